@@ -1,0 +1,3 @@
+//! The `godwit` binary.
+
+fn main() {}
