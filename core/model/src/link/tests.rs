@@ -1,0 +1,332 @@
+use super::*;
+use crate::{LinkActivity, LinkObserved, ShardIndex, ShardObserved, samples::cache};
+
+fn member(name: &str, region: &str) -> Member {
+    let cache = cache(name, region);
+    Member {
+        uid: cache.uid,
+        id: cache.id,
+        region: cache.region,
+    }
+}
+
+fn fresh() -> LinkRecord {
+    let (east, west) = (member("east", "eastus"), member("west", "westus"));
+    LinkRecord::begin(LinkId::new("l"), east, west, Epoch(1), Timestamp(0))
+}
+
+fn linked() -> LinkRecord {
+    fresh().enter(LinkPhase::Linked, Timestamp(0))
+}
+
+fn position(offset: u64) -> Position {
+    Position::new("a".repeat(40).parse().unwrap(), psync::Offset(offset))
+}
+
+fn sees(member: &Member, epoch: u64, role: RoleKind, standing: ShardStanding) -> CacheObserved {
+    CacheObserved {
+        uid: member.uid.clone(),
+        settled_revision: 1,
+        epoch: Epoch(epoch),
+        role,
+        endpoint: None,
+        engine: None,
+        shards: vec![ShardObserved {
+            shard: ShardIndex(0),
+            position: (standing != ShardStanding::Lost).then(|| position(5)),
+            standing,
+            keys: 3,
+            used_memory: 0,
+            ops_per_second: 0,
+            clients: 0,
+            nodes: vec![],
+            link: Some(LinkObserved {
+                connected: true,
+                activity: LinkActivity::Streaming,
+                bytes_behind: 0,
+                lag_ms: None,
+                round_trip_ms: None,
+                full_syncs_started: 0,
+                full_syncs_finished: 0,
+                partial_syncs: 0,
+                silent_ms: None,
+                last_error: None,
+            }),
+        }],
+        problem: None,
+    }
+}
+
+fn advance(
+    record: &LinkRecord,
+    primary: Option<&CacheObserved>,
+    secondary: Option<&CacheObserved>,
+    now: u64,
+) -> LinkRecord {
+    match record.advance(LinkSeen { primary, secondary }, Timestamp(now)) {
+        Advance::Become(next) => *next,
+        Advance::Stay => record.clone(),
+        Advance::Remove => panic!("removed"),
+    }
+}
+
+#[test]
+fn a_link_goes_from_creating_to_syncing_to_succeeded() {
+    let link = fresh();
+    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    let old = sees(&link.secondary, 0, RoleKind::Alone, ShardStanding::Writable);
+    assert_eq!(
+        advance(&link, Some(&p), Some(&old), 1),
+        link,
+        "an old report says nothing"
+    );
+    let s = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Syncing,
+    );
+    let link = advance(&link, Some(&p), Some(&s), 1);
+    assert_eq!(link.provisioning_state(), "Syncing");
+    assert_eq!(
+        advance(&link, Some(&p), Some(&s), 2),
+        link,
+        "not before it is in step"
+    );
+    let s = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Following,
+    );
+    assert_eq!(
+        advance(&link, Some(&p), Some(&s), 3).provisioning_state(),
+        "Succeeded"
+    );
+}
+
+fn handing_off() -> LinkRecord {
+    let link = linked();
+    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    let s = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Following,
+    );
+    let seen = LinkSeen {
+        primary: Some(&p),
+        secondary: Some(&s),
+    };
+    link.fail_over(seen, Timestamp(0), 10_000).unwrap()
+}
+
+#[test]
+fn a_handoff_is_decided_once() {
+    let link = handing_off();
+    assert_eq!(link.attempt, 1);
+    assert!(matches!(
+        link.role_of(&link.primary.uid, None),
+        GeoRole::Yielding { attempt: 1, .. }
+    ));
+    assert_eq!(
+        link.decide(2, &[position(9)], Timestamp(1)),
+        Decision::TooLate
+    );
+    assert_eq!(link.decide(1, &[], Timestamp(1)), Decision::TooLate);
+    let Decision::Promote(won) = link.decide(1, &[position(9)], Timestamp(1)) else {
+        panic!("not promoted")
+    };
+    assert_eq!((won.epoch, &won.primary), (Epoch(2), &link.secondary));
+    assert_eq!(won.standing.barrier(ShardIndex(0)), Some(position(9)));
+    assert_eq!(
+        won.decide(1, &[position(9)], Timestamp(2)),
+        Decision::AlreadyPromoted
+    );
+    assert_eq!(
+        won.decide(2, &[position(9)], Timestamp(2)),
+        Decision::TooLate
+    );
+}
+
+#[test]
+fn an_aborted_handoff_cannot_be_won_by_a_late_request() {
+    let link = handing_off();
+    let aborted = advance(&link, None, None, 10_000);
+    assert_eq!(aborted.phase, LinkPhase::Linked);
+    assert_eq!(aborted.epoch, Epoch(1));
+    assert!(
+        aborted
+            .last_abort
+            .as_ref()
+            .is_some_and(|(attempt, _)| *attempt == 1)
+    );
+    assert_eq!(
+        aborted.decide(1, &[position(9)], Timestamp(1)),
+        Decision::TooLate
+    );
+    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    let s = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Following,
+    );
+    let seen = LinkSeen {
+        primary: Some(&p),
+        secondary: Some(&s),
+    };
+    let again = aborted.fail_over(seen, Timestamp(0), 10_000).unwrap();
+    assert_eq!(
+        again.decide(1, &[position(9)], Timestamp(1)),
+        Decision::TooLate
+    );
+}
+
+#[test]
+fn after_the_decision_the_link_is_made_again_the_other_way_round() {
+    let Decision::Promote(won) = handing_off().decide(1, &[position(9)], Timestamp(1)) else {
+        panic!("not promoted")
+    };
+    let link = *won;
+    assert_eq!(link.provisioning_state(), "Deleting");
+    let p = sees(&link.primary, 2, RoleKind::Primary, ShardStanding::Writable);
+    let link = advance(&link, Some(&p), None, 2);
+    assert_eq!(link.provisioning_state(), "Creating");
+    let s = sees(
+        &link.secondary,
+        2,
+        RoleKind::Secondary,
+        ShardStanding::Following,
+    );
+    let link = advance(&link, Some(&p), Some(&s), 3);
+    let link = advance(&link, Some(&p), Some(&s), 4);
+    assert_eq!(link.provisioning_state(), "Succeeded");
+}
+
+#[test]
+fn the_role_goes_back_when_the_new_primary_lost_its_data_before_it_was_promoted() {
+    let Decision::Promote(won) = handing_off().decide(1, &[position(9)], Timestamp(1)) else {
+        panic!("not promoted")
+    };
+    let p = sees(&won.primary, 2, RoleKind::Primary, ShardStanding::Lost);
+    let s = sees(&won.secondary, 2, RoleKind::Secondary, ShardStanding::Cut);
+    let back = advance(&won, Some(&p), Some(&s), 2);
+    assert_eq!((back.epoch, &back.primary), (Epoch(3), &won.secondary));
+    let gone = sees(&won.secondary, 2, RoleKind::Secondary, ShardStanding::Lost);
+    assert_eq!(
+        advance(&won, Some(&p), Some(&gone), 2),
+        *won,
+        "nowhere to go back to"
+    );
+}
+
+#[test]
+fn a_failover_needs_both_agents_and_a_secondary_in_step() {
+    let link = linked();
+    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    let s = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Following,
+    );
+    let cut = sees(&link.secondary, 1, RoleKind::Secondary, ShardStanding::Cut);
+    let refused = |primary, secondary| {
+        link.fail_over(LinkSeen { primary, secondary }, Timestamp(0), 1)
+            .unwrap_err()
+    };
+    assert!(matches!(
+        refused(None, Some(&s)),
+        FailoverRefused::PrimaryUnseen(_)
+    ));
+    assert!(matches!(
+        refused(Some(&p), None),
+        FailoverRefused::SecondaryUnseen(_)
+    ));
+    assert!(matches!(
+        refused(Some(&p), Some(&cut)),
+        FailoverRefused::NotInStep(_)
+    ));
+    let seen = LinkSeen {
+        primary: Some(&p),
+        secondary: Some(&s),
+    };
+    let busy = handing_off().fail_over(seen, Timestamp(0), 1);
+    assert_eq!(busy, Err(FailoverRefused::Busy("Deleting")));
+}
+
+#[test]
+fn a_primary_that_lost_everything_hands_over_at_a_person_s_word() {
+    let link = linked();
+    let lost = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Lost);
+    let cut = sees(&link.secondary, 1, RoleKind::Secondary, ShardStanding::Cut);
+    assert_eq!(
+        advance(&link, Some(&lost), Some(&cut), 1),
+        link,
+        "not by itself"
+    );
+    let seen = LinkSeen {
+        primary: Some(&lost),
+        secondary: Some(&cut),
+    };
+    let next = link.fail_over(seen, Timestamp(0), 1).unwrap();
+    assert_eq!((next.standing, next.epoch), (Standing::AsFound, Epoch(2)));
+    let half = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Syncing,
+    );
+    let seen = LinkSeen {
+        primary: Some(&lost),
+        secondary: Some(&half),
+    };
+    assert!(matches!(
+        link.fail_over(seen, Timestamp(0), 1),
+        Err(FailoverRefused::NothingWhole(_))
+    ));
+}
+
+#[test]
+fn an_empty_primary_is_accepted_only_when_the_secondary_holds_nothing() {
+    let link = linked();
+    let lost = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Lost);
+    let mut cut = sees(&link.secondary, 1, RoleKind::Secondary, ShardStanding::Cut);
+    assert!(!advance(&link, Some(&lost), Some(&cut), 1).accept_empty);
+    assert!(!advance(&link, Some(&lost), None, 1).accept_empty);
+    cut.shards[0].keys = 0;
+    let accepted = advance(&link, Some(&lost), Some(&cut), 1);
+    assert!(accepted.accept_empty);
+    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    assert!(!advance(&accepted, Some(&p), Some(&cut), 2).accept_empty);
+}
+
+#[test]
+fn unlink_frees_the_primary_then_the_secondary_then_ends() {
+    let link = linked().unlink(Timestamp(0)).unwrap();
+    assert!(link.unlink(Timestamp(0)).is_none());
+    assert_eq!(link.role_of(&link.primary.uid, None), GeoRole::Alone);
+    assert!(matches!(
+        link.role_of(&link.secondary.uid, None),
+        GeoRole::Secondary { .. }
+    ));
+    let p = sees(&link.primary, 2, RoleKind::Alone, ShardStanding::Writable);
+    let s = sees(&link.secondary, 2, RoleKind::Secondary, ShardStanding::Cut);
+    let link = advance(&link, Some(&p), Some(&s), 1);
+    assert_eq!(link.phase, LinkPhase::UnlinkingSecondary);
+    let s = sees(&link.secondary, 2, RoleKind::Alone, ShardStanding::Writable);
+    let seen = LinkSeen {
+        primary: Some(&p),
+        secondary: Some(&s),
+    };
+    assert_eq!(link.advance(seen, Timestamp(2)), Advance::Remove);
+}
+
+#[test]
+fn unlink_does_not_wait_for_ever_for_a_dead_region() {
+    let link = linked().unlink(Timestamp(0)).unwrap();
+    assert_eq!(advance(&link, None, None, 9_999), link);
+    let link = advance(&link, None, None, 10_000);
+    assert_eq!(link.phase, LinkPhase::UnlinkingSecondary);
+}
