@@ -1,1 +1,199 @@
-//! x
+//! How one shard gets from what it is to what it should be: a pure planner for the agent.
+//!
+//! In go the desired role, what the agent remembers on disk, and what it sees of the shard's nodes
+//! and of its half of the link. Out come the next steps, in order, and the standing to report. The
+//! agent carries the steps out, looks again, and asks again; a step that fails is simply planned
+//! again. Whatever must not be forgotten is a [`Step::Remember`] before the step that relies on it.
+//!
+//! Invariants kept here:
+//! - A node is started empty only when the shard was never founded, when the cache is alone and no
+//!   node holds data, when it is to be a replica, or by the control plane's word (`accept_empty`).
+//! - A replica is promoted only as the dead leader's heir, at its barrier, to take back a fence of
+//!   its own, when the link ends, or when the other side has nothing (`Standing::AsFound`).
+//! - A fence whose barrier may have been sent is lifted only by a new desired role.
+
+mod leadership;
+mod plan;
+
+pub use plan::plan;
+
+use psync::{Position, ReplicationId};
+use serde::{Deserialize, Serialize};
+
+use crate::{GeoRole, ShardIndex, ShardStanding};
+
+/// What an agent keeps on disk about a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShardMemory {
+    /// The node that is the shard's primary (or, on a geo-secondary, its first node).
+    pub leader: u8,
+    /// A node was started once: from then on an absent data set is a lost one.
+    pub founded: bool,
+    /// What the leader was last told to be.
+    pub stance: Stance,
+    /// The leader's replication IDs, the present one first, then the one before it.
+    pub lineage: Vec<ReplicationId>,
+    /// The node whose directory holds the snapshot of an orderly stop, not loaded yet.
+    pub saved: Option<u8>,
+}
+
+/// What a shard's leader was last told to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Stance {
+    /// To take writes.
+    #[default]
+    Primary,
+    /// To take none, in a handoff.
+    Fenced {
+        /// The handoff.
+        attempt: u64,
+        /// The barrier may have been sent: only the control plane can say what comes next.
+        declared: bool,
+    },
+    /// To follow the other region.
+    Follower,
+}
+
+/// Whom a node follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Upstream {
+    /// The inbound half of the link.
+    Inbound,
+    /// Another node of the shard.
+    Node(u8),
+    /// Somebody unknown: an address of an earlier run.
+    Elsewhere,
+}
+
+/// What is seen of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeView {
+    /// No process.
+    Down,
+    /// A process that does not answer.
+    Silent,
+    /// A process that answers.
+    Up(NodeFacts),
+}
+
+/// A node's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Whom it follows; `None`: it is a primary.
+    pub upstream: Option<Upstream>,
+    /// Connected to what it follows, and past any full sync.
+    pub link_up: bool,
+    /// Receiving a full sync.
+    pub syncing: bool,
+    /// Loading a snapshot into memory.
+    pub loading: bool,
+    /// Where it stands.
+    pub position: Position,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// It listens where the cache's clients connect.
+    pub at_service_address: bool,
+    /// Its writes are paused by this agent.
+    pub paused: bool,
+}
+
+/// What is seen of the shard's half of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkView {
+    /// Outbound: how far the connected other half has been sent the stream.
+    pub sent: Option<Position>,
+    /// Inbound: the barrier that arrived, with its handoff.
+    pub barrier: Option<(u64, Position)>,
+}
+
+/// Everything that a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The shard.
+    pub shard: ShardIndex,
+    /// What the cache is to be.
+    pub role: &'a GeoRole,
+    /// Replicas of the shard's primary.
+    pub replicas: u8,
+    /// What the agent remembers.
+    pub memory: &'a ShardMemory,
+    /// The nodes, by index; one that was never made is `Down`.
+    pub nodes: &'a [NodeView],
+    /// The shard's half of the link.
+    pub link: LinkView,
+}
+
+/// One thing to do. Each is safe to do twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write to disk, durably, before anything else.
+    Remember(ShardMemory),
+    /// Start a node's process.
+    Start {
+        /// The node.
+        node: u8,
+        /// Whom it follows from the start.
+        upstream: Option<Upstream>,
+        /// Load the snapshot of the last orderly stop; otherwise it starts empty.
+        saved: bool,
+        /// Listen where clients connect.
+        at_service_address: bool,
+    },
+    /// Stop a node that is not wanted any more, and remove its files.
+    Retire {
+        /// The node.
+        node: u8,
+    },
+    /// `REPLICAOF` somebody.
+    Follow {
+        /// The node.
+        node: u8,
+        /// Whom.
+        upstream: Upstream,
+    },
+    /// `REPLICAOF NO ONE`.
+    StandAlone {
+        /// The node.
+        node: u8,
+    },
+    /// Listen where clients connect.
+    TakeServiceAddress {
+        /// The node.
+        node: u8,
+    },
+    /// Pause client writes.
+    Pause {
+        /// The node.
+        node: u8,
+    },
+    /// Let clients go on.
+    Resume {
+        /// The node.
+        node: u8,
+    },
+    /// Tell the outbound half that its engine is about to drop it, and to keep the other half.
+    ExpectFence,
+    /// Give the outbound half the barrier to send.
+    DeclareBarrier {
+        /// The handoff.
+        attempt: u64,
+        /// The final position.
+        position: Position,
+    },
+    /// Tell the outbound half that there is no fence.
+    LiftFence,
+}
+
+/// What to do next, and what to report meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// In this order; the first failure ends it.
+    pub steps: Vec<Step>,
+    /// What the shard can do now.
+    pub standing: ShardStanding,
+    /// The barrier that is applied, with its handoff: the shard is ready to be promoted.
+    pub ready: Option<(u64, Position)>,
+}
+
+#[cfg(test)]
+mod tests;

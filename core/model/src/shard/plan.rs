@@ -1,0 +1,316 @@
+//! The plan for a shard whose leader answers: its role first, then its siblings.
+
+use super::{
+    NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
+    leadership::{Leader, leader},
+};
+use crate::{GeoRole, ShardStanding, Standing};
+
+/// What to do next for a shard.
+#[must_use]
+pub fn plan(now: &Situation<'_>) -> Plan {
+    let (index, facts) = match leader(now) {
+        Leader::Up(index, facts) => (index, facts),
+        Leader::Missing(steps, standing) => {
+            return Plan {
+                steps,
+                standing,
+                ready: None,
+            };
+        }
+    };
+    if facts.loading {
+        // A geo-secondary loads its full sync; everybody else loads what it was started with.
+        let syncing = facts.upstream == Some(Upstream::Inbound);
+        let standing = if syncing {
+            ShardStanding::Syncing
+        } else {
+            ShardStanding::Starting
+        };
+        return Plan {
+            steps: vec![],
+            standing,
+            ready: None,
+        };
+    }
+    let mut plan = match now.role {
+        GeoRole::Alone => lead(now, index, facts, true),
+        GeoRole::Primary { standing, .. } => {
+            let why = unpromotable(now, standing, facts);
+            match why {
+                Some(why) => blocked(ShardStanding::Unpromotable { why }),
+                None => lead(now, index, facts, true),
+            }
+        }
+        GeoRole::Yielding { attempt, .. } => yield_role(now, index, facts, *attempt),
+        GeoRole::Secondary { .. } => follow(now, index, facts),
+        GeoRole::Taking { attempt, .. } => {
+            let mut plan = follow(now, index, facts);
+            plan.ready = readiness(now, facts, *attempt);
+            plan
+        }
+    };
+    let settled = settle_memory(now, facts);
+    if let Some(memory) = settled
+        && !plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Remember(_)))
+    {
+        plan.steps.insert(0, Step::Remember(memory));
+    }
+    if !facts.at_service_address {
+        plan.steps.push(Step::TakeServiceAddress { node: index });
+    }
+    plan.steps.extend(siblings(now, index));
+    plan
+}
+
+fn blocked(standing: ShardStanding) -> Plan {
+    Plan {
+        steps: vec![],
+        standing,
+        ready: None,
+    }
+}
+
+/// What the memory should say of a leader that is up: its history, and that nothing is saved.
+fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
+    let mut memory = now.memory.clone();
+    memory.saved = None;
+    memory.founded = true;
+    if facts.upstream.is_none() || facts.link_up {
+        let replid = facts.position.replid;
+        if memory.lineage.first() != Some(&replid) {
+            memory.lineage.retain(|known| *known != replid);
+            memory.lineage.insert(0, replid);
+            memory.lineage.truncate(2);
+        }
+    }
+    (memory != *now.memory).then_some(memory)
+}
+
+fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Option<Step> {
+    let mut memory = settle_memory(now, facts).unwrap_or_else(|| now.memory.clone());
+    memory.stance = stance;
+    (memory != *now.memory).then_some(Step::Remember(memory))
+}
+
+/// Why this leader must not become primary; `None`: it may, or it is one.
+fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> Option<String> {
+    if facts.upstream.is_none() || now.memory.stance != Stance::Follower {
+        return None;
+    }
+    let here = facts.position;
+    match (standing, standing.barrier(now.shard)) {
+        (Standing::AtBarrier { .. }, Some(barrier)) if barrier == here => None,
+        (Standing::AtBarrier { .. }, Some(barrier)) => Some(format!(
+            "it stands at {here}, and the handoff ended at {barrier}"
+        )),
+        (Standing::AtBarrier { .. }, None) => {
+            Some(format!("the handoff has no barrier for shard {}", now.shard))
+        }
+        (Standing::AsFound, _) if facts.syncing => {
+            Some("it is in the middle of a full sync".to_owned())
+        }
+        (Standing::AsFound, _) => None,
+        (Standing::Founder, _) => Some(
+            "it follows another node although it founded the link; its primary role was never given up"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The leader is to take writes.
+fn lead(now: &Situation<'_>, index: u8, facts: NodeFacts, serve: bool) -> Plan {
+    let mut steps = Vec::new();
+    steps.extend(told(now, facts, Stance::Primary));
+    if facts.upstream.is_some() {
+        steps.push(Step::StandAlone { node: index });
+    }
+    if now.memory.stance != Stance::Primary || facts.paused {
+        steps.push(Step::LiftFence);
+    }
+    if facts.paused {
+        steps.push(Step::Resume { node: index });
+    }
+    let up = serve && facts.upstream.is_none() && !facts.paused && facts.at_service_address;
+    let standing = if up {
+        ShardStanding::Writable
+    } else {
+        ShardStanding::Starting
+    };
+    Plan {
+        steps,
+        standing,
+        ready: None,
+    }
+}
+
+/// The leader is to stop taking writes and to name its final position.
+fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) -> Plan {
+    let here = facts.position;
+    let declared = Stance::Fenced {
+        attempt,
+        declared: true,
+    };
+    let caught_up = now.link.sent == Some(here);
+    let working = |steps| Plan {
+        steps,
+        standing: ShardStanding::Starting,
+        ready: None,
+    };
+    let fenced_before = match now.memory.stance {
+        Stance::Fenced { declared, .. } => Some(declared),
+        Stance::Primary | Stance::Follower => None,
+    };
+    match (facts.upstream, fenced_before) {
+        (Some(Upstream::Inbound), Some(was_declared)) => {
+            if caught_up || now.memory.stance == declared {
+                let mut steps = Vec::new();
+                steps.extend(told(now, facts, declared));
+                steps.push(Step::DeclareBarrier {
+                    attempt,
+                    position: here,
+                });
+                return Plan {
+                    steps,
+                    standing: ShardStanding::Yielded { attempt },
+                    ready: None,
+                };
+            }
+            if was_declared {
+                // A barrier of an earlier attempt may be under way; it is worth nothing there, and
+                // nothing was written since.
+                let mut steps = Vec::new();
+                steps.extend(told(
+                    now,
+                    facts,
+                    Stance::Fenced {
+                        attempt,
+                        declared: true,
+                    },
+                ));
+                return working(steps);
+            }
+            // Bytes slipped in between the last look and the fence, and the fenced engine gives
+            // them to nobody: take the fence back and try again.
+            let mut steps = Vec::new();
+            steps.extend(told(now, facts, Stance::Primary));
+            steps.push(Step::StandAlone { node: index });
+            steps.push(Step::LiftFence);
+            working(steps)
+        }
+        (Some(_), None) if now.memory.stance == Stance::Follower => {
+            let why = "it follows another node and has no primary role to give up".to_owned();
+            blocked(ShardStanding::Unpromotable { why })
+        }
+        // An heir of a fenced leader is fenced before anything else.
+        (Some(_), Some(_)) => working(vec![Step::Follow {
+            node: index,
+            upstream: Upstream::Inbound,
+        }]),
+        // An heir of a leader that took writes takes them first, and is then asked to yield.
+        (Some(_), None) => lead(now, index, facts, false),
+        (None, _) if !facts.paused => working(vec![Step::Pause { node: index }]),
+        (None, _) if caught_up => {
+            let mut steps = vec![Step::ExpectFence];
+            steps.extend(told(
+                now,
+                facts,
+                Stance::Fenced {
+                    attempt,
+                    declared: false,
+                },
+            ));
+            steps.push(Step::Follow {
+                node: index,
+                upstream: Upstream::Inbound,
+            });
+            steps.push(Step::Resume { node: index });
+            working(steps)
+        }
+        (None, _) => working(vec![]),
+    }
+}
+
+/// The leader is to follow the other region.
+fn follow(now: &Situation<'_>, index: u8, facts: NodeFacts) -> Plan {
+    let mut steps = Vec::new();
+    steps.extend(told(now, facts, Stance::Follower));
+    if facts.upstream != Some(Upstream::Inbound) {
+        steps.push(Step::Follow {
+            node: index,
+            upstream: Upstream::Inbound,
+        });
+    }
+    if facts.paused {
+        steps.push(Step::Resume { node: index });
+    }
+    let standing = match facts {
+        _ if facts.upstream != Some(Upstream::Inbound) => ShardStanding::Starting,
+        _ if facts.syncing => ShardStanding::Syncing,
+        _ if facts.link_up => ShardStanding::Following,
+        _ => ShardStanding::Cut,
+    };
+    Plan {
+        steps,
+        standing,
+        ready: None,
+    }
+}
+
+/// The shard is ready when its leader, and every sibling that is in step, stands at the barrier:
+/// the loss of one node after the decision then loses nothing.
+fn readiness(
+    now: &Situation<'_>,
+    facts: NodeFacts,
+    attempt: u64,
+) -> Option<(u64, psync::Position)> {
+    let (_, barrier) = now.link.barrier.filter(|(of, _)| *of == attempt)?;
+    let siblings = now.nodes.iter().all(|node| match node {
+        NodeView::Up(sibling) if sibling.link_up => sibling.position == barrier,
+        NodeView::Up(_) | NodeView::Down | NodeView::Silent => true,
+    });
+    let follows = facts.upstream == Some(Upstream::Inbound) && !facts.syncing;
+    (follows && facts.position == barrier && siblings).then_some((attempt, barrier))
+}
+
+/// Every other wanted node follows the leader; nodes beyond the wanted number go.
+fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
+    let wanted = usize::from(now.replicas);
+    let mut kept = 0;
+    let mut steps = Vec::new();
+    let count = now.nodes.len().max(wanted + 1);
+    for node in (0u8..).take(count).filter(|node| *node != leader) {
+        let view = now
+            .nodes
+            .get(usize::from(node))
+            .copied()
+            .unwrap_or(NodeView::Down);
+        let upstream = Upstream::Node(leader);
+        if kept == wanted {
+            if !matches!(view, NodeView::Down) {
+                steps.push(Step::Retire { node });
+            }
+            continue;
+        }
+        kept += 1;
+        match view {
+            NodeView::Down => {
+                let upstream = Some(upstream);
+                steps.push(Step::Start {
+                    node,
+                    upstream,
+                    saved: false,
+                    at_service_address: false,
+                });
+            }
+            NodeView::Up(facts) if facts.upstream != Some(upstream) && !facts.loading => {
+                steps.push(Step::Follow { node, upstream });
+            }
+            NodeView::Up(_) | NodeView::Silent => {}
+        }
+    }
+    steps
+}
