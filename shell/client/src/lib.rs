@@ -1,1 +1,20 @@
-//! To be written.
+//! Typed clients of the control plane: [`Agents`] for the agents of regions, [`Management`] for
+//! whoever manages caches (the command line, the portal).
+//!
+//! In: a base URL and a token. Out: typed answers, or a [`RequestError`] that says what was asked,
+//! of whom, and what came back, with the code and message of the control plane when it gave them.
+//!
+//! Invariants: a token goes to the base URL and nowhere else (no redirects, no proxies, and plain
+//! HTTP to loopback only); every request ends, by an answer or by its time limit; answers with
+//! fields that this version does not know are understood all the same.
+//!
+//! It does not retry, cache, or read files and the environment. Repeating a request is its caller's
+//! decision; [`Management::wait`] repeats reads only.
+
+#![warn(missing_docs)]
+
+mod agents;
+mod connection;
+
+pub use agents::Agents;
+pub use connection::{BuildError, RequestError};

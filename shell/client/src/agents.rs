@@ -1,0 +1,78 @@
+//! The agents' side of the control plane: report what is seen, learn what is wanted, ask for the
+//! decision of a handoff.
+
+use std::{fmt, time::Duration};
+
+use model::{PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, Secret};
+use reqwest::{Method, StatusCode};
+
+use crate::{BuildError, RequestError, connection::Connection};
+
+/// A report or a decision that takes longer is as good as lost.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How much longer than it was asked to a long poll may take.
+const POLL_GRACE: Duration = Duration::from_secs(5);
+
+/// A client for an agent. Clones share their connections.
+#[derive(Clone)]
+pub struct Agents(Connection);
+
+impl Agents {
+    /// A client of the control plane at `url`, with the agents' token.
+    pub fn new(url: &str, token: Secret) -> Result<Self, BuildError> {
+        Connection::new(url, token).map(Self)
+    }
+
+    /// Tells the control plane what the agent of a region sees.
+    pub async fn report(&self, observed: &RegionObserved) -> Result<(), RequestError> {
+        let path = "/agents/v1/report";
+        self.0
+            .ask(Method::POST, path, &[], Some(observed), ANSWER_LIMIT)
+            .await?;
+        Ok(())
+    }
+
+    /// Asks what `region` is to run. Answers as soon as that differs from what the generation
+    /// `after` had, and at once when there is no `after`; `None` when nothing changed for `wait`.
+    pub async fn desired(
+        &self,
+        region: &Region,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<Option<RegionDesired>, RequestError> {
+        let after = after.map(|generation| generation.to_string());
+        let wait_ms = wait.as_millis().to_string();
+        let mut query = vec![("region", region.as_str()), ("wait_ms", wait_ms.as_str())];
+        if let Some(after) = &after {
+            query.push(("after", after));
+        }
+        let path = "/agents/v1/desired";
+        let answer = self
+            .0
+            .ask(Method::GET, path, &query, None::<&()>, wait + POLL_GRACE)
+            .await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        answer.json().map(Some)
+    }
+
+    /// Asks for the decision of a handoff in which every shard has applied its barrier. After an
+    /// error the decision may have been made all the same: ask again until there is an answer.
+    pub async fn promote(
+        &self,
+        request: &PromotionRequest,
+    ) -> Result<PromotionAnswer, RequestError> {
+        let path = "/agents/v1/promotions";
+        self.0
+            .ask(Method::POST, path, &[], Some(request), ANSWER_LIMIT)
+            .await?
+            .json()
+    }
+}
+
+impl fmt::Debug for Agents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Agents").field(&self.0.base()).finish()
+    }
+}

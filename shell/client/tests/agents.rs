@@ -1,0 +1,152 @@
+//! The agents' client against a control plane of a few lines.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::Query,
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use client::{Agents, RequestError};
+use model::{
+    LinkId, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, Secret,
+    StoreId,
+};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+#[derive(Deserialize)]
+struct Asked {
+    region: Region,
+    after: Option<u64>,
+    wait_ms: u64,
+}
+
+async fn desired(
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Json<RegionDesired>, StatusCode> {
+    if headers.get("authorization").unwrap() != "Bearer t" {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!((asked.region.as_str(), asked.wait_ms), ("eastus", 20_000));
+    match asked.after {
+        None => Ok(Json(RegionDesired {
+            store: StoreId::new("s"),
+            generation: 7,
+            caches: Vec::new(),
+        })),
+        Some(7) => Err(StatusCode::NO_CONTENT),
+        Some(other) => panic!("asked after {other}"),
+    }
+}
+
+async fn promote(Json(request): Json<PromotionRequest>) -> Json<PromotionAnswer> {
+    Json(PromotionAnswer {
+        promoted: request.attempt == 3,
+    })
+}
+
+async fn report(Json(observed): Json<RegionObserved>) -> StatusCode {
+    assert_eq!(observed.generation, 7);
+    StatusCode::NO_CONTENT
+}
+
+#[tokio::test]
+async fn desired_tells_news_from_no_news() {
+    let agents = serve().await;
+    let region = "eastus".parse().unwrap();
+    let wait = Duration::from_secs(20);
+    let news = agents.desired(&region, None, wait).await.unwrap().unwrap();
+    assert_eq!(news.generation, 7);
+    let none = agents.desired(&region, Some(7), wait).await.unwrap();
+    assert_eq!(none, None);
+}
+
+#[tokio::test]
+async fn promote_brings_the_decision() {
+    let agents = serve().await;
+    let mut request = PromotionRequest {
+        link: LinkId::new("l"),
+        attempt: 3,
+        barriers: Vec::new(),
+    };
+    assert!(agents.promote(&request).await.unwrap().promoted);
+    request.attempt = 2;
+    assert!(!agents.promote(&request).await.unwrap().promoted);
+}
+
+#[tokio::test]
+async fn report_is_taken() {
+    let agents = serve().await;
+    let observed = RegionObserved {
+        region: "eastus".parse().unwrap(),
+        generation: 7,
+        relay_address: None,
+        engine: None,
+        problem: None,
+        caches: Vec::new(),
+    };
+    agents.report(&observed).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_absent_control_plane_is_an_outage_with_advice() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let agents = Agents::new(&url, Secret::new("hunter2")).unwrap();
+    let region = "eastus".parse().unwrap();
+    let error = agents
+        .desired(&region, None, Duration::ZERO)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RequestError::Unreachable { .. }),
+        "{error:?}"
+    );
+    assert!(error.is_outage());
+    assert_eq!(
+        error.to_string(),
+        format!("nothing listens at {url}; is `godwit up` running?")
+    );
+    assert!(!format!("{error:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_and_no_outage() {
+    let agents = serve_with_token("wrong").await;
+    let region = "eastus".parse().unwrap();
+    let error = agents
+        .desired(&region, None, Duration::from_secs(20))
+        .await
+        .unwrap_err();
+    assert_eq!(error.status(), Some(401));
+    assert!(!error.is_outage(), "{error:?}");
+}
+
+async fn serve() -> Agents {
+    serve_with_token("t").await
+}
+
+async fn serve_with_token(token: &str) -> Agents {
+    let app = Router::new()
+        .route("/agents/v1/desired", get(desired))
+        .route("/agents/v1/promotions", post(promote))
+        .route("/agents/v1/report", post(report));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    spawn(async move { axum::serve(listener, app).await.unwrap() });
+    Agents::new(&url, Secret::new(token)).unwrap()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fake ends with the test's runtime"
+)]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
