@@ -11,16 +11,19 @@ use serde::{Deserialize, Serialize};
 pub struct ReplicationId([u8; 40]);
 
 impl ReplicationId {
+    /// The engines' "no history" ID: forty zeros, as `INFO` prints an unset `master_replid2`.
+    pub const UNSET: Self = Self([b'0'; 40]);
+
     /// The 40 characters, as the protocol writes them.
     #[must_use]
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Tells the engines' "no history" ID: forty zeros, as `INFO` prints an unset `master_replid2`.
+    /// Tells whether this is [`ReplicationId::UNSET`].
     #[must_use]
     pub fn is_unset(&self) -> bool {
-        self.0 == [b'0'; 40]
+        *self == Self::UNSET
     }
 }
 
@@ -85,6 +88,19 @@ impl Offset {
         Self(self.0.saturating_add(bytes))
     }
 
+    /// What `PSYNC` asks for: the number of the byte behind the last one held. With
+    /// [`Offset::before_wanted`], the only place that knows the difference.
+    #[must_use]
+    pub fn next_wanted(self) -> u64 {
+        self.0.saturating_add(1)
+    }
+
+    /// The last byte held by whoever asks for `next`; `None` for zero, which nobody can ask for.
+    #[must_use]
+    pub fn before_wanted(next: u64) -> Option<Self> {
+        next.checked_sub(1).map(Self)
+    }
+
     /// The stream bytes from `earlier` to here; zero when `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> u64 {
@@ -138,6 +154,13 @@ mod tests {
         ] {
             assert!(bad.parse::<ReplicationId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_byte_wanted_is_behind_the_byte_held() {
+        assert_eq!(Offset(0).next_wanted(), 1);
+        assert_eq!(Offset::before_wanted(1), Some(Offset(0)));
+        assert_eq!(Offset::before_wanted(0), None);
     }
 
     #[test]
