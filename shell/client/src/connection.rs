@@ -1,10 +1,11 @@
 //! One base URL with one token: requests, their time limits, and what becomes of bad answers.
 
-use std::{net::IpAddr, time::Duration};
+use std::{error::Error, io, net::IpAddr, time::Duration};
 
 use model::Secret;
 use reqwest::{Client, Method, StatusCode, Url, header::HeaderMap, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// A connection that is not there by then will not be.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -44,7 +45,13 @@ pub enum BuildError {
 pub enum RequestError {
     /// Nobody accepts connections there.
     #[error("nothing listens at {url}; is `godwit up` running?")]
-    Unreachable {
+    NothingListens {
+        /// The base URL.
+        url: String,
+    },
+    /// No connection came about, for another reason: the name, the network, the certificate.
+    #[error("connect to {url}")]
+    NoConnection {
         /// The base URL.
         url: String,
         /// What the attempt met.
@@ -110,7 +117,10 @@ impl RequestError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } | Self::Foreign { status, .. } => Some(status.as_u16()),
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Broken { .. } => None,
+            Self::NothingListens { .. }
+            | Self::NoConnection { .. }
+            | Self::Silent { .. }
+            | Self::Broken { .. } => None,
         }
     }
 
@@ -119,7 +129,8 @@ impl RequestError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
-            Self::Unreachable { .. }
+            Self::NothingListens { .. }
+            | Self::NoConnection { .. }
             | Self::Silent { .. }
             | Self::Broken { .. }
             | Self::Foreign { .. } => None,
@@ -137,7 +148,10 @@ impl RequestError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Broken { .. } => true,
+            Self::NothingListens { .. }
+            | Self::NoConnection { .. }
+            | Self::Silent { .. }
+            | Self::Broken { .. } => true,
             Self::Refused { status, .. } => status.is_server_error(),
             Self::Foreign { .. } => false,
         }
@@ -214,6 +228,15 @@ impl Connection {
         shown(&self.base)
     }
 
+    /// The path and query of a URL that an answer named, relative to the base URL.
+    pub(crate) fn within(&self, url: &str) -> Option<(String, Vec<(String, String)>)> {
+        let url = self.base.join(url).ok()?;
+        let prefix = self.base.path().trim_end_matches('/');
+        let path = url.path();
+        let path = path.strip_prefix(prefix).unwrap_or(path).to_owned();
+        Some((path, url.query_pairs().into_owned().collect()))
+    }
+
     /// Asks for `path`, which begins with `/` and is escaped already. Only a 2xx is an answer.
     pub(crate) async fn ask(
         &self,
@@ -285,6 +308,18 @@ impl Answer {
         })
     }
 
+    /// A part of the body, as what it should be.
+    pub(crate) fn part<T: DeserializeOwned>(&self, value: &Value) -> Result<T, RequestError> {
+        T::deserialize(value).map_err(|error| {
+            let found = format!("a body that is not understood ({error})");
+            self.asked.foreign(self.status, found)
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// A header's text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -300,9 +335,12 @@ impl Asked {
             limit,
         } = self.clone();
         let source = source.without_url();
-        // A connection that is not made in time is as absent as one that is refused.
         if source.is_connect() {
-            return RequestError::Unreachable { url, source };
+            return if is_refused_connection(&source) {
+                RequestError::NothingListens { url }
+            } else {
+                RequestError::NoConnection { url, source }
+            };
         }
         if source.is_timeout() {
             return RequestError::Silent {
@@ -366,6 +404,18 @@ impl Asked {
             }
         }
     }
+}
+
+fn is_refused_connection(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn shown(base: &Url) -> String {

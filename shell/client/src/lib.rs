@@ -9,12 +9,18 @@
 //! fields that this version does not know are understood all the same.
 //!
 //! It does not retry, cache, or read files and the environment. Repeating a request is its caller's
-//! decision; [`Management::wait`] repeats reads only.
+//! decision; [`Management::wait`] alone repeats, and only reads.
 
 #![warn(missing_docs)]
 
 mod agents;
 mod connection;
+mod management;
+mod operation;
+pub mod resources;
+pub mod status;
 
 pub use agents::Agents;
 pub use connection::{BuildError, RequestError};
+pub use management::{Answered, CacheChange, KeyKind, Management, Sight};
+pub use operation::{Operation, OperationError, Progress, Started, Ticket, WaitError};

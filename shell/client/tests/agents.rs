@@ -105,7 +105,7 @@ async fn an_absent_control_plane_is_an_outage_with_advice() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RequestError::Unreachable { .. }),
+        matches!(error, RequestError::NothingListens { .. }),
         "{error:?}"
     );
     assert!(error.is_outage());

@@ -1,0 +1,175 @@
+//! What the control plane sees of caches and links right now: Godwit's own `runtimeStatus`, which
+//! the managed service does not have. Everything is optional: a cache that no agent has reported
+//! has a status too.
+
+use serde::Deserialize;
+
+use crate::resources::or_default;
+
+/// `runtimeStatus` of a cache.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheStatus {
+    /// Its role: `Alone`, `Primary`, `Secondary`, ….
+    pub role: Option<String>,
+    /// The epoch of the role.
+    pub epoch: Option<u64>,
+    /// Where clients reach it.
+    pub endpoint: Option<Endpoint>,
+    /// The engine that its nodes run, such as `valkey 8.0.1`.
+    pub engine: Option<String>,
+    /// By shard index.
+    #[serde(deserialize_with = "or_default")]
+    pub shards: Vec<ShardStatus>,
+    /// What keeps it from its desired state.
+    pub problem: Option<String>,
+    /// Milliseconds since its agent reported.
+    pub ms_since_report: Option<u64>,
+    /// Everything that was asked for is in place.
+    pub settled: Option<bool>,
+}
+
+/// Where clients reach a cache.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Endpoint {
+    /// An address.
+    pub host: String,
+    /// A port.
+    pub port: u16,
+}
+
+/// One shard of a cache.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ShardStatus {
+    /// What it can do: `Writable`, `Following`, `Syncing`, ….
+    #[serde(deserialize_with = "or_default")]
+    pub standing: String,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// Bytes of memory used.
+    pub used_memory: u64,
+    /// Commands in a second.
+    pub ops_per_second: u64,
+    /// Client connections.
+    pub clients: u64,
+}
+
+/// `runtimeStatus` of a link.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LinkStatus {
+    /// What is under way: `Linked`, `Syncing`, `HandingOff`, ….
+    pub phase: Option<String>,
+    /// Counts role changes.
+    pub epoch: Option<u64>,
+    /// The state as the API names it.
+    pub provisioning_state: Option<String>,
+    /// The name of the geo-primary.
+    pub primary: Option<String>,
+    /// The name of the geo-secondary.
+    pub secondary: Option<String>,
+    /// Nothing is wrong with it.
+    pub healthy: Option<bool>,
+    /// What is wrong and what to do, a sentence each.
+    #[serde(deserialize_with = "or_default")]
+    pub reasons: Vec<String>,
+    /// By shard index.
+    #[serde(deserialize_with = "or_default")]
+    pub shards: Vec<LinkShard>,
+}
+
+/// One shard of a link.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LinkShard {
+    /// The geo-primary's side.
+    pub primary: Option<LinkHalf>,
+    /// The geo-secondary's side.
+    pub secondary: Option<LinkHalf>,
+    /// Stream bytes that the geo-secondary has not applied.
+    pub bytes_behind: Option<u64>,
+    /// Age of the oldest byte that is not applied, in milliseconds.
+    pub lag_ms: Option<f64>,
+}
+
+/// One side of a shard's link.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LinkHalf {
+    /// What the shard can do.
+    pub standing: Option<String>,
+    /// Where it stands.
+    pub position: Option<PositionStatus>,
+    /// Keys in all databases.
+    pub keys: Option<u64>,
+}
+
+/// A point in a history.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PositionStatus {
+    /// The history.
+    pub replid: String,
+    /// Stream bytes of it.
+    pub offset: u64,
+}
+
+impl LinkStatus {
+    /// The sum over the shards; `None` while any is unknown.
+    #[must_use]
+    pub fn bytes_behind(&self) -> Option<u64> {
+        let all: Option<Vec<u64>> = self.shards.iter().map(|shard| shard.bytes_behind).collect();
+        let all = all.filter(|all| !all.is_empty())?;
+        Some(all.into_iter().fold(0, u64::saturating_add))
+    }
+
+    /// The lag of the shard that lags most, in milliseconds; `None` while any is unknown.
+    #[must_use]
+    pub fn lag_ms(&self) -> Option<f64> {
+        let all: Option<Vec<f64>> = self.shards.iter().map(|shard| shard.lag_ms).collect();
+        all?.into_iter().reduce(f64::max)
+    }
+
+    /// The offsets that the geo-secondary has applied, summed over the shards.
+    #[must_use]
+    pub fn applied(&self) -> Option<u64> {
+        let offsets: Option<Vec<u64>> = self
+            .shards
+            .iter()
+            .map(|shard| Some(shard.secondary.as_ref()?.position.as_ref()?.offset))
+            .collect();
+        let offsets = offsets.filter(|all| !all.is_empty())?;
+        Some(offsets.into_iter().fold(0, u64::saturating_add))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_required() {
+        let status: LinkStatus = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(
+            (status.bytes_behind(), status.lag_ms(), status.applied()),
+            (None, None, None)
+        );
+        let status: CacheStatus = serde_json::from_value(json!({"shards": null})).unwrap();
+        assert_eq!(status, CacheStatus::default());
+    }
+
+    #[test]
+    fn a_link_is_as_far_behind_as_its_shards_together_and_lags_as_its_worst() {
+        let position = |offset: u64| json!({"position": {"replid": "a", "offset": offset}});
+        let status: LinkStatus = serde_json::from_value(json!({"shards": [
+            {"bytesBehind": 10, "lagMs": 1.5, "secondary": position(100)},
+            {"bytesBehind": 4, "lagMs": 9.0, "secondary": position(50)},
+        ]}))
+        .unwrap();
+        assert_eq!(status.bytes_behind(), Some(14));
+        assert_eq!(status.lag_ms(), Some(9.0));
+        assert_eq!(status.applied(), Some(150));
+    }
+}
