@@ -168,6 +168,12 @@ impl ReplicaSide {
         self.outgoing.pop_front()
     }
 
+    /// Tells whether the handshake is over and `PSYNC` was asked.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        !matches!(self.state, State::Greeting { .. })
+    }
+
     /// Where the replica stands: the last stream byte handed out, or the end of the snapshot that
     /// is coming. `None` until the primary answered `PSYNC`.
     #[must_use]

@@ -1,0 +1,192 @@
+//! Reaches for the outbound until it answers, while the engine waits.
+
+use std::{convert::Infallible, io, time::Duration};
+
+use psync::{Framing, Position};
+use runtime::chain;
+use tokio::{
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    time::{sleep, timeout},
+};
+use wire::{FrameError, Hello, Refusal, ToInbound, ToOutbound, VERSION};
+
+use super::standing::Session;
+use crate::{
+    Peer, Phase,
+    pulse::{Pulse, SILENCE},
+    socket::dial,
+    wan::{FrameReader, FrameWriter, ReadError},
+};
+
+/// The first and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+/// An outbound that answered.
+pub(super) struct Attached {
+    pub(super) peer: Peer,
+    pub(super) reader: FrameReader<OwnedReadHalf>,
+    pub(super) writer: FrameWriter<OwnedWriteHalf>,
+    pub(super) answer: Answer,
+}
+
+/// What it answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Answer {
+    Continue(Position),
+    Snapshot(Position, Framing),
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error(
+        "cannot reach the outbound at {}; check that the agent beside the geo-primary runs and that its firewall admits this side", .peer.outbound
+    )]
+    Dial {
+        peer: Peer,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the outbound at {} refused: {}", .peer.outbound, .refusal.why)]
+    Refused { peer: Peer, refusal: Refusal },
+    #[error("the outbound at {} said nothing for {} s", .peer.outbound, SILENCE.as_secs())]
+    Silent { peer: Peer },
+    #[error("lost the outbound at {} before it answered", .peer.outbound)]
+    Write {
+        peer: Peer,
+        #[source]
+        source: io::Error,
+    },
+    #[error("lost the outbound at {} before it answered", .peer.outbound)]
+    Read {
+        peer: Peer,
+        #[source]
+        source: ReadError,
+    },
+    #[error("the outbound at {} broke the protocol", .peer.outbound)]
+    Message {
+        peer: Peer,
+        #[source]
+        source: FrameError,
+    },
+    #[error("the outbound at {} answered with something else than an answer", .peer.outbound)]
+    NotAnswer { peer: Peer },
+}
+
+/// Follows the target as it changes; ends once an outbound answered.
+pub(super) async fn attach(session: &Session, have: Option<Position>) -> Attached {
+    let mut target = session.standing.target();
+    loop {
+        let peer = *target.borrow_and_update();
+        let Some(peer) = peer else {
+            session.enter(Phase::Waiting);
+            if target.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            continue;
+        };
+        session.enter(Phase::Connecting);
+        tokio::select! {
+            attached = keep_dialling(session, peer, have) => return attached,
+            _changed = target.changed() => session.connected(false),
+        }
+    }
+}
+
+async fn keep_dialling(session: &Session, peer: Peer, have: Option<Position>) -> Attached {
+    let (mut pause, longest) = PAUSES;
+    let mut last = String::new();
+    loop {
+        let error = match attempt(session, peer, have).await {
+            Ok(attached) => return attached,
+            Err(error) => error,
+        };
+        session.connected(false);
+        let why = chain(&error).to_string();
+        if why != last {
+            tracing::warn!(outbound = %peer.outbound, link = %session.standing.key.link, shard = %session.standing.key.shard, why, "cannot follow yet");
+            session.fail(why.clone());
+            last = why;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+async fn attempt(
+    session: &Session,
+    peer: Peer,
+    have: Option<Position>,
+) -> Result<Attached, DialError> {
+    let stream = dial(peer.outbound).await;
+    let stream = stream.map_err(|source| DialError::Dial { peer, source })?;
+    session.connected(true);
+    let (read, write) = stream.into_split();
+    let mut reader = FrameReader::for_data(read);
+    let mut writer = FrameWriter::new(write);
+    let key = &session.standing.key;
+    let hello = Hello {
+        version: VERSION,
+        link: key.link.clone(),
+        shard: key.shard,
+        epoch: peer.epoch,
+        have,
+        keys_held: session.standing.keys(),
+    };
+    let lost = |source| DialError::Write { peer, source };
+    let hello = ToOutbound::Hello(hello).encode();
+    writer.send(&hello).await.map_err(lost)?;
+    let answer = tokio::select! {
+        answer = answer(session, &mut reader, peer) => answer?,
+        never = beat(session, &mut writer) => match never.map_err(lost)? {},
+    };
+    if !writer.is_whole() {
+        // A heartbeat was cut short by the answer; on a socket that takes 60 bytes that is rare.
+        let source = io::Error::other("a heartbeat did not leave in time");
+        return Err(lost(source));
+    }
+    Ok(Attached {
+        peer,
+        reader,
+        writer,
+        answer,
+    })
+}
+
+async fn beat(
+    session: &Session,
+    writer: &mut FrameWriter<OwnedWriteHalf>,
+) -> io::Result<Infallible> {
+    let mut ticks = Pulse::ticks();
+    loop {
+        ticks.tick().await;
+        let beat = ToOutbound::Heartbeat(session.beat()).encode();
+        writer.send(&beat).await?;
+    }
+}
+
+async fn answer(
+    session: &Session,
+    reader: &mut FrameReader<OwnedReadHalf>,
+    peer: Peer,
+) -> Result<Answer, DialError> {
+    loop {
+        let frame = timeout(SILENCE, reader.next()).await;
+        let frame = frame.map_err(|_elapsed| DialError::Silent { peer })?;
+        let frame = frame.map_err(|source| DialError::Read { peer, source })?;
+        session.heard();
+        let message = ToInbound::read(frame);
+        match message.map_err(|source| DialError::Message { peer, source })? {
+            ToInbound::Heartbeat(beat) => session.heard_beat(&beat),
+            ToInbound::Continue(position) => return Ok(Answer::Continue(position)),
+            ToInbound::Snapshot { position, framing } => {
+                return Ok(Answer::Snapshot(position, framing));
+            }
+            ToInbound::Refused(refusal) => return Err(DialError::Refused { peer, refusal }),
+            ToInbound::SnapshotData { .. }
+            | ToInbound::SnapshotEnd
+            | ToInbound::Stream { .. }
+            | ToInbound::Barrier(_) => return Err(DialError::NotAnswer { peer }),
+        }
+    }
+}

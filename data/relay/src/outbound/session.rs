@@ -1,0 +1,111 @@
+//! One session: an inbound that was admitted, until either side, the engine or the agent ends it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use runtime::chain;
+use tokio::{net::tcp::OwnedReadHalf, time::timeout};
+use wire::{FrameError, Refusal, RefusalCode, ToOutbound};
+
+use super::{
+    engine::EngineError,
+    opening::{Greeting, refuse},
+    pump::Pump,
+    shard::{Session, Shard, Wanted, withdrawn},
+};
+use crate::{
+    pulse::SILENCE,
+    wan::{FrameReader, ReadError},
+};
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionEnd {
+    #[error("cannot read from the inbound")]
+    Read(#[from] ReadError),
+    #[error("cannot read from the inbound")]
+    Message(#[from] FrameError),
+    #[error("cannot write to the inbound")]
+    Write(#[source] std::io::Error),
+    #[error("nothing was heard of the inbound for {} s", SILENCE.as_secs())]
+    Silent,
+    #[error("the inbound broke the protocol: {0}")]
+    Protocol(String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{}", .0.why)]
+    Refused(Refusal),
+}
+
+pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, greeting: Greeting) {
+    let Greeting {
+        mut reader,
+        mut writer,
+        hello,
+    } = greeting;
+    let session = Session::begin(shard, peer, &hello);
+    let (link, index) = (&shard.key.link, shard.key.shard);
+    tracing::info!(%peer, %link, shard = %index, have = ?hello.have, "an inbound connected");
+    let changes = shard.wanted();
+    let mut pump = Pump::new(&session, &mut writer, shard.wanted(), &hello);
+    let end = tokio::select! {
+        end = pump.run(&wanted) => end,
+        end = listen(&session, &mut reader) => end,
+        end = invalid(changes, wanted.generation) => end,
+        () = session.token.cancelled() => SessionEnd::Refused(superseded()),
+    };
+    let why = chain(&end).to_string();
+    tracing::warn!(%peer, %link, shard = %index, why, "the session with an inbound ended");
+    session.fail(why);
+    drop(session);
+    match end {
+        SessionEnd::Refused(refusal) => refuse(&mut writer, refusal).await,
+        SessionEnd::Engine(error) => refuse(&mut writer, error.refusal()).await,
+        SessionEnd::Read(_)
+        | SessionEnd::Message(_)
+        | SessionEnd::Write(_)
+        | SessionEnd::Silent
+        | SessionEnd::Protocol(_) => {}
+    }
+}
+
+/// Resolves when the agent wants something else than what the session was begun for.
+async fn invalid(mut wanted: tokio::sync::watch::Receiver<Wanted>, generation: u64) -> SessionEnd {
+    // An error is a shard that is gone, which is no longer wanted either.
+    let _gone = wanted
+        .wait_for(|wanted| wanted.generation != generation)
+        .await;
+    SessionEnd::Refused(withdrawn())
+}
+
+/// Takes what the inbound reports.
+async fn listen(session: &Session, reader: &mut FrameReader<OwnedReadHalf>) -> SessionEnd {
+    loop {
+        let frame = match timeout(SILENCE, reader.next()).await {
+            Ok(Ok(frame)) => frame,
+            Ok(Err(error)) => return error.into(),
+            Err(_elapsed) => return SessionEnd::Silent,
+        };
+        session.heard();
+        match ToOutbound::read(frame) {
+            Ok(ToOutbound::Heartbeat(beat)) => session.heard_beat(&beat),
+            Ok(ToOutbound::Received(offset)) => session.received(offset),
+            Ok(ToOutbound::Applied(offset)) => {
+                if let Err(sent) = session.note_applied(offset) {
+                    let sent = sent.map_or_else(|| "nothing".to_owned(), |sent| sent.to_string());
+                    let what = format!("it says that {offset} is applied and was sent {sent}");
+                    return SessionEnd::Protocol(what);
+                }
+            }
+            Ok(ToOutbound::Promoted { epoch, position }) => {
+                tracing::info!(%epoch, %position, "the geo-secondary says it was promoted");
+            }
+            Ok(ToOutbound::Hello(_)) => return SessionEnd::Protocol("a second hello".to_owned()),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+fn superseded() -> Refusal {
+    let why = "a newer connection for the same shard took over";
+    Refusal::new(RefusalCode::Superseded, why)
+}
