@@ -1,0 +1,32 @@
+//! The commands: each its arguments and what it does.
+
+pub(crate) mod cache;
+pub(crate) mod failover;
+pub(crate) mod group;
+pub(crate) mod link;
+pub(crate) mod region;
+
+use crate::{
+    arguments::{Arguments, Command},
+    failure::Failure,
+    session::Session,
+};
+
+/// Runs what the command line asks for.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Cache(client) => {
+            cache::run(client.command, &Session::open(client.common).await?).await
+        }
+        Command::Link(client) => {
+            link::run(client.command, &Session::open(client.common).await?).await
+        }
+        Command::Failover(failover) => failover.run().await,
+        Command::Group(client) => {
+            group::run(client.command, &Session::open(client.common).await?).await
+        }
+        Command::Region(client) => {
+            region::run(client.command, &Session::open(client.common).await?).await
+        }
+    }
+}

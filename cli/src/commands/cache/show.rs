@@ -1,0 +1,169 @@
+//! `godwit cache show`.
+
+use client::{resources::Cache, status::CacheStatus};
+use model::CacheId;
+
+use super::{role_text, sku_text, tags};
+use crate::{
+    failure::Failure,
+    output::{Form, bytes, milliseconds, pairs},
+    session::Session,
+};
+
+/// An agent that has been silent for longer is shown as such.
+const SILENT_MS: u64 = 5_000;
+
+/// Shows a cache as it is now.
+pub(super) async fn show(session: &Session, id: &CacheId) -> Result<(), Failure> {
+    let cache = session.management.cache(id).await?;
+    let status = match session.form {
+        Form::Json => CacheStatus::default(),
+        Form::Table => {
+            let status = session.management.cache_status(id).await;
+            status.map(|status| status.body).unwrap_or_default()
+        }
+    };
+    session.form.write(&cache.json, || {
+        let keys = session.command(&format!("cache keys {} --show primary", cache.body.name));
+        describe(&cache.body, &status, &keys)
+    })
+}
+
+fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
+    let properties = &cache.properties;
+    let size = properties
+        .sku
+        .as_ref()
+        .map(|sku| match properties.replicas_per_primary {
+            Some(1) => format!("{}, 1 replica", sku_text(sku)),
+            Some(replicas) => format!("{}, {replicas} replicas", sku_text(sku)),
+            None => sku_text(sku),
+        });
+    let other = properties
+        .linked_servers
+        .first()
+        .and_then(|link| link.other());
+    let role = status.role.as_deref().map(|role| match &other {
+        Some(other) => format!("{}, linked with {other}", role_text(role)),
+        None => role_text(role),
+    });
+    let endpoint = status.endpoint.as_ref();
+    let connect = endpoint.map(|at| {
+        format!(
+            "REDISCLI_AUTH=\"$({keys})\" redis-cli -h {} -p {}",
+            at.host, at.port
+        )
+    });
+    let sum = |part: fn(&client::status::ShardStatus) -> u64| {
+        (!status.shards.is_empty()).then(|| status.shards.iter().map(part).sum::<u64>())
+    };
+    let holds = sum(|shard| shard.keys)
+        .zip(sum(|shard| shard.used_memory))
+        .map(|(keys, memory)| format!("{keys} keys in {}", bytes(memory)));
+    let load = sum(|shard| shard.ops_per_second)
+        .zip(sum(|shard| shard.clients))
+        .map(|(ops, clients)| format!("{ops} commands/s from {clients} clients"));
+    let settings: Vec<_> = properties
+        .redis_configuration
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs([
+        ("name", Some(cache.name.to_string())),
+        ("group", Some(cache.id.group.to_string())),
+        ("region", Some(cache.location.clone())),
+        ("size", size),
+        ("state", Some(properties.provisioning_state.clone())),
+        ("role", role),
+        ("engine", status.engine.clone()),
+        ("host name", Some(properties.host_name.clone())),
+        (
+            "endpoint",
+            endpoint.map(|at| format!("{}:{}", at.host, at.port)),
+        ),
+        ("holds", holds),
+        ("serves", load),
+        ("settings", Some(settings.join(" "))),
+        ("tags", tags(&cache.tags)),
+        ("problem", problem(status)),
+        ("connect", connect),
+    ])
+}
+
+fn problem(status: &CacheStatus) -> Option<String> {
+    let silent = status
+        .ms_since_report
+        .filter(|ms| *ms > SILENT_MS)
+        .map(|ms| {
+            #[expect(clippy::cast_precision_loss, reason = "shown to a tenth of a second")]
+            let ms = milliseconds(ms as f64);
+            format!("its agent has not reported for {ms}")
+        });
+    status.problem.clone().or(silent)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cache() -> Cache {
+        serde_json::from_value(json!({
+            "id": "/subscriptions/5d0c4f30-0000-4000-8000-000000000001/resourceGroups/default/providers/Microsoft.Cache/Redis/demo-east",
+            "name": "demo-east", "location": "East US", "tags": {"team": "web"},
+            "properties": {
+                "provisioningState": "Succeeded", "hostName": "demo-east.redis.godwit.internal",
+                "sku": {"name": "Premium", "family": "P", "capacity": 1}, "replicasPerPrimary": 1,
+                "linkedServers": [{"id": "…/linkedServers/demo-west"}],
+                "redisConfiguration": {"maxclients": "7500"},
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_cache_is_described_with_the_command_that_connects() {
+        let status: CacheStatus = serde_json::from_value(json!({
+            "role": "Primary", "epoch": 3, "engine": "valkey 8.0.1",
+            "endpoint": {"host": "127.0.0.1", "port": 6401}, "msSinceReport": 90,
+            "shards": [{"standing": "Writable", "keys": 12, "usedMemory": 2048, "opsPerSecond": 5, "clients": 2}],
+        }))
+        .unwrap();
+        let shown = describe(
+            &cache(),
+            &status,
+            "godwit cache keys demo-east --show primary",
+        );
+        let expected = "\
+name       demo-east
+group      default
+region     East US
+size       Premium P1, 1 replica
+state      Succeeded
+role       geo-primary, linked with demo-west
+engine     valkey 8.0.1
+host name  demo-east.redis.godwit.internal
+endpoint   127.0.0.1:6401
+holds      12 keys in 2.00 KiB
+serves     5 commands/s from 2 clients
+settings   maxclients=7500
+tags       team=web
+connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis-cli -h 127.0.0.1 -p 6401";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn an_agent_that_went_silent_is_a_problem() {
+        let status = CacheStatus {
+            ms_since_report: Some(65_000),
+            ..CacheStatus::default()
+        };
+        let shown = describe(&cache(), &status, "");
+        assert!(
+            shown.contains("problem    its agent has not reported for 65.0 s"),
+            "{shown}"
+        );
+        assert!(!shown.contains("connect"), "{shown}");
+    }
+}

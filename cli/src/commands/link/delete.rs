@@ -1,0 +1,52 @@
+//! `godwit link delete`.
+
+use clap::Args;
+use model::CacheName;
+
+use super::linked;
+use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
+
+/// Unlinks two caches. Both keep the data that they hold, and both take writes.
+///
+/// Example: godwit link delete demo-east
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Either of the two caches
+    cache: CacheName,
+    /// The other one, to be sure
+    other: Option<CacheName>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+impl Delete {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let pair = linked(session, &self.cache).await?;
+        let (primary, secondary) = (&pair.primary.name, &pair.secondary.name);
+        if let Some(other) = &self.other
+            && (*other == self.cache || ![primary, secondary].contains(&other))
+        {
+            return Err(Failure::new(format!(
+                "`{}` is not linked with `{other}`, but `{secondary}` follows `{primary}`",
+                self.cache
+            ))
+            .hint("nothing was unlinked"));
+        }
+        let started = session
+            .management
+            .delete_link(&pair.primary, secondary)
+            .await?;
+        if self.waiting.no_wait {
+            Talk.say(&format!(
+                "unlinking `{secondary}` from `{primary}` has begun"
+            ));
+            return Ok(());
+        }
+        let title = format!("unlinking `{secondary}` from `{primary}`");
+        session.finish(&title, started.ticket.as_ref()).await?;
+        Talk.say(&format!(
+            "`{primary}` and `{secondary}` are no longer linked; both keep their data and take writes"
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! `godwit link show`, and the end of commands that change a link.
+
+use client::{resources::LinkProperties, status::LinkStatus};
+use model::{CacheId, CacheName};
+
+use crate::{
+    failure::Failure,
+    output::{Form, bytes, milliseconds, pairs},
+    session::Session,
+};
+
+/// Shows a link as it is now. JSON is the link's resource as the geo-primary has it.
+pub(crate) async fn show(
+    session: &Session,
+    primary: &CacheId,
+    other: &CacheName,
+) -> Result<(), Failure> {
+    let link = session.management.link(primary, other).await?;
+    let status = match session.form {
+        Form::Json => LinkStatus::default(),
+        Form::Table => {
+            let status = session.management.link_status(primary, other).await;
+            status.map(|status| status.body).unwrap_or_default()
+        }
+    };
+    session.form.write(&link.json, || {
+        describe(&primary.name, other, &link.body.properties, &status)
+    })
+}
+
+fn describe(
+    primary: &CacheName,
+    secondary: &CacheName,
+    link: &LinkProperties,
+    status: &LinkStatus,
+) -> String {
+    let reasons = Some(status.reasons.join("; "));
+    pairs([
+        ("geo-primary", Some(primary.to_string())),
+        ("geo-secondary", Some(secondary.to_string())),
+        ("state", Some(link.provisioning_state.clone())),
+        ("health", health(status).map(str::to_owned)),
+        ("because", reasons),
+        ("phase", status.phase.clone()),
+        ("epoch", status.epoch.map(|epoch| epoch.to_string())),
+        ("behind", status.bytes_behind().map(bytes)),
+        ("lag", status.lag_ms().map(milliseconds)),
+        (
+            "geo name",
+            Some(link.geo_replicated_primary_host_name.clone()),
+        ),
+        ("leads to", Some(link.primary_host_name.clone())),
+    ])
+}
+
+/// A link's health in a word.
+pub(super) fn health(status: &LinkStatus) -> Option<&'static str> {
+    status
+        .healthy
+        .map(|healthy| if healthy { "healthy" } else { "unhealthy" })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_described_with_what_is_wrong() {
+        let link: LinkProperties = serde_json::from_value(json!({
+            "linkedRedisCacheId": "/subscriptions/5d0c4f30-0000-4000-8000-000000000001/resourceGroups/g/providers/Microsoft.Cache/Redis/b",
+            "serverRole": "Secondary", "provisioningState": "Succeeded",
+            "primaryHostName": "a.zone", "geoReplicatedPrimaryHostName": "b.geo.zone",
+        }))
+        .unwrap();
+        let status: LinkStatus = serde_json::from_value(json!({
+            "phase": "Linked", "epoch": 3, "healthy": false,
+            "reasons": ["the agent of `b` does not report; bring it back"],
+            "shards": [{"bytesBehind": 2048, "lagMs": 1500.0}],
+        }))
+        .unwrap();
+        let shown = describe(&"a".parse().unwrap(), &"b".parse().unwrap(), &link, &status);
+        let expected = "\
+geo-primary    a
+geo-secondary  b
+state          Succeeded
+health         unhealthy
+because        the agent of `b` does not report; bring it back
+phase          Linked
+epoch          3
+behind         2.00 KiB
+lag            1.5 s
+geo name       b.geo.zone
+leads to       a.zone";
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,213 @@
+//! `godwit link watch`.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use clap::Args;
+use client::status::{LinkHalf, LinkShard, LinkStatus};
+use model::CacheName;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{linked, show::health};
+use crate::{
+    failure::Failure,
+    output::{Form, bytes, line, milliseconds, or_dash, table},
+    session::Session,
+    talk::Talk,
+};
+
+const PERIOD: Duration = Duration::from_secs(1);
+/// Clears the screen and goes to its upper left corner; goes there; clears from there on.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_REST: &str = "\x1b[J";
+
+/// Shows a link every second until interrupted: roles, state, how far behind the geo-secondary is,
+/// and how much it applies. JSON is one status a line.
+///
+/// Example: godwit link watch demo-east
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Either of its two caches
+    cache: CacheName,
+    /// Show it once
+    #[arg(long)]
+    once: bool,
+}
+
+/// A look at the link.
+struct Sample {
+    at: Instant,
+    status: LinkStatus,
+}
+
+impl Watch {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let pair = linked(session, &self.cache).await?;
+        let live = session.form == Form::Table && !self.once && io::stdout().is_terminal();
+        let mut screen = Screen { live, fresh: true };
+        let mut last: Option<Sample> = None;
+        let mut period = interval(PERIOD);
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            period.tick().await;
+            let asked = session
+                .management
+                .link_status(&pair.primary, &pair.secondary.name)
+                .await;
+            let answered = match asked {
+                Ok(answered) => answered,
+                Err(error) if error.is_outage() && last.is_some() => {
+                    screen.trouble(&error.to_string())?;
+                    continue;
+                }
+                Err(error) if error.is_not_found() && last.is_some() => {
+                    return Err(Failure::not_found("the two caches are no longer linked"));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let sample = Sample {
+                at: Instant::now(),
+                status: answered.body,
+            };
+            match session.form {
+                Form::Json => line(&answered.json.to_string())?,
+                Form::Table => screen.show(&describe(&sample, last.as_ref()))?,
+            }
+            if self.once {
+                return Ok(());
+            }
+            last = Some(sample);
+        }
+    }
+}
+
+/// Where the table is drawn: over itself on a terminal, one below the other elsewhere.
+struct Screen {
+    live: bool,
+    fresh: bool,
+}
+
+impl Screen {
+    fn show(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.live {
+            return line(text);
+        }
+        let mut drawn = if self.fresh { CLEAR } else { HOME }.to_owned();
+        for row in text.lines() {
+            drawn.push_str(row);
+            drawn.push_str(CLEAR_LINE);
+            drawn.push('\n');
+        }
+        drawn.push_str(CLEAR_REST);
+        self.fresh = false;
+        let mut out = io::stdout().lock();
+        out.write_all(drawn.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn trouble(&mut self, text: &str) -> Result<(), Failure> {
+        if self.live {
+            self.show(&format!("{text} (asking again)"))
+        } else {
+            Talk.error(text);
+            Ok(())
+        }
+    }
+}
+
+fn describe(sample: &Sample, last: Option<&Sample>) -> String {
+    let status = &sample.status;
+    let name = |name: &Option<String>| or_dash(name.clone());
+    let mut state = vec![or_dash(status.provisioning_state.clone())];
+    state.extend(status.phase.clone().filter(|phase| *phase != "Linked"));
+    state.extend(health(status).map(str::to_owned));
+    state.extend(status.epoch.map(|epoch| format!("epoch {epoch}")));
+    let mut text = format!(
+        "{} (geo-primary) -> {} (geo-secondary): {}\n",
+        name(&status.primary),
+        name(&status.secondary),
+        state.join(", ")
+    );
+    for reason in &status.reasons {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    let rows = status.shards.iter().enumerate().map(|(index, shard)| {
+        let before = last.and_then(|last| last.status.shards.get(index).zip(Some(last.at)));
+        let applied = before.and_then(|(old, at)| rate(shard, old, sample.at - at));
+        let standing =
+            |half: &Option<LinkHalf>| or_dash(half.as_ref().and_then(|half| half.standing.clone()));
+        [
+            index.to_string(),
+            standing(&shard.primary),
+            standing(&shard.secondary),
+            or_dash(shard.bytes_behind.map(bytes)),
+            or_dash(shard.lag_ms.map(milliseconds)),
+            or_dash(applied.map(|count| format!("{}/s", bytes(count)))),
+        ]
+    });
+    let header = ["SHARD", "PRIMARY", "SECONDARY", "BEHIND", "LAG", "APPLIED"];
+    text.push_str(&table(header, rows));
+    text
+}
+
+/// Stream bytes applied in a second, between two looks at one history.
+fn rate(new: &LinkShard, old: &LinkShard, between: Duration) -> Option<u64> {
+    let position = |shard: &LinkShard| shard.secondary.as_ref()?.position.clone();
+    let (new, old) = (position(new)?, position(old)?);
+    if new.replid != old.replid {
+        return None;
+    }
+    let bytes = u128::from(new.offset.checked_sub(old.offset)?);
+    let ms = between.as_millis().max(1);
+    u64::try_from(bytes * 1_000 / ms).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sample(at: Instant, replid: &str, offset: u64) -> Sample {
+        let status = serde_json::from_value(json!({
+            "phase": "Linked", "epoch": 3, "provisioningState": "Succeeded", "healthy": true,
+            "primary": "demo-east", "secondary": "demo-west", "reasons": [],
+            "shards": [{
+                "bytesBehind": 140, "lagMs": 1.26,
+                "primary": {"standing": "Writable"},
+                "secondary": {"standing": "Following", "position": {"replid": replid, "offset": offset}},
+            }],
+        }));
+        let status = status.unwrap();
+        Sample { at, status }
+    }
+
+    #[test]
+    fn one_look_shows_the_link() {
+        let shown = describe(&sample(Instant::now(), "a", 100), None);
+        let expected = "\
+demo-east (geo-primary) -> demo-west (geo-secondary): Succeeded, healthy, epoch 3
+SHARD  PRIMARY   SECONDARY  BEHIND  LAG     APPLIED
+0      Writable  Following  140 B   1.3 ms  -";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn two_looks_show_the_rate() {
+        let (old, new) = (Instant::now(), Instant::now() + Duration::from_millis(500));
+        let shown = describe(&sample(new, "a", 1_124), Some(&sample(old, "a", 100)));
+        assert!(shown.ends_with("2.00 KiB/s"), "{shown}");
+    }
+
+    #[test]
+    fn another_history_has_no_rate() {
+        let (old, new) = (Instant::now(), Instant::now() + PERIOD);
+        let shown = describe(&sample(new, "b", 1_124), Some(&sample(old, "a", 100)));
+        assert!(shown.ends_with('-'), "{shown}");
+    }
+}
