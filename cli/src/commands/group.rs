@@ -24,9 +24,7 @@ pub(crate) enum Command {
         /// Its name
         name: GroupName,
     },
-    /// Delete a resource group and every cache in it
-    ///
-    /// Linked caches stay, and the group with them, until they are unlinked and deleted.
+    /// Delete a resource group and every cache in it; linked caches have to be unlinked first
     Delete(Delete),
 }
 
@@ -102,6 +100,17 @@ impl Delete {
         let group = management.group(subscription, &name).await;
         group.map_err(|error| unknown(session, error.into()))?;
         let caches = management.caches(subscription, Some(&name)).await?.body;
+        if let Some(linked) = caches
+            .iter()
+            .find(|cache| !cache.properties.linked_servers.is_empty())
+        {
+            let unlink = session.command(&format!("link delete {}", linked.name));
+            let failure = Failure::new(format!(
+                "group `{name}` holds the linked cache `{}`",
+                linked.name
+            ));
+            return Err(failure.hint(format!("unlink it first: `{unlink}`")));
+        }
         if !yes && !caches.is_empty() {
             let names: Vec<_> = caches
                 .iter()

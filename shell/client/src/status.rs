@@ -69,6 +69,8 @@ pub struct LinkStatus {
     pub primary: Option<String>,
     /// The name of the geo-secondary.
     pub secondary: Option<String>,
+    /// Its health in a word: the phase, or `Healthy`, `Unhealthy`, `SourceLost` when linked.
+    pub state: Option<String>,
     /// Nothing is wrong with it.
     pub healthy: Option<bool>,
     /// What is wrong and what to do, a sentence each.

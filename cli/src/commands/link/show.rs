@@ -53,11 +53,13 @@ fn describe(
     ])
 }
 
-/// A link's health in a word.
+/// A link's health in a word or two.
 pub(super) fn health(status: &LinkStatus) -> Option<&'static str> {
-    status
-        .healthy
-        .map(|healthy| if healthy { "healthy" } else { "unhealthy" })
+    match (status.state.as_deref(), status.healthy?) {
+        (_, true) => Some("healthy"),
+        (Some("SourceLost"), false) => Some("source lost"),
+        (_, false) => Some("unhealthy"),
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +96,18 @@ lag            1.5 s
 geo name       b.geo.zone
 leads to       a.zone";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_lost_source_is_called_so() {
+        let status = |state: &str, healthy: bool| LinkStatus {
+            state: Some(state.to_owned()),
+            healthy: Some(healthy),
+            ..LinkStatus::default()
+        };
+        assert_eq!(health(&status("Healthy", true)), Some("healthy"));
+        assert_eq!(health(&status("Unhealthy", false)), Some("unhealthy"));
+        assert_eq!(health(&status("SourceLost", false)), Some("source lost"));
+        assert_eq!(health(&LinkStatus::default()), None);
     }
 }
