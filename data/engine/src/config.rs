@@ -1,0 +1,65 @@
+//! What a node is started with.
+
+mod acl;
+mod file;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use model::{AccessKeys, EngineSettings, Secret};
+
+pub(crate) use acl::key_hashes;
+pub(crate) use file::{PING_PERIOD_SECONDS, live_settings, render};
+
+/// The engine user that Godwit itself is, by convention: agents, the relay, and nodes that follow.
+pub const INTERNAL_USER: &str = "godwit";
+
+/// A user of the engine and its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Letters, digits, `-` and `_`.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Everything that a node's start depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// The node's private directory. Made when it is missing.
+    pub directory: PathBuf,
+    /// Where it listens for clients. With port 0 a free one is chosen: see
+    /// [`Node::address`](crate::Node::address).
+    pub address: SocketAddr,
+    /// Sizes and limits.
+    pub settings: EngineSettings,
+    /// Passwords of the default user.
+    pub keys: AccessKeys,
+    /// Godwit's own user. A node that follows another one logs in there as this user too.
+    pub internal: Credentials,
+    /// Starts as a replica of that node.
+    pub replica_of: Option<SocketAddr>,
+    /// Loads the data set that [`StopHow::SaveSnapshot`](crate::StopHow::SaveSnapshot) left, when
+    /// there is one. With `false`, or without one, the node starts empty; a leftover is removed.
+    pub load_saved: bool,
+    /// Whether a replica without its upstream answers reads with what it has
+    /// (`replica-serve-stale-data`).
+    pub serve_stale: bool,
+}
+
+/// A value that no engine configuration can take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The value has characters outside its alphabet.
+    #[error("configure the engine: {what} cannot be `{value}`; {rule}")]
+    BadValue {
+        /// Which value.
+        what: &'static str,
+        /// The value, escaped.
+        value: String,
+        /// What it may be.
+        rule: &'static str,
+    },
+    /// A password is empty, which would let everybody in.
+    #[error("configure the engine: {0} is empty, which would let everybody in")]
+    EmptySecret(&'static str),
+}

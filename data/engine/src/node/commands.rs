@@ -1,0 +1,91 @@
+//! What a node is asked and told while it runs.
+
+use std::{net::SocketAddr, time::Duration};
+
+use model::EngineSettings;
+
+use super::Node;
+use crate::{
+    CommandError, NodeInfo, Replication,
+    config::{PING_PERIOD_SECONDS, live_settings},
+};
+
+/// As good as never: 68 years, the most that the engines take.
+const NO_PINGS: &str = "2147483647";
+
+impl Node {
+    /// Asks for everything, in one round trip. Answered while the node loads, too.
+    pub async fn info(&self) -> Result<NodeInfo, CommandError> {
+        let text = self.ask_text("INFO", &[]).await?;
+        let info = NodeInfo::parse(&text).map_err(|source| self.unexpected("INFO", source))?;
+        self.note_loading(info.loading);
+        Ok(info)
+    }
+
+    /// Asks where it stands in replication: cheap enough for every few milliseconds.
+    pub async fn replication(&self) -> Result<Replication, CommandError> {
+        let text = self.ask_text("INFO", &["replication"]).await?;
+        Replication::parse(&text).map_err(|source| self.unexpected("INFO", source))
+    }
+
+    /// Makes it a replica of `upstream` (`REPLICAOF`). From then on it refuses writes, whether or
+    /// not `upstream` answers; its data stays until `upstream` sends another data set.
+    pub async fn follow(&self, upstream: SocketAddr) -> Result<(), CommandError> {
+        let (ip, port) = (upstream.ip().to_string(), upstream.port().to_string());
+        self.ask("REPLICAOF", &[&ip, &port]).await?;
+        Ok(())
+    }
+
+    /// Makes it a primary with the data it has (`REPLICAOF NO ONE`). Nothing happens to a primary.
+    pub async fn stand_alone(&self) -> Result<(), CommandError> {
+        self.ask("REPLICAOF", &["NO", "ONE"]).await?;
+        Ok(())
+    }
+
+    /// Keeps clients waiting that want to write, for `for_at_most`, and keeps the offset still:
+    /// nothing expires, nothing is evicted, and replicas are not pinged. A pause that a client
+    /// asked for and that is longer stays as it is.
+    pub async fn pause_writes(&self, for_at_most: Duration) -> Result<(), CommandError> {
+        // A ping is 14 bytes of stream, and the pause itself does not hold it back.
+        self.set_ping_period(NO_PINGS).await?;
+        let ms = for_at_most.as_millis().max(1).to_string();
+        if let Err(error) = self.ask("CLIENT PAUSE", &[&ms, "WRITE"]).await {
+            self.set_ping_period(&PING_PERIOD_SECONDS.to_string())
+                .await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Ends the pause, one that a client asked for included, and pings replicas again.
+    pub async fn resume_writes(&self) -> Result<(), CommandError> {
+        self.ask("CLIENT UNPAUSE", &[]).await?;
+        self.set_ping_period(&PING_PERIOD_SECONDS.to_string()).await
+    }
+
+    pub(super) async fn set_ping_period(&self, seconds: &str) -> Result<(), CommandError> {
+        self.ask("CONFIG SET", &["repl-ping-replica-period", seconds])
+            .await?;
+        Ok(())
+    }
+
+    /// Applies sizes and limits to the running engine, all or none. `databases` takes effect at
+    /// the next start only: the engines cannot change it.
+    pub async fn apply(&self, settings: &EngineSettings) -> Result<(), CommandError> {
+        let options = live_settings(settings);
+        let words: Vec<&str> = options
+            .iter()
+            .flat_map(|(name, value)| [*name, value.as_str()])
+            .collect();
+        self.ask("CONFIG SET", &words).await?;
+        Ok(())
+    }
+
+    /// Whether it answers reads while it is a replica out of step (`replica-serve-stale-data`).
+    pub async fn serve_stale(&self, yes: bool) -> Result<(), CommandError> {
+        let value = if yes { "yes" } else { "no" };
+        self.ask("CONFIG SET", &["replica-serve-stale-data", value])
+            .await?;
+        Ok(())
+    }
+}
