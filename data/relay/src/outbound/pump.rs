@@ -9,6 +9,7 @@ use tokio::{
     sync::watch,
     time::{Instant, Interval, sleep, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 use wire::{Barrier, DataKind, Hello, Refusal, RefusalCode, ToInbound};
 
 use super::{
@@ -36,6 +37,8 @@ pub(super) struct Pump<'a> {
     snapshot: Option<u64>,
     shown: Instant,
     unshown: bool,
+    /// The engine is let go: nothing is acknowledged to it any more.
+    engine_gone: CancellationToken,
 }
 
 /// How the session came to its stream.
@@ -61,6 +64,7 @@ impl<'a> Pump<'a> {
             snapshot: None,
             shown: Instant::now(),
             unshown: false,
+            engine_gone: CancellationToken::new(),
         }
     }
 
@@ -89,10 +93,10 @@ impl<'a> Pump<'a> {
                     }
                     Answer::FullSync => self.session.full_sync_begins(),
                 }
-                let session = self.session;
+                let (session, gone) = (self.session, self.engine_gone.clone());
                 tokio::select! {
                     result = self.stream(Some(engine)) => result,
-                    never = acknowledge(session, write) => match never {},
+                    never = acknowledge(session, write, gone) => match never {},
                 }
             }
         }
@@ -150,8 +154,9 @@ impl<'a> Pump<'a> {
         let mut heard = Instant::now();
         let mut declared: Option<Instant> = None;
         loop {
-            if let Some(engine) = &mut engine {
-                self.forward(engine).await?;
+            match &mut engine {
+                Some(engine) => self.forward(engine).await?,
+                None => self.engine_gone.cancel(),
             }
             let fence = self.wanted.borrow_and_update().fence;
             match fence {
@@ -292,19 +297,28 @@ async fn fill(engine: Option<&mut Engine>) -> Result<(), EngineError> {
     }
 }
 
-/// Tells the geo-primary what the geo-secondary has applied. Its end is noticed where the engine
-/// is read.
-async fn acknowledge(session: &Session, mut write: OwnedWriteHalf) -> Infallible {
-    loop {
-        let applied: Offset = session.applied();
-        if write.write_all(&acknowledgement(applied)).await.is_err() {
-            return std::future::pending().await;
+/// Tells the geo-primary what the geo-secondary has applied, until the engine is let go.
+async fn acknowledge(
+    session: &Session,
+    mut write: OwnedWriteHalf,
+    gone: CancellationToken,
+) -> Infallible {
+    let telling = async {
+        loop {
+            let applied: Offset = session.applied();
+            // A broken connection is noticed where the engine is read.
+            if write.write_all(&acknowledgement(applied)).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = session.acknowledge.notified() => {}
+                () = sleep(ACKNOWLEDGE) => {}
+            }
         }
-        tokio::select! {
-            () = session.acknowledge.notified() => {}
-            () = sleep(ACKNOWLEDGE) => {}
-        }
-    }
+    };
+    gone.run_until_cancelled(telling).await;
+    drop(write);
+    std::future::pending().await
 }
 
 fn elsewhere(barrier: &Barrier, have: Option<Position>) -> SessionEnd {

@@ -1,0 +1,129 @@
+//! A WAN that can be cut, at a byte or at once, and that can damage a byte.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use runtime::tasks::Tasks;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    to: SocketAddr,
+    up: bool,
+    /// The next connection ends behind so many bytes towards the inbound.
+    cut_after: Option<usize>,
+    /// The next connection damages the byte at this index towards the inbound.
+    damage_at: Option<usize>,
+    connections: u64,
+    token: CancellationToken,
+}
+
+impl Proxy {
+    pub(crate) async fn start(tasks: &Tasks, to: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::new(Mutex::new(State {
+                to,
+                up: true,
+                cut_after: None,
+                damage_at: None,
+                connections: 0,
+                token: CancellationToken::new(),
+            })),
+        };
+        let (serving, group) = (proxy.clone(), tasks.clone());
+        tasks.spawn("proxy", async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let serving = serving.clone();
+                group.spawn("proxied", async move { serving.carry(stream).await });
+            }
+        });
+        proxy
+    }
+
+    /// Ends all connections now; new ones are let through.
+    pub(crate) fn cut(&self) {
+        let mut state = self.state.lock();
+        std::mem::take(&mut state.token).cancel();
+    }
+
+    /// Ends all connections and lets none through until [`Proxy::up`].
+    pub(crate) fn down(&self) {
+        self.state.lock().up = false;
+        self.cut();
+    }
+
+    pub(crate) fn up(&self) {
+        self.state.lock().up = true;
+    }
+
+    pub(crate) fn cut_next_after(&self, bytes: usize) {
+        self.state.lock().cut_after = Some(bytes);
+    }
+
+    pub(crate) fn damage_next_at(&self, index: usize) {
+        self.state.lock().damage_at = Some(index);
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.state.lock().connections
+    }
+
+    async fn carry(&self, mut inbound: TcpStream) {
+        let (to, token, cut_after, damage_at) = {
+            let mut state = self.state.lock();
+            if !state.up {
+                return;
+            }
+            state.connections += 1;
+            (
+                state.to,
+                state.token.clone(),
+                state.cut_after.take(),
+                state.damage_at.take(),
+            )
+        };
+        let Ok(mut outbound) = TcpStream::connect(to).await else {
+            return;
+        };
+        let (mut from_inbound, mut to_inbound) = inbound.split();
+        let (mut from_outbound, mut to_outbound) = outbound.split();
+        let back = async {
+            let mut buffer = vec![0; 65536];
+            let mut passed = 0;
+            while let Ok(count) = from_outbound.read(&mut buffer).await {
+                let left = cut_after.map_or(count, |at| (at - passed).min(count));
+                if let Some(at) = damage_at
+                    && (passed..passed + left).contains(&at)
+                {
+                    buffer[at - passed] ^= 0x20;
+                }
+                if count == 0 || to_inbound.write_all(&buffer[..left]).await.is_err() {
+                    return;
+                }
+                passed += left;
+                if cut_after == Some(passed) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = back => {}
+            _ = copy(&mut from_inbound, &mut to_outbound) => {}
+            () = token.cancelled() => {}
+        }
+    }
+}
