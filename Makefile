@@ -1,0 +1,53 @@
+# What people type. `.ci/run` is what has to pass.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench cargo
+
+help:
+	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
+	@echo "make test    run every test, with real engines of both kinds"
+	@echo "make check   formatting, lints, documentation"
+	@echo "make fmt     format the code"
+	@echo "make bench   measure"
+
+demo: cargo
+	@scripts/install-engines.sh
+	$(CARGO) build --release --locked --package cli
+	@exec $(TARGET)/release/godwit up --demo
+
+test: cargo
+	@scripts/install-engines.sh --tests
+	@if command -v cargo-nextest >/dev/null; then \
+	  set -ex; \
+	  $(CARGO) nextest run --workspace --locked; \
+	  $(CARGO) test --workspace --locked --doc --quiet; \
+	else \
+	  set -ex; \
+	  $(CARGO) test --workspace --locked; \
+	fi
+	$(CARGO) build --locked --package cli
+	tests/sdk/run.sh
+
+check: cargo
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+fmt: cargo
+	$(CARGO) fmt --all
+
+bench: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --release --locked --package cli
+	$(CARGO) run --release --locked --package bench
+
+cargo:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo "error: cargo is not there" >&2; \
+	  echo >&2; \
+	  echo "hint: install rustup (your distribution's package, or as the Rust web site says); it" >&2; \
+	  echo "      fetches the right version of Rust by itself" >&2; \
+	  exit 1; }
