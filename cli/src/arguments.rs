@@ -8,6 +8,8 @@ use model::{GroupName, Secret, SubscriptionId};
 use crate::{
     commands::{cache, failover, group, link, region},
     output::Form,
+    serve::{AgentArgs, ControlArgs},
+    up::UpArgs,
 };
 
 /// Where `godwit up` keeps its data when nobody says otherwise.
@@ -15,6 +17,7 @@ pub(crate) const DEFAULT_DATA: &str = "./godwit-data";
 
 const AFTER_HELP: &str = "\
 Examples:
+  godwit up                                   # everything on this machine
   godwit cache create demo-east --location eastus
   godwit cache create demo-west --location westus
   godwit link create demo-east demo-west      # demo-west follows demo-east from now on
@@ -76,16 +79,18 @@ pub(crate) struct Common {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Up(Box<UpArgs>),
     /// Create, look at, change and delete caches
     Cache(Client<cache::Command>),
     /// Link two caches, watch the link, unlink them
     Link(Client<link::Command>),
-    /// Make the geo-secondary of a link its geo-primary, without losing a write
     Failover(failover::Failover),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
     /// See the regions of the deployment
     Region(Client<region::Command>),
+    Control(Box<ControlArgs>),
+    Agent(Box<AgentArgs>),
 }
 
 /// Commands of a kind, all of which need a control plane.

@@ -9,7 +9,10 @@ pub(crate) mod region;
 use crate::{
     arguments::{Arguments, Command},
     failure::Failure,
+    serve,
     session::Session,
+    talk::Talk,
+    up,
 };
 
 /// Runs what the command line asks for.
@@ -28,5 +31,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Region(client) => {
             region::run(client.command, &Session::open(client.common).await?).await
         }
+        Command::Up(arguments) => Ok(up::run(*arguments, &Talk).await?),
+        Command::Control(arguments) => Ok(serve::control::run(*arguments).await?),
+        Command::Agent(arguments) => Ok(serve::agent::run(*arguments).await?),
     }
 }

@@ -9,8 +9,10 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod serve;
 mod session;
 mod talk;
+mod up;
 
 use std::process::ExitCode;
 

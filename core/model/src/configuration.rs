@@ -96,7 +96,7 @@ pub fn engine_settings(
         maxclients: sku.max_clients(),
         databases: get("databases")
             .and_then(|n| n.parse().ok())
-            .unwrap_or(sku.databases()),
+            .unwrap_or_else(|| sku.databases()),
         notify_keyspace_events: get("notify-keyspace-events").unwrap_or("").to_owned(),
     })
 }

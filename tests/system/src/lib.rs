@@ -1,1 +1,37 @@
-//! To be written.
+//! Runs the real `godwit` binary with real engines and asks it what a user would ask.
+//!
+//! Everything a test starts listens on loopback, on ports that the system picked, in a directory
+//! of the test's own, and is gone when [`World`] is dropped.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+pub mod cache;
+pub mod ledger;
+pub mod processes;
+pub mod waiting;
+mod world;
+
+pub use cache::Cache;
+pub use world::{Answer, Start, World};
+
+/// Makes a test for each engine out of a function that takes the engine's name.
+#[macro_export]
+macro_rules! with_both_engines {
+    ($($(#[$doc:meta])* $name:ident => $run:path;)*) => {
+        $(
+            mod $name {
+                $(#[$doc])*
+                #[test]
+                fn valkey() {
+                    $run("valkey");
+                }
+
+                $(#[$doc])*
+                #[test]
+                fn redis() {
+                    $run("redis");
+                }
+            }
+        )*
+    };
+}

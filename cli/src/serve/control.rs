@@ -1,0 +1,64 @@
+//! `godwit control`: the control plane.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use model::Region;
+use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+
+use super::{read_token, tell_ready, told_to_stop, trace};
+
+/// Run the control plane: resource store, reconciler and management API
+#[derive(Debug, clap::Args)]
+pub(crate) struct ControlArgs {
+    /// Directory of the store
+    #[arg(long)]
+    data: PathBuf,
+    /// Address of the management API (plain http, so loopback only)
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// File with the token that clients of the management API must send
+    #[arg(long)]
+    token_file: PathBuf,
+    /// File with the token that agents must send
+    #[arg(long)]
+    agent_token_file: PathBuf,
+    /// Zone of the caches' host names
+    #[arg(long, default_value = "redis.godwit.internal")]
+    zone: String,
+    /// Region that caches can be created in; repeat it for each
+    #[arg(long = "region", required = true)]
+    regions: Vec<Region>,
+    /// Stop when this process is no longer the parent
+    #[arg(long, hide = true)]
+    parent: Option<u32>,
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
+    trace()?;
+    let config = control::Config {
+        data: args.data,
+        listen: args.listen,
+        token: read_token(&args.token_file)?,
+        agent_token: read_token(&args.agent_token_file)?,
+        zone: args.zone,
+        regions: args.regions,
+    };
+    let tasks = Tasks::new();
+    let built = control::build(config, Clock, Dice::from_system()).await;
+    let control = built.context("start the control plane")?;
+    let address = control.address();
+    tracing::info!(%address, "the management API listens");
+    let serving = tasks.child();
+    let inner = serving.clone();
+    tasks.spawn_until_done("control", async move { control.run(inner).await });
+    tell_ready(address)?;
+    told_to_stop(args.parent).await?;
+    serving.cancel();
+    anyhow::ensure!(
+        tasks.stop(Duration::from_secs(10)).await,
+        "some requests did not end in time"
+    );
+    Ok(())
+}

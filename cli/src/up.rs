@@ -1,0 +1,274 @@
+//! `godwit up`: a control plane and one agent per region, in a process tree on this machine.
+
+mod child;
+mod demo;
+mod load;
+mod supervisor;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use anyhow::{Context as _, bail};
+use engine::EngineChoice;
+use model::{Region, Secret};
+use runtime::{
+    dice::Dice,
+    durable::{self, DirectoryLock},
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{serve::search_path, talk::Talk};
+use supervisor::{Plan, Supervisor};
+
+/// Run everything on this machine: a control plane, and one agent per region
+///
+/// Clients reach each cache at a loopback address of its own on port 6379. Ctrl-C stops everything
+/// in order and saves every cache; started again on the same directory, it goes on where it was.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    /// Directory for everything that is kept
+    #[arg(long, env = "GODWIT_DATA", default_value = "./godwit-data")]
+    data: PathBuf,
+    /// Address of the management API (plain http, so loopback only)
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Token that clients of the management API must send [default: generated, shown once, and
+    /// kept in the data directory]
+    #[arg(long, env = "GODWIT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Region to run an agent for; repeat it for each [default: eastus and westus]
+    #[arg(long = "region")]
+    regions: Vec<Region>,
+    /// Engine: `valkey`, `redis` or the path of a server program; `REGION=…` for one region alone
+    /// [default: valkey when it is there, else redis]
+    #[arg(long = "engine", env = "GODWIT_ENGINE", value_delimiter = ',')]
+    engines: Vec<EngineOption>,
+    /// Where clients connect: `loopback` (an address of 127/8 for each cache, port 6379) or
+    /// `ports` (127.0.0.1 and a port for each)
+    #[arg(long, default_value = "loopback", value_parser = ["loopback", "ports"])]
+    addresses: String,
+    /// Zone of the caches' host names
+    #[arg(long, default_value = "redis.godwit.internal")]
+    zone: String,
+    /// Make two linked caches with data and a small load, and show what happens
+    #[arg(long)]
+    demo: bool,
+}
+
+/// One `--engine`: for every region, or for one.
+#[derive(Debug, Clone)]
+struct EngineOption {
+    region: Option<Region>,
+    engine: EngineChoice,
+}
+
+impl FromStr for EngineOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (region, engine) = match text.split_once('=') {
+            Some((region, engine)) => (
+                Some(
+                    region
+                        .parse()
+                        .map_err(|error: model::NameError| error.to_string())?,
+                ),
+                engine,
+            ),
+            None => (None, text),
+        };
+        let engine = engine.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { region, engine })
+    }
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
+    let (data, _lock) = open_directory(&args.data)?;
+    let regions = regions(&args)?;
+    let mut engines = Vec::new();
+    for region in &regions {
+        let choice = engine_for(region, &args.engines);
+        let program = engine::find(&choice, &search_path()).await?;
+        engines.push((
+            region.clone(),
+            program.path.display().to_string(),
+            program.version,
+        ));
+    }
+    let (token, shown) = management_token(&data, args.token.as_deref())?;
+    agent_token(&data)?;
+    let mut signals = (
+        signal(SignalKind::interrupt()).context("listen for Ctrl-C")?,
+        signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+    );
+    let plan = Plan {
+        data: data.clone(),
+        listen: args.listen,
+        zone: args.zone,
+        regions: engines
+            .iter()
+            .map(|(region, path, _)| (region.clone(), path.clone()))
+            .collect(),
+        ports: args.addresses == "ports",
+    };
+    let mut supervisor = tokio::select! {
+        started = Supervisor::start(plan) => started?,
+        () = stop_asked(&mut signals) => bail!("stopped before everything was up"),
+    };
+    let url = supervisor.url();
+    durable::write_durable(&data.join("endpoint"), url.as_bytes())?;
+    talk.say(&format!("Godwit is up: management API at {url}"));
+    for (region, _, version) in &engines {
+        talk.say(&format!(
+            "  {region} ({}): {version}",
+            region.display_name()
+        ));
+    }
+    if shown {
+        talk.say(&format!(
+            "  token: {} (kept in {})",
+            token.reveal(),
+            token_file(&data).display()
+        ));
+    } else {
+        talk.say(&format!("  token: in {}", token_file(&data).display()));
+    }
+    let at_hand = args.data == Path::new("./godwit-data");
+    let flag = if at_hand {
+        String::new()
+    } else {
+        format!(" --data {}", args.data.display())
+    };
+    if !args.demo {
+        talk.say("");
+        talk.say("Try, in another terminal:");
+        let first = regions.first().map_or("eastus", Region::as_str);
+        talk.say(&format!(
+            "  godwit cache create my-cache --location {first} --sku P1{flag}"
+        ));
+        talk.say("  godwit --help");
+    }
+    talk.say("Ctrl-C stops everything in order.");
+    let shows = async {
+        if args.demo {
+            if let Err(error) = demo::run(&url, token.clone(), &regions, &flag, talk).await {
+                talk.error(&format!("the demo has ended: {error:#}"));
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = supervisor.watch(talk) => {}
+        () = shows => {}
+        () = stop_asked(&mut signals) => {}
+    }
+    talk.say("Stopping: every cache is saved first …");
+    supervisor.stop(talk).await?;
+    talk.say("Stopped.");
+    Ok(())
+}
+
+async fn stop_asked((interrupt, terminate): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn open_directory(path: &Path) -> anyhow::Result<(PathBuf, DirectoryLock)> {
+    let use_it = || {
+        format!(
+            "use {} as the data directory; check that it is writable",
+            path.display()
+        )
+    };
+    durable::make_directory(path).with_context(use_it)?;
+    durable::make_directory(&path.join("logs")).with_context(use_it)?;
+    let data = path.canonicalize().with_context(use_it)?;
+    let lock = durable::lock_directory(&data, "lock").with_context(use_it)?;
+    let Some(lock) = lock else {
+        bail!(
+            "{} is in use by another `godwit up`; stop that one, or choose another --data",
+            data.display()
+        );
+    };
+    Ok((data, lock))
+}
+
+fn regions(args: &UpArgs) -> anyhow::Result<Vec<Region>> {
+    let mut regions = args.regions.clone();
+    if regions.is_empty() {
+        regions = ["eastus", "westus"]
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+    }
+    let mut once = regions.clone();
+    once.sort();
+    once.dedup();
+    if once.len() < regions.len() {
+        bail!("a region is named twice");
+    }
+    if args.demo && regions.len() < 2 {
+        bail!("--demo needs two regions");
+    }
+    for option in &args.engines {
+        if let Some(region) = &option.region
+            && !regions.contains(region)
+        {
+            bail!("--engine names the region `{region}`, and there is no agent for it");
+        }
+    }
+    Ok(regions)
+}
+
+fn engine_for(region: &Region, options: &[EngineOption]) -> EngineChoice {
+    let own = options
+        .iter()
+        .find(|option| option.region.as_ref() == Some(region));
+    let any = options.iter().find(|option| option.region.is_none());
+    own.or(any)
+        .map_or(EngineChoice::Auto, |option| option.engine.clone())
+}
+
+/// Where the token of the management API is kept.
+pub(crate) fn token_file(data: &Path) -> PathBuf {
+    data.join("token")
+}
+
+/// The token to use, and whether it was made just now.
+fn management_token(data: &Path, given: Option<&str>) -> anyhow::Result<(Secret, bool)> {
+    let path = token_file(data);
+    if let Some(given) = given {
+        if given.trim().is_empty() {
+            bail!("the token is empty; leave --token out to have one made");
+        }
+        durable::write_durable(&path, given.trim().as_bytes())?;
+        return Ok((Secret::new(given.trim()), false));
+    }
+    if let Some(bytes) = durable::read_if_there(&path)? {
+        let text = String::from_utf8(bytes).with_context(|| {
+            format!(
+                "{} is not text; remove it to have a token made",
+                path.display()
+            )
+        })?;
+        return Ok((Secret::new(text.trim()), false));
+    }
+    let token = Dice::from_system().token();
+    durable::write_durable(&path, token.reveal().as_bytes())?;
+    Ok((token, true))
+}
+
+fn agent_token(data: &Path) -> anyhow::Result<()> {
+    let path = data.join("agent-token");
+    if durable::read_if_there(&path)?.is_none() {
+        let token = Dice::from_system().token();
+        durable::write_durable(&path, token.reveal().as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Keeps the control plane and the agents running, and stops them in order.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use model::Region;
+use tokio::time::sleep;
+
+use super::child::{Child, Recipe};
+use crate::talk::Talk;
+
+/// How long an agent may take to save its caches and stop its engines.
+const AGENT_PATIENCE: Duration = Duration::from_secs(320);
+/// How long the control plane may take to end its requests.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(15);
+/// Between two attempts to start what does not start.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is to run.
+pub(super) struct Plan {
+    pub(super) data: PathBuf,
+    pub(super) listen: SocketAddr,
+    pub(super) zone: String,
+    /// The regions, each with the path of its engine.
+    pub(super) regions: Vec<(Region, String)>,
+    pub(super) ports: bool,
+}
+
+/// What runs.
+pub(super) struct Supervisor {
+    address: SocketAddr,
+    control: Option<Child>,
+    agents: Vec<Option<Child>>,
+    agent_recipes: Vec<Recipe>,
+}
+
+impl Supervisor {
+    /// Starts the control plane, then the agents. Whatever was started is stopped again when one
+    /// of them does not come up.
+    pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let (mut control, address) = Child::start(control_recipe(&plan, plan.listen)).await?;
+        // From here on the address is fixed, also when the system picked the port.
+        control.recipe = control_recipe(&plan, address);
+        let agent_recipes: Vec<Recipe> = (0_u8..)
+            .zip(&plan.regions)
+            .map(|(index, region)| agent_recipe(&plan, index, region, address))
+            .collect();
+        let mut up = Self {
+            address,
+            control: Some(control),
+            agents: Vec::new(),
+            agent_recipes,
+        };
+        for recipe in up.agent_recipes.clone() {
+            match Child::start(recipe).await {
+                Ok((child, _relay)) => up.agents.push(Some(child)),
+                Err(error) => {
+                    up.stop_all().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(up)
+    }
+
+    /// The management API's URL.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Starts again, for ever, whatever ends.
+    pub(super) async fn watch(&mut self, talk: &Talk) {
+        loop {
+            let (recipe, how) = self.next_end().await;
+            talk.error(&format!(
+                "the {} ended ({how}); starting it again",
+                recipe.name
+            ));
+            let child = loop {
+                match Child::start(recipe.clone()).await {
+                    Ok((child, _address)) => break child,
+                    Err(error) => {
+                        talk.error(&format!("{error:#}"));
+                        sleep(RETRY).await;
+                    }
+                }
+            };
+            let place = self
+                .agent_recipes
+                .iter()
+                .position(|agent| agent.name == recipe.name);
+            match place.and_then(|index| self.agents.get_mut(index)) {
+                Some(agent) => *agent = Some(child),
+                None => self.control = Some(child),
+            }
+        }
+    }
+
+    /// Waits for the first child to end, and takes it out.
+    async fn next_end(&mut self) -> (Recipe, String) {
+        loop {
+            let all = self
+                .agents
+                .iter_mut()
+                .chain(std::iter::once(&mut self.control));
+            let ends = all.filter_map(|place| place.as_mut()).map(|child| {
+                Box::pin(async move {
+                    let how = child.ended().await;
+                    (child.recipe.clone(), how)
+                })
+            });
+            let ends: Vec<_> = ends.collect();
+            if ends.is_empty() {
+                sleep(RETRY).await;
+                continue;
+            }
+            let ((recipe, how), _, _) = futures_util::future::select_all(ends).await;
+            return (recipe, how);
+        }
+    }
+
+    /// Stops the agents, then the control plane.
+    pub(super) async fn stop(&mut self, talk: &Talk) -> anyhow::Result<()> {
+        let killed = self.stop_all().await;
+        for name in &killed {
+            talk.error(&format!("the {name} did not stop in time and was killed"));
+        }
+        anyhow::ensure!(killed.is_empty(), "not everything stopped in order");
+        Ok(())
+    }
+
+    async fn stop_all(&mut self) -> Vec<String> {
+        let mut killed = Vec::new();
+        let stops = self.agents.iter_mut().flatten().map(|agent| async {
+            let clean = agent.stop(AGENT_PATIENCE).await;
+            (clean, agent.recipe.name.clone())
+        });
+        for (clean, name) in futures_util::future::join_all(stops).await {
+            if !clean {
+                killed.push(name);
+            }
+        }
+        if let Some(control) = &mut self.control
+            && !control.stop(CONTROL_PATIENCE).await
+        {
+            killed.push(control.recipe.name.clone());
+        }
+        killed
+    }
+}
+
+fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
+    let file = |name: &str| plan.data.join(name).display().to_string();
+    let mut arguments = vec![
+        "control".to_owned(),
+        format!("--data={}", file("control")),
+        format!("--listen={listen}"),
+        format!("--token-file={}", file("token")),
+        format!("--agent-token-file={}", file("agent-token")),
+        format!("--zone={}", plan.zone),
+    ];
+    arguments.extend(
+        plan.regions
+            .iter()
+            .map(|(region, _)| format!("--region={region}")),
+    );
+    Recipe {
+        name: "control plane".to_owned(),
+        arguments,
+        log: plan.data.join("logs").join("control.log"),
+    }
+}
+
+fn agent_recipe(
+    plan: &Plan,
+    index: u8,
+    (region, engine): &(Region, String),
+    control: SocketAddr,
+) -> Recipe {
+    // Each region has a /16 of 127/8 to itself.
+    let addresses = if plan.ports {
+        "ports".to_owned()
+    } else {
+        format!("127.{}.0.1", 70_u8.saturating_add(index))
+    };
+    let data = plan.data.join("agents").join(region.as_str());
+    let token = plan.data.join("agent-token");
+    Recipe {
+        name: format!("agent of {region}"),
+        arguments: vec![
+            "agent".to_owned(),
+            format!("--region={region}"),
+            format!("--data={}", data.display()),
+            format!("--control=http://{control}"),
+            format!("--token-file={}", token.display()),
+            format!("--engine={engine}"),
+            format!("--addresses={addresses}"),
+        ],
+        log: plan.data.join("logs").join(format!("agent-{region}.log")),
+    }
+}

@@ -1,0 +1,169 @@
+//! One node of a shard: the engine's handle with what was last seen of it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use engine::{CommandError, EngineRole, Node, Replication};
+use model::shard::{NodeFacts, NodeView, Upstream};
+use psync::Position;
+use tokio::time::Instant;
+
+/// How often everything is asked; in between, replication alone.
+const FULL_LOOK: Duration = Duration::from_millis(400);
+/// A pause of client writes ends by itself after this long, should the agent die.
+const PAUSE: Duration = Duration::from_secs(15);
+
+/// A node's place: there is one for each node that a shard has, or ever had.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// The process, when it runs.
+    pub(super) node: Option<Node>,
+    /// What was last seen in a full look.
+    pub(super) figures: Figures,
+    replication: Option<Replication>,
+    looked: Option<Instant>,
+    paused: Option<Instant>,
+    serves_stale: Option<bool>,
+}
+
+/// Figures that are asked for less often.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Figures {
+    pub(super) loading: bool,
+    pub(super) keys: u64,
+    pub(super) used_memory: u64,
+    pub(super) ops_per_second: u64,
+    pub(super) clients: u64,
+}
+
+/// Whom an address belongs to.
+pub(super) type Naming<'a> = &'a dyn Fn(SocketAddr) -> Upstream;
+
+impl Slot {
+    /// Puts a process in its place.
+    pub(super) fn seat(&mut self, node: Node) {
+        *self = Self {
+            node: Some(node),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.node.as_ref().map(Node::address)
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.node.as_ref().map(Node::pid)
+    }
+
+    pub(super) fn replication(&self) -> Option<&Replication> {
+        self.replication.as_ref()
+    }
+
+    /// Looks at the process. A full look is taken when one is due, when `full` says so, and while
+    /// the engine loads.
+    pub(super) async fn look(&mut self, full: bool) -> Look {
+        let Some(node) = &self.node else {
+            return Look::Down;
+        };
+        if node.has_exited() {
+            let pid = node.pid();
+            *self = Self::default();
+            return Look::Died { pid };
+        }
+        let due = self.looked.is_none_or(|at| at.elapsed() >= FULL_LOOK);
+        let seen = if full || due || self.figures.loading {
+            node.info().await.map(|info| {
+                self.looked = Some(Instant::now());
+                self.figures = Figures {
+                    loading: info.loading,
+                    keys: info.keys,
+                    used_memory: info.used_memory,
+                    ops_per_second: info.ops_per_second,
+                    clients: info.connected_clients,
+                };
+                info.replication
+            })
+        } else {
+            node.replication().await
+        };
+        match seen {
+            Ok(replication) => {
+                self.replication = Some(replication);
+                Look::Answered
+            }
+            Err(error) => Look::Silent(error),
+        }
+    }
+
+    /// What the planner sees, after [`Slot::look`] answered.
+    pub(super) fn view(&self, service: Option<SocketAddr>, name: Naming<'_>) -> NodeView {
+        let (Some(node), Some(seen)) = (&self.node, &self.replication) else {
+            return NodeView::Down;
+        };
+        let (upstream, link_up, syncing) = match &seen.role {
+            EngineRole::Primary => (None, false, false),
+            EngineRole::Replica {
+                upstream,
+                link_up,
+                sync_in_progress,
+                ..
+            } => (
+                Some(name(*upstream)),
+                *link_up && !*sync_in_progress,
+                *sync_in_progress,
+            ),
+        };
+        NodeView::Up(NodeFacts {
+            upstream,
+            link_up,
+            syncing,
+            loading: self.figures.loading,
+            position: Position::new(seen.replid, seen.offset),
+            keys: self.figures.keys,
+            at_service_address: Some(node.address()) == service,
+            paused: self.paused.is_some_and(|at| at.elapsed() < PAUSE),
+        })
+    }
+
+    pub(super) async fn pause(&mut self) -> Result<(), CommandError> {
+        if let Some(node) = &self.node {
+            node.pause_writes(PAUSE).await?;
+            self.paused = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn resume(&mut self) -> Result<(), CommandError> {
+        if let Some(node) = &self.node {
+            node.resume_writes().await?;
+            self.paused = None;
+        }
+        Ok(())
+    }
+
+    /// Answers reads with old data while the node is not connected, or refuses them.
+    pub(super) async fn serve_stale(&mut self, stale: bool) -> Result<(), CommandError> {
+        if let Some(node) = &self.node
+            && self.serves_stale != Some(stale)
+        {
+            node.serve_stale(stale).await?;
+            self.serves_stale = Some(stale);
+        }
+        Ok(())
+    }
+}
+
+/// What looking at a process came to.
+pub(super) enum Look {
+    /// There is none.
+    Down,
+    /// It was there before and is gone.
+    Died {
+        /// Its process ID.
+        pid: u32,
+    },
+    /// It is there and does not answer.
+    Silent(CommandError),
+    /// It answered.
+    Answered,
+}

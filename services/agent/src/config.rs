@@ -1,0 +1,29 @@
+//! What an agent is told at its start.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use engine::EngineChoice;
+use model::{Region, Secret};
+
+use crate::Addresses;
+
+/// An agent's configuration, read once.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The region that it serves.
+    pub region: Region,
+    /// Its directory: state, engines' working directories. Made when it is missing.
+    pub data: PathBuf,
+    /// The control plane's base URL.
+    pub control: String,
+    /// The token that the control plane wants from agents.
+    pub token: Secret,
+    /// Which engine to run.
+    pub engine: EngineChoice,
+    /// Where to look for engine programs, in this order (the entries of `PATH`).
+    pub search: Vec<PathBuf>,
+    /// Where the caches' clients connect.
+    pub addresses: Addresses,
+    /// Where the other regions' agents reach the outbound halves; port 0 picks one and keeps it.
+    pub relay: SocketAddr,
+}

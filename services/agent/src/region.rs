@@ -1,0 +1,283 @@
+//! The agent: learns what its region is to run, keeps it on disk, and has a worker for each cache.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use client::Agents;
+use engine::{EngineProgram, FindError};
+use model::{CacheUid, Presence, RegionDesired};
+use relay::{BindError, Outbound};
+use runtime::{
+    chain,
+    dice::Dice,
+    durable::{self, DirectoryLock, FileError},
+    tasks::Tasks,
+};
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    Config,
+    cache::{self, Host},
+    reporter::{self, Board},
+    state::{AgentFile, Directory, StateError},
+};
+
+/// How long the control plane may hold an answer back while nothing changes.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// How long an orderly stop may take: every leader saves its data set.
+const STOP_GRACE: Duration = Duration::from_secs(300);
+
+/// An agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no engine to run.
+    #[error("find an engine")]
+    Engine(#[from] FindError),
+    /// The directory cannot be used.
+    #[error("use {path} as the agent's directory; check that it is writable and has room")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another agent works in the directory.
+    #[error("{0} is in use by another agent; stop it, or choose another directory")]
+    InUse(String),
+    /// The outbound halves cannot listen.
+    #[error("listen for the other regions' agents")]
+    Relay(#[from] BindError),
+    /// The control plane's address cannot be used.
+    #[error("reach the control plane")]
+    Client(#[from] client::BuildError),
+}
+
+/// An agent with everything bound, ready to run.
+pub struct Agent {
+    host: Arc<Host>,
+    file: AgentFile,
+    tasks: Tasks,
+    relay_tasks: Tasks,
+    _lock: DirectoryLock,
+}
+
+impl Agent {
+    /// Finds the engine, opens the directory, and binds the relay.
+    pub async fn build(config: Config, dice: Dice, tasks: Tasks) -> Result<Self, BuildError> {
+        let path = config.data.display().to_string();
+        let directory_error =
+            |source: Box<dyn std::error::Error + Send + Sync>| BuildError::Directory {
+                path: path.clone(),
+                source,
+            };
+        let program = engine::find(&config.engine, &config.search).await?;
+        let directory =
+            Directory::open(&config.data).map_err(|error| directory_error(error.into()))?;
+        let lock = durable::lock_directory(directory.root(), "lock")
+            .map_err(|error: FileError| directory_error(error.into()))?
+            .ok_or_else(|| BuildError::InUse(path.clone()))?;
+        let mut file = directory
+            .read_agent()
+            .map_err(|error| directory_error(error.into()))?;
+        let relay_tasks = Tasks::new();
+        let outbound = match file.relay {
+            Some(before) => match Outbound::bind(&relay_tasks, before).await {
+                Ok(outbound) => outbound,
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the relay moves to another port");
+                    Outbound::bind(&relay_tasks, config.relay).await?
+                }
+            },
+            None => Outbound::bind(&relay_tasks, config.relay).await?,
+        };
+        file.relay = Some(outbound.address());
+        directory
+            .write_agent(&file)
+            .map_err(|error| directory_error(error.into()))?;
+        let client = Agents::new(&config.control, config.token.clone())?;
+        let host = Host {
+            region: config.region,
+            addresses: config.addresses,
+            program,
+            directory,
+            outbound,
+            client,
+            dice,
+            board: Board::default(),
+            relay_tasks: relay_tasks.clone(),
+        };
+        Ok(Self {
+            host: Arc::new(host),
+            file,
+            tasks,
+            relay_tasks,
+            _lock: lock,
+        })
+    }
+
+    /// The engine that it runs.
+    #[must_use]
+    pub fn engine(&self) -> &EngineProgram {
+        &self.host.program
+    }
+
+    /// Where the other regions' agents reach it.
+    #[must_use]
+    pub fn relay(&self) -> std::net::SocketAddr {
+        self.host.outbound.address()
+    }
+
+    /// Runs until the tasks are cancelled, then stops every engine in order.
+    pub async fn run(mut self) {
+        self.stop_strangers().await;
+        let workers_tasks = Tasks::new();
+        let mut workers = BTreeMap::new();
+        if let Some(desired) = self.file.desired.clone() {
+            self.host.board.acts_on(desired.generation);
+            self.employ(&mut workers, &workers_tasks, &desired);
+        }
+        let reports = Tasks::new();
+        reports.spawn("report", reporter::run(Arc::clone(&self.host)));
+        let tasks = self.tasks.clone();
+        tokio::select! {
+            () = tasks.cancelled() => {}
+            () = self.obey(&mut workers, &workers_tasks) => {}
+        }
+        tracing::info!("stopping the engines");
+        if !workers_tasks.stop(STOP_GRACE).await {
+            tracing::error!("some engines did not stop in {} s", STOP_GRACE.as_secs());
+        }
+        reports.stop(Duration::from_secs(1)).await;
+        self.relay_tasks.stop(Duration::from_secs(5)).await;
+    }
+
+    /// Stops engines of an earlier run that no cache of this directory owns any more.
+    async fn stop_strangers(&self) {
+        let known = self.host.directory.caches().unwrap_or_default();
+        let desired: Vec<&CacheUid> = match &self.file.desired {
+            Some(desired) => desired.caches.iter().map(|cache| &cache.uid).collect(),
+            None => Vec::new(),
+        };
+        for orphan in engine::find_orphans(self.host.directory.root()) {
+            let owned = known.iter().any(|uid| {
+                desired.contains(&uid)
+                    && orphan.directory.starts_with(self.host.directory.cache(uid))
+            });
+            if owned {
+                continue;
+            }
+            tracing::warn!(
+                pid = orphan.pid,
+                directory = %orphan.directory.display(),
+                "stopping an engine that belongs to no cache"
+            );
+            if let Err(error) = engine::stop_orphan(&orphan, Duration::from_secs(10)).await {
+                tracing::error!(error = %chain(&error), "an engine of an earlier run is left");
+            }
+        }
+    }
+
+    /// Follows the control plane for ever.
+    async fn obey(
+        &mut self,
+        workers: &mut BTreeMap<CacheUid, watch::Sender<cache::Order>>,
+        tasks: &Tasks,
+    ) {
+        let mut failures = 0_u32;
+        loop {
+            let after = self.file.desired.as_ref().map(|desired| desired.generation);
+            let asked = self
+                .host
+                .client
+                .desired(&self.host.region, after, LONG_POLL)
+                .await;
+            let desired = match asked {
+                Ok(desired) => desired,
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::warn!(
+                            error = %chain(&error),
+                            "the control plane does not answer; going on with the last desired state"
+                        );
+                    }
+                    failures = failures.saturating_add(1);
+                    sleep(Duration::from_millis(100 * u64::from(failures.min(20)))).await;
+                    continue;
+                }
+            };
+            if failures > 0 {
+                tracing::info!("the control plane answers again");
+                failures = 0;
+            }
+            let Some(desired) = desired else { continue };
+            if let Err(why) = self.adopt(&desired) {
+                tracing::error!("{why}");
+                self.host.board.set_problem(Some(why));
+                sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            self.host.board.set_problem(None);
+            self.employ(workers, tasks, &desired);
+            self.host.board.acts_on(desired.generation);
+        }
+    }
+
+    /// Takes a desired state over, on disk first; refuses another store's and an older one.
+    fn adopt(&mut self, desired: &RegionDesired) -> Result<(), String> {
+        if let Some(known) = &self.file.desired {
+            if known.store != desired.store {
+                return Err(format!(
+                    "this agent belongs to the control plane with store {}, and was told what to do by one with store {}; give the old store back, or start the agent with an empty directory",
+                    known.store, desired.store
+                ));
+            }
+            if desired.generation < known.generation {
+                return Err(format!(
+                    "the control plane went back from generation {} to {}; its store was restored from an old copy",
+                    known.generation, desired.generation
+                ));
+            }
+        }
+        let mut file = self.file.clone();
+        file.desired = Some(desired.clone());
+        let kept = self.host.directory.write_agent(&file);
+        kept.map_err(|error: StateError| {
+            format!(
+                "cannot keep the desired state on disk, so nothing is changed: {}",
+                chain(&error)
+            )
+        })?;
+        self.file = file;
+        Ok(())
+    }
+
+    /// Gives each cache's worker its order; starts the workers that are missing.
+    fn employ(
+        &self,
+        workers: &mut BTreeMap<CacheUid, watch::Sender<cache::Order>>,
+        tasks: &Tasks,
+        desired: &RegionDesired,
+    ) {
+        workers.retain(|_, order| !order.is_closed());
+        for wanted in &desired.caches {
+            if let Some(order) = workers.get(&wanted.uid) {
+                order.send_if_modified(|now| {
+                    let changed = *now != *wanted;
+                    if changed {
+                        *now = wanted.clone();
+                    }
+                    changed
+                });
+                continue;
+            }
+            let has_files = self.host.directory.cache(&wanted.uid).exists();
+            if wanted.presence == Presence::Absent && !has_files {
+                continue;
+            }
+            let (send, receive) = watch::channel(wanted.clone());
+            workers.insert(wanted.uid.clone(), send);
+            let worker = cache::run(Arc::clone(&self.host), receive, tasks.clone());
+            tasks.spawn_until_done("cache", worker);
+        }
+    }
+}

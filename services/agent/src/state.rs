@@ -1,0 +1,247 @@
+//! What an agent keeps on disk: the desired state it acts on, and a file for each cache.
+//!
+//! `agent.json` holds the last desired state; `caches/<uid>/cache.json` holds what the agent
+//! decided for one cache (addresses, the engines' internal password) and must not forget (epoch,
+//! who leads each shard). Both are JSON of mode 0600, replaced whole (`docs/format/agent.md`).
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use model::{CacheUid, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
+use runtime::durable::{self, FileError};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Counts incompatible changes of the files.
+const VERSION: u32 = 1;
+
+/// A state file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    /// The file system refused.
+    #[error("keep the agent's state")]
+    File(#[from] FileError),
+    /// The content is not what this version writes.
+    #[error(
+        "{} is not a state file of this version; restore it, or remove it to start over without what it remembers",
+        path.display()
+    )]
+    Content {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A newer Godwit wrote it.
+    #[error("{} was written by a newer version of Godwit (format {found}, this one knows {VERSION})", path.display())]
+    Newer { path: PathBuf, found: u32 },
+    /// The directory cannot be listed.
+    #[error("list {}", path.display())]
+    List {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// `agent.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AgentFile {
+    version: u32,
+    /// The desired state that the agent acts on.
+    pub(crate) desired: Option<RegionDesired>,
+    /// Where the outbound halves listen, kept over restarts so that the other side finds them.
+    pub(crate) relay: Option<SocketAddr>,
+}
+
+/// `cache.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CacheFile {
+    version: u32,
+    /// The highest epoch seen.
+    pub(crate) epoch: Epoch,
+    /// Where clients connect; `None` before the first start.
+    pub(crate) service: Option<SocketAddr>,
+    /// The password of Godwit's own user in the cache's engines.
+    pub(crate) internal: Secret,
+    /// The link in which the cache's data is known to be the link's.
+    pub(crate) in_step_once: Option<LinkId>,
+    /// By shard index.
+    pub(crate) shards: Vec<ShardFile>,
+}
+
+/// One shard in `cache.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct ShardFile {
+    /// What the planner must not forget.
+    pub(crate) memory: ShardMemory,
+    /// Where the inbound half listens, kept over restarts so that the engine finds it again.
+    pub(crate) inbound: Option<SocketAddr>,
+    /// The revision of settings and keys that each node has, by index.
+    pub(crate) applied: Vec<u64>,
+}
+
+impl CacheFile {
+    pub(crate) fn new(internal: Secret) -> Self {
+        Self {
+            version: VERSION,
+            epoch: Epoch::default(),
+            service: None,
+            internal,
+            in_step_once: None,
+            shards: Vec::new(),
+        }
+    }
+}
+
+/// The agent's directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
+        durable::make_directory(&path.join("caches"))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// A cache's own directory: its file and its nodes' working directories.
+    pub(crate) fn cache(&self, uid: &CacheUid) -> PathBuf {
+        self.0.join("caches").join(uid.as_str())
+    }
+
+    /// A node's working directory.
+    pub(crate) fn node(&self, uid: &CacheUid, shard: u16, node: u8) -> PathBuf {
+        self.cache(uid).join(format!("s{shard}n{node}"))
+    }
+
+    fn cache_file(&self, uid: &CacheUid) -> PathBuf {
+        self.cache(uid).join("cache.json")
+    }
+
+    pub(crate) fn read_agent(&self) -> Result<AgentFile, StateError> {
+        let empty = AgentFile {
+            version: VERSION,
+            desired: None,
+            relay: None,
+        };
+        Ok(read(&self.0.join("agent.json"))?.unwrap_or(empty))
+    }
+
+    pub(crate) fn write_agent(&self, file: &AgentFile) -> Result<(), StateError> {
+        write(&self.0.join("agent.json"), file)
+    }
+
+    pub(crate) fn read_cache(&self, uid: &CacheUid) -> Result<Option<CacheFile>, StateError> {
+        read(&self.cache_file(uid))
+    }
+
+    pub(crate) fn write_cache(&self, uid: &CacheUid, file: &CacheFile) -> Result<(), StateError> {
+        durable::make_directory(&self.cache(uid))?;
+        write(&self.cache_file(uid), file)
+    }
+
+    /// Removes a cache's directory; an absent one is fine.
+    pub(crate) fn remove_cache(&self, uid: &CacheUid) -> io::Result<()> {
+        match fs::remove_dir_all(self.cache(uid)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The caches that have a directory here.
+    pub(crate) fn caches(&self) -> Result<Vec<CacheUid>, StateError> {
+        let path = self.0.join("caches");
+        let failed = |source| StateError::List {
+            path: path.clone(),
+            source,
+        };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            found.push(CacheUid::new(name.to_string_lossy()));
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    let Some(bytes) = durable::read_if_there(path)? else {
+        return Ok(None);
+    };
+    let content = |source| StateError::Content {
+        path: path.to_owned(),
+        source,
+    };
+    let Versioned { version } = serde_json::from_slice(&bytes).map_err(content)?;
+    if version > VERSION {
+        return Err(StateError::Newer {
+            path: path.to_owned(),
+            found: version,
+        });
+    }
+    Ok(Some(serde_json::from_slice(&bytes).map_err(content)?))
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    let content = |source| StateError::Content {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = serde_json::to_vec_pretty(value).map_err(content)?;
+    durable::write_durable(path, &bytes)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_come_back_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let uid = CacheUid::new("u1");
+        assert_eq!(directory.read_cache(&uid).unwrap(), None);
+        let mut file = CacheFile::new(Secret::new("s"));
+        file.epoch = Epoch(7);
+        file.shards.push(ShardFile::default());
+        directory.write_cache(&uid, &file).unwrap();
+        assert_eq!(directory.read_cache(&uid).unwrap(), Some(file));
+        assert_eq!(directory.caches().unwrap(), std::slice::from_ref(&uid));
+        directory.remove_cache(&uid).unwrap();
+        directory.remove_cache(&uid).unwrap();
+        assert_eq!(directory.caches().unwrap(), []);
+    }
+
+    #[test]
+    fn foreign_and_newer_files_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let path = dir.path().join("agent.json");
+        durable::write_durable(&path, b"{\"version\":99}").unwrap();
+        let error = directory.read_agent().unwrap_err().to_string();
+        assert!(
+            error.contains("agent.json") && error.contains("99"),
+            "{error}"
+        );
+        durable::write_durable(&path, b"torn").unwrap();
+        assert!(
+            directory
+                .read_agent()
+                .unwrap_err()
+                .to_string()
+                .contains("agent.json")
+        );
+    }
+}

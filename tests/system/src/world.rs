@@ -1,0 +1,252 @@
+//! A deployment on this machine: `godwit up` in a directory of its own, and its command line.
+
+use std::{
+    fs,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Cache, processes, waiting};
+
+/// How to start a [`World`].
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// `--engine`, as given on the command line.
+    pub engine: String,
+    /// More arguments for `godwit up`.
+    pub more: Vec<String>,
+}
+
+/// A running `godwit up`.
+pub struct World {
+    directory: TempDir,
+    start: Start,
+    up: Option<Child>,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub talk: String,
+}
+
+impl Answer {
+    /// The output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The binary under test, beside the test's own.
+pub fn godwit() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let found = own
+        .ancestors()
+        .map(|up| up.join("godwit"))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("build the binary first: cargo build -p cli"))
+}
+
+impl World {
+    /// Starts a world with one engine for every region and waits until it is up.
+    pub fn with(engine: &str) -> Self {
+        Self::start(Start {
+            engine: engine.to_owned(),
+            more: vec![],
+        })
+    }
+
+    /// Starts a world and waits until it is up.
+    pub fn start(start: Start) -> Self {
+        let directory = tempfile::Builder::new().prefix("godwit").tempdir().unwrap();
+        let mut world = Self {
+            directory,
+            start,
+            up: None,
+        };
+        world.up();
+        world
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts `godwit up` (again).
+    pub fn up(&mut self) {
+        let endpoint = self.data().join("endpoint");
+        let _none_yet = fs::remove_file(&endpoint);
+        let talk = File::create(self.directory.path().join("up.log")).unwrap();
+        let child = Command::new(godwit())
+            .arg("up")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", "127.0.0.1:0", "--addresses", "ports"])
+            .args(["--engine", &self.start.engine])
+            .args(&self.start.more)
+            .env("GODWIT_LOG", "info,agent=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(talk)
+            .spawn()
+            .unwrap();
+        self.up = Some(child);
+        waiting::until_true("godwit up is up", || {
+            let ended = self.up.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "godwit up ended: {}", self.log());
+            endpoint.exists()
+        });
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("up.log")).unwrap_or_default()
+    }
+
+    /// The process of `godwit up`.
+    pub fn pid(&self) -> u32 {
+        self.up.as_ref().unwrap().id()
+    }
+
+    /// Stops everything in order, as Ctrl-C does, and checks that nothing is left.
+    pub fn down(&mut self) {
+        let mut up = self.up.take().unwrap();
+        processes::signal(up.id(), Signal::TERM);
+        let status = up.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+        assert_eq!(processes::working_below(&self.data()), []);
+    }
+
+    /// Kills `godwit up` alone; its children notice.
+    pub fn kill_up(&mut self) {
+        let mut up = self.up.take().unwrap();
+        processes::signal(up.id(), Signal::KILL);
+        up.wait().unwrap();
+    }
+
+    /// Kills the control plane's process; `godwit up` starts it again.
+    pub fn kill_control(&self) {
+        self.kill_child(" control ");
+    }
+
+    /// Kills a region's agent; `godwit up` starts it again. The engines live on.
+    pub fn kill_agent(&self, region: &str) {
+        self.kill_child(&format!(" agent --region={region} "));
+    }
+
+    fn kill_child(&self, word: &str) {
+        let [pid] = processes::children(self.pid(), word)[..] else {
+            panic!("no child {word}: {}", self.log())
+        };
+        processes::signal(pid, Signal::KILL);
+        waiting::until_true("a killed child is started again", || {
+            let now = processes::children(self.pid(), word);
+            now.len() == 1 && now != [pid]
+        });
+    }
+
+    /// Runs a command of the command line.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        run_in(&self.data(), arguments)
+    }
+
+    /// Runs a command that must succeed.
+    pub fn ok(&self, arguments: &[&str]) -> Answer {
+        let answer = self.run(arguments);
+        assert_eq!(answer.code, 0, "{arguments:?}: {answer:?}\n{}", self.logs());
+        answer
+    }
+
+    /// Runs a command that must be refused; gives what it says.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let answer = self.run(arguments);
+        assert_ne!(answer.code, 0, "{arguments:?}: {answer:?}");
+        answer.talk
+    }
+
+    /// Creates a Premium P1 cache.
+    pub fn create(&self, name: &str, region: &str) -> Cache<'_> {
+        self.ok(&["cache", "create", name, "--location", region, "--sku", "P1"]);
+        self.cache(name)
+    }
+
+    /// A cache that exists.
+    pub fn cache(&self, name: &str) -> Cache<'_> {
+        Cache::new(self, name)
+    }
+
+    /// Creates `east` and `west` and links them, `east` being the primary.
+    pub fn linked_pair(&self) -> (Cache<'_>, Cache<'_>) {
+        let pair = (self.create("east", "eastus"), self.create("west", "westus"));
+        self.ok(&["link", "create", "east", "west", "--yes"]);
+        pair
+    }
+
+    /// The text of everybody's logs, for a failing test.
+    pub fn logs(&self) -> String {
+        let mut text = self.log();
+        for entry in fs::read_dir(self.data().join("logs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let log = fs::read_to_string(entry.path()).unwrap_or_default();
+            let from = log.len().saturating_sub(6_000);
+            let tail = log.get(from..).unwrap_or(&log);
+            text.push_str(&format!("\n== {}\n{tail}", entry.path().display()));
+        }
+        text
+    }
+}
+
+/// Runs a command of the command line on a data directory.
+pub fn run_in(data: &Path, arguments: &[&str]) -> Answer {
+    let endpoint = fs::read_to_string(data.join("endpoint")).unwrap_or_default();
+    let output = Command::new(godwit())
+        .args(arguments)
+        .args(["--output", "json", "--endpoint", endpoint.trim()])
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        talk: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = self.logs();
+            let mut err = std::io::stderr().lock();
+            let _unread = std::io::Write::write_all(&mut err, text.as_bytes());
+        }
+        if let Some(mut up) = self.up.take() {
+            processes::signal(up.id(), Signal::TERM);
+            let ended = (0..1_000).find_map(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                up.try_wait().ok().flatten()
+            });
+            if ended.is_none() {
+                processes::signal(up.id(), Signal::KILL);
+                let _status = up.wait();
+            }
+        }
+        for (pid, _) in processes::working_below(self.directory.path()) {
+            processes::signal(pid, Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Planned failover: no acknowledged write is lost or doubled, and no full sync is needed.
+
+use system::{Cache, World, ledger::Ledger, with_both_engines};
+
+with_both_engines! {
+    twenty_failovers_under_load_lose_nothing_and_resync_partially => back_and_forth;
+    a_failover_of_the_present_primary_is_refused => wrong_way_round;
+}
+
+/// Full syncs that a cache's leading engine has given, to anybody.
+fn full_syncs(cache: &Cache<'_>) -> u64 {
+    cache.info("sync_full").parse().unwrap_or(u64::MAX)
+}
+
+fn back_and_forth(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    east.until_whole();
+    west.until_whole();
+    let before = full_syncs(&east) + full_syncs(&west);
+    let ledger = Ledger::start(4, &[east.client(), west.client()]);
+    for round in 0..20 {
+        let to = if round % 2 == 0 { &west } else { &east };
+        world.ok(&["failover", to.name(), "--yes"]);
+        let shown = world.ok(&["link", "show", "east", "west"]).json();
+        assert_eq!(shown["status"]["primary"], to.name(), "{shown}");
+    }
+    let acknowledged = ledger.settle(&mut east.connect());
+    assert!(
+        acknowledged > 1_000,
+        "only {acknowledged} writes were acknowledged"
+    );
+    assert_eq!(
+        full_syncs(&east) + full_syncs(&west),
+        before,
+        "{}",
+        world.logs()
+    );
+    assert_eq!(west.contents(), east.contents());
+}
+
+fn wrong_way_round(engine: &str) {
+    let world = World::with(engine);
+    let (east, _west) = world.linked_pair();
+    let said = world.refused(&["failover", "east", "--yes"]);
+    assert!(
+        said.contains("west"),
+        "it names the command to type: {said}"
+    );
+    let alone = world.create("alone", "eastus");
+    let said = world.refused(&["failover", alone.name(), "--yes"]);
+    assert!(said.contains("not linked"), "{said}");
+    let shown = world.ok(&["link", "show", "east", "west"]).json();
+    assert_eq!(shown["status"]["primary"], east.name());
+}

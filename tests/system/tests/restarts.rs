@@ -1,0 +1,236 @@
+//! kill -9 of anything: the same end state, and no data lost that an engine still holds.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use rustix::process::Signal;
+use system::{Cache, World, processes, waiting, with_both_engines};
+
+with_both_engines! {
+    a_dead_primary_is_replaced_by_its_replica => primary_dies;
+    a_dead_node_of_the_secondary_is_replaced => secondary_dies;
+    a_killed_agent_finds_its_engines_again => agents_die;
+    a_killed_control_plane_changes_nothing => control_dies;
+    a_failover_survives_kills_at_any_moment => kills_during_failover;
+    an_orderly_stop_keeps_everything => stop_and_start;
+    a_killed_process_tree_leaves_nothing_behind => tree_dies;
+    a_primary_that_lost_every_node_never_wipes_the_secondary => source_lost;
+}
+
+fn put(cache: &Cache<'_>, key: &str, value: &str) {
+    redis::cmd("SET")
+        .arg(key)
+        .arg(value)
+        .exec(&mut cache.connect())
+        .unwrap();
+}
+
+fn get(cache: &Cache<'_>, key: &str) -> Option<String> {
+    redis::cmd("GET")
+        .arg(key)
+        .query(&mut cache.connect())
+        .ok()
+        .flatten()
+}
+
+fn until_equal(east: &Cache<'_>, west: &Cache<'_>) {
+    waiting::until_true("both sides hold the same", || {
+        east.contents() == west.contents()
+    });
+}
+
+fn until_healthy(world: &World) {
+    waiting::until_true("the link is healthy", || {
+        let answer = world.run(&["link", "show", "east", "west"]);
+        answer.code == 0 && answer.json()["status"]["healthy"] == true
+    });
+}
+
+fn primary_dies(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    put(&east, "before", "1");
+    until_equal(&east, &west);
+    let before = east.until_whole();
+    processes::signal(before[0], Signal::KILL);
+    let after = waiting::until(
+        "the replica has taken over and the dead one is back",
+        || {
+            let now = east.until_whole();
+            (now[0] == before[1] && now[1] != before[0]).then_some(now)
+        },
+    );
+    assert_eq!(get(&east, "before").as_deref(), Some("1"));
+    put(&east, "after", "2");
+    until_equal(&east, &west);
+    until_healthy(&world);
+    // And once more, the other way round.
+    processes::signal(after[0], Signal::KILL);
+    waiting::until_true("the second replica has taken over", || {
+        east.until_whole()[0] == after[1]
+    });
+    assert_eq!(get(&east, "after").as_deref(), Some("2"));
+    until_equal(&east, &west);
+}
+
+fn secondary_dies(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    put(&east, "k", "1");
+    until_equal(&east, &west);
+    let before = west.until_whole();
+    processes::signal(before[0], Signal::KILL);
+    waiting::until_true("the replica leads", || west.until_whole()[0] == before[1]);
+    put(&east, "k", "2");
+    until_equal(&east, &west);
+    until_healthy(&world);
+    assert_eq!(
+        east.info("sync_full"),
+        "2",
+        "its own replica's and the link's first: {}",
+        world.logs()
+    );
+    // Both at once: it comes back empty and gets everything again.
+    for pid in west.until_whole() {
+        processes::signal(pid, Signal::KILL);
+    }
+    until_healthy(&world);
+    until_equal(&east, &west);
+}
+
+fn agents_die(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    put(&east, "k", "1");
+    let nodes = (east.until_whole(), west.until_whole());
+    for region in ["eastus", "westus"] {
+        world.kill_agent(region);
+        put(&east, "k", region);
+        until_healthy(&world);
+        until_equal(&east, &west);
+    }
+    assert_eq!(
+        (east.until_whole(), west.until_whole()),
+        nodes,
+        "the engines live on"
+    );
+    world.ok(&["failover", "west", "--yes"]);
+    put(&west, "k", "3");
+    until_equal(&east, &west);
+}
+
+fn control_dies(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    let nodes = (east.until_whole(), west.until_whole());
+    world.kill_control();
+    put(&east, "k", "1");
+    until_healthy(&world);
+    until_equal(&east, &west);
+    assert_eq!((east.until_whole(), west.until_whole()), nodes);
+    world.ok(&["failover", "west", "--yes"]);
+}
+
+fn kills_during_failover(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    let ledger = system::ledger::Ledger::start(2, &[east.client(), west.client()]);
+    for round in 0..6 {
+        until_healthy(&world);
+        let shown = world.ok(&["link", "show", "east", "west"]).json();
+        let to = if shown["status"]["primary"] == "east" {
+            &west
+        } else {
+            &east
+        };
+        world.run(&["failover", to.name(), "--yes", "--no-wait"]);
+        match round % 3 {
+            0 => world.kill_agent("eastus"),
+            1 => world.kill_agent("westus"),
+            _ => world.kill_control(),
+        }
+        waiting::until_true("the link is made again, whichever way", || {
+            let answer = world.run(&["link", "show", "east", "west"]);
+            answer.code == 0 && answer.json()["status"]["provisioningState"] == "Succeeded"
+        });
+    }
+    until_healthy(&world);
+    let shown = world.ok(&["link", "show", "east", "west"]).json();
+    let primary = if shown["status"]["primary"] == "east" {
+        &east
+    } else {
+        &west
+    };
+    ledger.settle(&mut primary.connect());
+    until_equal(&east, &west);
+}
+
+fn stop_and_start(engine: &str) {
+    let mut world = World::with(engine);
+    {
+        let (east, west) = world.linked_pair();
+        put(&east, "k", "1");
+        world.ok(&["failover", "west", "--yes"]);
+        put(&west, "k", "2");
+        until_equal(&east, &west);
+        world.create("alone", "eastus");
+        put(&world.cache("alone"), "solo", "1");
+    }
+    let endpoint = world.cache("west").endpoint();
+    world.down();
+    world.up();
+    let (east, west, alone) = (
+        world.cache("east"),
+        world.cache("west"),
+        world.cache("alone"),
+    );
+    until_healthy(&world);
+    assert_eq!(west.endpoint(), endpoint);
+    assert_eq!(get(&west, "k").as_deref(), Some("2"));
+    assert_eq!(get(&alone, "solo").as_deref(), Some("1"));
+    put(&west, "k", "3");
+    until_equal(&east, &west);
+    let shown = world.ok(&["link", "show", "east", "west"]).json();
+    assert_eq!(shown["status"]["primary"], "west");
+}
+
+fn tree_dies(engine: &str) {
+    let mut world = World::with(engine);
+    {
+        let (east, west) = world.linked_pair();
+        put(&east, "k", "1");
+        until_equal(&east, &west);
+    }
+    world.kill_up();
+    waiting::until_true("the children notice and stop their engines", || {
+        processes::working_below(&world.data()).is_empty()
+            && processes::children(1, world.data().to_str().unwrap()).is_empty()
+    });
+    world.up();
+    until_healthy(&world);
+    assert_eq!(get(&world.cache("east"), "k").as_deref(), Some("1"));
+}
+
+fn source_lost(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    put(&east, "precious", "1");
+    until_equal(&east, &west);
+    for pid in east.until_whole() {
+        processes::signal(pid, Signal::KILL);
+    }
+    let reason = waiting::until("the link says what happened", || {
+        let shown = world.ok(&["link", "show", "east", "west"]).json();
+        let reasons = shown["status"]["reasons"].to_string();
+        (shown["status"]["healthy"] == false && reasons.contains("unlink")).then_some(reasons)
+    });
+    assert!(reason.contains("east"), "{reason}");
+    assert_eq!(
+        get(&west, "precious").as_deref(),
+        Some("1"),
+        "it goes on serving its data"
+    );
+    world.ok(&["failover", "west", "--yes"]);
+    put(&west, "next", "2");
+    until_equal(&east, &west);
+    assert_eq!(get(&east, "precious").as_deref(), Some("1"));
+}
