@@ -19,7 +19,6 @@ use crate::{failure::Failure, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a cache
     Create(create::Create),
     /// List the caches
     List,
@@ -28,13 +27,9 @@ pub(crate) enum Command {
         /// Its name
         name: CacheName,
     },
-    /// Change a cache's size, settings or tags
     Update(update::Update),
-    /// Delete a cache with its data
     Delete(delete::Delete),
-    /// Print a cache's access keys
     Keys(keys::Keys),
-    /// Replace one of a cache's access keys; clients that use it must take the new one
     RegenerateKey(keys::Regenerate),
 }
 

@@ -12,7 +12,7 @@ use crate::{
     talk::Talk,
 };
 
-/// Makes a geo-secondary the geo-primary.
+/// Make the geo-secondary of a link its geo-primary, without losing a write
 ///
 /// Writes to the geo-primary wait, everything that it has accepted crosses over, CACHE is promoted,
 /// and the former geo-primary follows it. When that cannot be done in time, nothing changes: the

@@ -15,7 +15,6 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a resource group
     Create(Create),
     /// List the resource groups
     List,
@@ -24,10 +23,10 @@ pub(crate) enum Command {
         /// Its name
         name: GroupName,
     },
-    /// Delete a resource group and every cache in it; linked caches have to be unlinked first
     Delete(Delete),
 }
 
+/// Create a resource group
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// Its name
@@ -37,6 +36,7 @@ pub(crate) struct Create {
     location: String,
 }
 
+/// Delete a resource group and every cache in it; linked caches have to be unlinked first
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// Its name

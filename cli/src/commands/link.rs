@@ -16,7 +16,6 @@ use crate::{failure::Failure, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Link two caches: the second loses its data and follows the first
     Create(create::Create),
     /// List the links
     List,
@@ -25,9 +24,7 @@ pub(crate) enum Command {
         /// Either of its two caches
         cache: CacheName,
     },
-    /// Unlink two caches; both keep their data and take writes
     Delete(delete::Delete),
-    /// Show a link every second until interrupted
     Watch(watch::Watch),
 }
 

@@ -12,13 +12,11 @@ use crate::{
     talk::Talk,
 };
 
-/// Creates a cache.
+/// Create a cache
 ///
 /// Examples:
-///
 ///   godwit cache create demo-east --location eastus
-///
-///   godwit cache create small --location eastus --sku C0 --tier basic --set maxmemory-policy=allkeys-lru
+///   godwit cache create small -l eastus --sku C0 --tier basic --set maxmemory-policy=allkeys-lru
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Create {

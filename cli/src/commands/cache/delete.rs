@@ -5,7 +5,7 @@ use model::CacheName;
 
 use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
 
-/// Deletes a cache with its data. A linked cache is not deleted: unlink it first.
+/// Delete a cache with its data; a linked cache has to be unlinked first
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// Its name

@@ -11,7 +11,7 @@ use crate::{
     talk::Talk,
 };
 
-/// Prints a cache's two access keys, either of which lets a client in.
+/// Print a cache's two access keys, either of which lets a client in
 ///
 /// Example: REDISCLI_AUTH="$(godwit cache keys demo-east --show primary)" redis-cli -h 127.0.0.1
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct Keys {
     show: Option<Which>,
 }
 
-/// Replaces one of a cache's access keys; the old one is worth nothing from then on.
+/// Replace one of a cache's access keys; the old one is worth nothing from then on
 #[derive(Debug, Args)]
 pub(crate) struct Regenerate {
     /// The cache's name

@@ -12,7 +12,9 @@ use crate::{
     talk::Talk,
 };
 
-/// Changes a cache's size, settings or tags. What is not named stays as it is.
+/// Change a cache's size, settings or tags
+///
+/// What is not named stays as it is.
 ///
 /// Example: godwit cache update demo-east --set maxmemory-policy=allkeys-lru --tag team=web
 #[derive(Debug, Args)]

@@ -6,8 +6,9 @@ use model::CacheName;
 use super::{pair_of, show};
 use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
 
-/// Links two caches: SECONDARY loses its data, gets that of PRIMARY, and follows it from then on.
+/// Link two caches: the second loses its data and follows the first
 ///
+/// SECONDARY gets the data of PRIMARY and every change from then on; it can be read, not written.
 /// Both must be Premium, of one size, with one replica, and run the same engine version.
 ///
 /// Example: godwit link create demo-east demo-west

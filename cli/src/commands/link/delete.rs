@@ -6,7 +6,7 @@ use model::CacheName;
 use super::linked;
 use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
 
-/// Unlinks two caches. Both keep the data that they hold, and both take writes.
+/// Unlink two caches; both keep the data that they hold, and both take writes
 ///
 /// Example: godwit link delete demo-east
 #[derive(Debug, Args)]

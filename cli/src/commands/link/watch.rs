@@ -25,8 +25,10 @@ const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_REST: &str = "\x1b[J";
 
-/// Shows a link every second until interrupted: roles, state, how far behind the geo-secondary is,
-/// and how much it applies. JSON is one status a line.
+/// Show a link every second until interrupted
+///
+/// Roles, state, how far behind the geo-secondary is, and how much it applies. JSON is one status
+/// a line.
 ///
 /// Example: godwit link watch demo-east
 #[derive(Debug, Args)]
