@@ -1,0 +1,8 @@
+//! Real engines, both makes: each test starts its own on loopback and leaves none behind.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod finding;
+mod histories;
+mod lives;
+mod nodes;
+mod support;
