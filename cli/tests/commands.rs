@@ -357,6 +357,15 @@ SHARD  PRIMARY   SECONDARY  BEHIND  LAG     APPLIED
 }
 
 #[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure() {
+    let fake = Fake::start([list("GET /redis", [cache("a", "")])]).await;
+    for form in ["table", "json"] {
+        let ran = fake.run_unread(["cache", "list", "-o", form]).await;
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{form}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_command_lines_end_with_64_and_help_with_0() {
     let fake = Fake::start([]).await;
     for wrong in [

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     path::Path,
-    process::Stdio,
+    process::{Output, Stdio},
     sync::Arc,
 };
 
@@ -105,6 +105,18 @@ impl Fake {
         ended(command).await
     }
 
+    /// Runs the binary with a reader of its standard output that goes away at once.
+    pub(crate) async fn run_unread<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
+        let mut command = godwit();
+        command
+            .env("GODWIT_TOKEN", "t")
+            .env("GODWIT_ENDPOINT", &self.url);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.args(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        ran(child.wait_with_output().await.unwrap())
+    }
+
     /// Runs the binary in a directory, with nothing in the environment.
     pub(crate) async fn run_in<'a>(
         &self,
@@ -124,7 +136,10 @@ fn godwit() -> Command {
 }
 
 async fn ended(mut command: Command) -> Ran {
-    let output = command.output().await.unwrap();
+    ran(command.output().await.unwrap())
+}
+
+fn ran(output: Output) -> Ran {
     Ran {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

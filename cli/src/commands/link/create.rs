@@ -9,7 +9,9 @@ use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
 /// Link two caches: the second loses its data and follows the first
 ///
 /// SECONDARY gets the data of PRIMARY and every change from then on; it can be read, not written.
-/// Both must be Premium, of one size, with one replica, and run the same engine version.
+///
+/// Both must be Premium, have one replica, and run the same engine version. SECONDARY must be at
+/// least as large as PRIMARY, and as large for failovers.
 ///
 /// Example: godwit link create demo-east demo-west
 #[derive(Debug, Args)]
