@@ -47,7 +47,7 @@ as_root() {
 # RUNLEVEL=1 keeps package scripts from starting services where no policy says otherwise.
 apt() {
   as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get -qq -o DPkg::Lock::Timeout=120 "$@"
+    apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@"
 }
 
 installable() {
@@ -131,46 +131,50 @@ disable_service() {
 }
 
 main() {
-  mapfile -t wanted < <(missing)
-  if [ ${#wanted[@]} -eq 0 ]; then
-    return 0
-  fi
+  local wanted
+  wanted=$(missing)
   # One engine is enough to run; the tests want both.
   if [ "$for_tests" = no ] && { have valkey-server || have redis-server; }; then
-    mapfile -t wanted < <(missing | grep -vx -e valkey-server -e redis-server)
-    [ ${#wanted[@]} -gt 0 ] || return 0
+    wanted=$(grep -vx -e valkey-server -e redis-server <<<"$wanted" || true)
   fi
-  have apt-get || fail "missing on this machine: ${wanted[*]}" \
+  [ -n "$wanted" ] || return 0
+  wanted=$(tr '\n' ' ' <<<"$wanted")
+  have apt-get || fail "missing on this machine: $wanted" \
     "install them by hand: valkey-server 8 or redis-server 7, redis-cli, a C compiler, make"
   if [ "$(id -u)" != 0 ] && ! have sudo; then
-    fail "missing on this machine: ${wanted[*]}" "run this as root: $0 $*"
+    fail "missing on this machine: $wanted" "run this as root: $0 $*"
   fi
-  say "installing ${wanted[*]}"
+  say "installing $wanted"
   trap allow_services EXIT
   forbid_services
   apt update
-  local package release target
+  local package release ordinary=()
   release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-  for package in "${wanted[@]}"; do
-    target=()
-    if [ "$package" = valkey-server ] && ! installable valkey-server; then
-      if [ "$(. /etc/os-release && echo "$ID")" = debian ] && [ -n "$release" ]; then
-        add_backports "$release"
+  for package in $wanted; do
+    if [ "$package" = valkey-server ] && ! installable valkey-server \
+      && [ "$(. /etc/os-release && echo "$ID")" = debian ] && [ -n "$release" ]; then
+      add_backports "$release"
+    fi
+    if installable "$package"; then
+      if [ "$package" = valkey-server ] \
+        && apt-cache policy valkey-server | grep "$release-backports" >/dev/null; then
+        apt install -y --no-install-recommends -t "$release-backports" valkey-server >/dev/null
+      else
+        ordinary+=("$package")
       fi
+      continue
     fi
-    if ! installable "$package"; then
-      case $package in
-        valkey-server | redis-server)
-          say "apt has no $package for this release; going on without it"
-          continue
-          ;;
-        *) fail "apt has no $package for this release" "install it by hand and try again" ;;
-      esac
-    fi
-    if [ "$package" = valkey-server ] && apt-cache policy valkey-server | grep "$release-backports" >/dev/null; then
-      target=(-t "$release-backports")
-    fi
-    apt install -y --no-install-recommends "${target[@]}" "$package" >/dev/null
+    case $package in
+      valkey-server | redis-server)
+        say "apt has no $package for this release; going on without it"
+        ;;
+      *) fail "apt has no $package for this release" "install it by hand and try again" ;;
+    esac
+  done
+  if [ ${#ordinary[@]} -gt 0 ]; then
+    apt install -y --no-install-recommends "${ordinary[@]}" >/dev/null
+  fi
+  for package in $wanted; do
     case $package in
       valkey-server | redis-server) disable_service "$package" ;;
     esac
