@@ -7,7 +7,7 @@ use runtime::chain;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::{Instant, sleep, sleep_until},
+    time::sleep,
 };
 use wire::{FrameError, Refusal, ToOutbound};
 
@@ -25,8 +25,6 @@ use crate::{
 
 /// Between two signs of life to an engine that waits.
 const NEWLINE: Duration = Duration::from_secs(1);
-/// Two reports of what is applied are at least so far apart.
-const APART: Duration = Duration::from_millis(1);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -163,13 +161,10 @@ async fn try_report(
 ) -> io::Result<Infallible> {
     let mut ticks = Pulse::ticks();
     let mut reported = None;
-    let mut next = Instant::now();
     loop {
         tokio::select! {
-            () = session.applied_more.notified() => {
-                sleep_until(next).await;
-                next = Instant::now() + APART;
-            }
+            // A report that waits for the socket carries all that came meanwhile.
+            () = session.applied_more.notified() => {}
             _ = ticks.tick() => {
                 if let Some(received) = session.received() {
                     let received = ToOutbound::Received(received.offset).encode();
