@@ -23,6 +23,7 @@ use model::EngineVersion;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use runtime::{chain, durable::FileError};
+use tokio::time::Instant;
 
 pub use adopt::AdoptError;
 pub use failure::Failure;
@@ -52,6 +53,8 @@ struct Inner {
     version: Mutex<EngineVersion>,
     /// A saved data set is being loaded and is removed once that has finished.
     loads_saved: AtomicBool,
+    /// Until when replicas are not pinged, when a write pause asked for that.
+    no_pings_until: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Node {
@@ -79,6 +82,7 @@ impl Node {
             process,
             address: Mutex::new(address),
             loads_saved: AtomicBool::new(snapshot::is_pending(directory)),
+            no_pings_until: Mutex::default(),
         }))
     }
 

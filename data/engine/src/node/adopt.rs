@@ -17,7 +17,6 @@ use super::Node;
 use crate::{
     CommandError, NodeConfig,
     admin::SOCKET,
-    config::PING_PERIOD_SECONDS,
     process::{self, Process},
     record::Record,
 };
@@ -130,8 +129,7 @@ impl Node {
             sleep(LOOK_EVERY).await;
         };
         // An agent that died in a handoff left replicas without pings.
-        self.set_ping_period(&PING_PERIOD_SECONDS.to_string())
-            .await?;
+        self.ping_again().await?;
         if let Some(address) = self.ask_address().await? {
             *self.0.address.lock() = address;
         }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use model::EngineSettings;
+use tokio::time::Instant;
 
 use super::Node;
 use crate::{
@@ -19,6 +20,12 @@ impl Node {
         let text = self.ask_text("INFO", &[]).await?;
         let info = NodeInfo::parse(&text).map_err(|source| self.unexpected("INFO", source))?;
         self.note_loading(info.loading);
+        // A pause that ran out by itself would leave replicas without pings, and they would take
+        // their upstream for dead.
+        let over = |until: Instant| until <= Instant::now();
+        if self.0.no_pings_until.lock().is_some_and(over) {
+            self.ping_again().await?;
+        }
         Ok(info)
     }
 
@@ -33,6 +40,10 @@ impl Node {
     pub async fn follow(&self, upstream: SocketAddr) -> Result<(), CommandError> {
         let (ip, port) = (upstream.ip().to_string(), upstream.port().to_string());
         self.ask("REPLICAOF", &[&ip, &port]).await?;
+        // A replica pings nobody, so that a handoff's pause need not be kept up for that.
+        if self.0.no_pings_until.lock().is_some() {
+            self.ping_again().await?;
+        }
         Ok(())
     }
 
@@ -45,13 +56,16 @@ impl Node {
     /// Keeps clients waiting that want to write, for `for_at_most`, and keeps the offset still:
     /// nothing expires, nothing is evicted, and replicas are not pinged. A pause that a client
     /// asked for and that is longer stays as it is.
+    ///
+    /// A node that becomes a replica while it is paused does not apply what it receives until the
+    /// pause is over: resume it before it follows.
     pub async fn pause_writes(&self, for_at_most: Duration) -> Result<(), CommandError> {
         // A ping is 14 bytes of stream, and the pause itself does not hold it back.
+        *self.0.no_pings_until.lock() = Some(Instant::now() + for_at_most);
         self.set_ping_period(NO_PINGS).await?;
         let ms = for_at_most.as_millis().max(1).to_string();
         if let Err(error) = self.ask("CLIENT PAUSE", &[&ms, "WRITE"]).await {
-            self.set_ping_period(&PING_PERIOD_SECONDS.to_string())
-                .await?;
+            self.ping_again().await?;
             return Err(error);
         }
         Ok(())
@@ -60,10 +74,18 @@ impl Node {
     /// Ends the pause, one that a client asked for included, and pings replicas again.
     pub async fn resume_writes(&self) -> Result<(), CommandError> {
         self.ask("CLIENT UNPAUSE", &[]).await?;
-        self.set_ping_period(&PING_PERIOD_SECONDS.to_string()).await
+        self.ping_again().await
     }
 
-    pub(super) async fn set_ping_period(&self, seconds: &str) -> Result<(), CommandError> {
+    /// Lets replicas be pinged as usual.
+    pub(super) async fn ping_again(&self) -> Result<(), CommandError> {
+        self.set_ping_period(&PING_PERIOD_SECONDS.to_string())
+            .await?;
+        *self.0.no_pings_until.lock() = None;
+        Ok(())
+    }
+
+    async fn set_ping_period(&self, seconds: &str) -> Result<(), CommandError> {
         self.ask("CONFIG SET", &["repl-ping-replica-period", seconds])
             .await?;
         Ok(())

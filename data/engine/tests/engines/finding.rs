@@ -1,16 +1,11 @@
 //! Which programs are taken for engines.
 
-use std::{
-    fs::{self, File},
-    io::Write as _,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::fs::File;
 
 use engine::{EngineChoice, FindError, find};
 use model::EngineKind;
 
-use crate::support::{House, search};
+use crate::support::{House, script, search};
 
 #[tokio::test]
 async fn installed_engines_are_found_by_make_by_path_and_by_default() {
@@ -101,12 +96,4 @@ async fn another_program_is_no_engine() {
         .await
         .unwrap_err();
     assert!(matches!(error, FindError::NotAProgram { .. }), "{error}");
-}
-
-fn script(directory: &Path, name: &str, body: &str) -> PathBuf {
-    let path = directory.join(name);
-    let mut file = File::create(&path).unwrap();
-    write!(file, "#!/bin/sh\n{body}\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
 }

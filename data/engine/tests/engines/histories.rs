@@ -93,14 +93,23 @@ async fn a_write_pause_holds_the_offset_still_and_resuming_lets_it_go() {
         first.resume_writes().await.unwrap();
         write.await.unwrap();
         assert!(first.replication().await.unwrap().offset > still);
-        let mut get = redis::cmd("CONFIG");
-        get.arg("GET").arg("repl-ping-replica-period");
-        let period = get
-            .query_async::<(String, String)>(&mut admin)
+        assert_eq!(ping_period(&mut admin).await, "10");
+
+        // One that runs out by itself leaves nothing behind either, nor does one before a fence.
+        first.pause_writes(Duration::from_millis(1)).await.unwrap();
+        first.info().await.unwrap();
+        eventually("pings are back", async || {
+            first.info().await.unwrap();
+            ping_period(&mut admin.clone()).await == "10"
+        })
+        .await;
+        first
+            .pause_writes(Duration::from_millis(100))
             .await
-            .unwrap()
-            .1;
-        assert_eq!(period, "10");
+            .unwrap();
+        assert_eq!(ping_period(&mut admin).await, "2147483647");
+        first.follow("127.0.0.1:1".parse().unwrap()).await.unwrap();
+        assert_eq!(ping_period(&mut admin).await, "10");
         for node in [first, second] {
             node.stop(StopHow::Discard, GRACE).await.unwrap();
         }
@@ -111,10 +120,15 @@ async fn a_write_pause_holds_the_offset_still_and_resuming_lets_it_go() {
 async fn a_listener_moves_and_stays_where_it_is_when_it_cannot() {
     for program in programs().await {
         let house = House::new();
-        let config = house.config("n0");
+        // Addresses of its own, as other tests pick ports meanwhile.
+        let address = "127.0.0.77:0".parse().unwrap();
+        let config = NodeConfig {
+            address,
+            ..house.config("n0")
+        };
         let node = Node::start(&program, &config).await.unwrap();
         let before = node.address();
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.78:0").unwrap();
         let taken = (taken.local_addr().unwrap(), taken);
 
         let error = node.listen_on(taken.0).await.unwrap_err();
@@ -274,6 +288,49 @@ async fn a_data_set_is_loaded_once_and_never_by_accident() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_stopped_while_it_loads_keeps_its_data_set() {
+    const KEYS: u64 = 10_000;
+    for program in programs().await {
+        let house = House::new();
+        let config = house.config("n0");
+        let node = Node::start(&program, &config).await.unwrap();
+        let mut writer = client(&node, "default", &config.keys.primary)
+            .await
+            .unwrap();
+        let mut fill = redis::cmd("EVAL");
+        let script = "for n = 1, ARGV[1] do redis.call('SET', n, n) end";
+        fill.arg(script)
+            .arg(0)
+            .arg(KEYS)
+            .query_async::<()>(&mut writer)
+            .await
+            .unwrap();
+        node.stop(StopHow::SaveSnapshot, GRACE).await.unwrap();
+
+        let saved = NodeConfig {
+            load_saved: true,
+            ..config
+        };
+        let slow = house.loading_slowly(&program);
+        let node = Node::start(&slow, &saved).await.unwrap();
+        assert!(node.info().await.unwrap().loading);
+        let stopped = node.stop(StopHow::SaveSnapshot, GRACE).await.unwrap();
+        assert!(stopped.snapshot_saved, "{stopped:?}");
+
+        let node = Node::start(&slow, &saved).await.unwrap();
+        assert!(node.info().await.unwrap().loading);
+        assert!(house.path("n0").join("saved.rdb").exists());
+        // Taken over meanwhile, it is removed all the same.
+        drop(node);
+        let node = Node::adopt(&saved).await.unwrap().unwrap();
+        eventually("loaded", async || !node.info().await.unwrap().loading).await;
+        assert_eq!(node.info().await.unwrap().keys, KEYS);
+        no_data_set_is_left(&house, "n0");
+        node.stop(StopHow::Discard, GRACE).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_paused_engine_saves_all_the_same() {
     for program in programs().await {
         let house = House::new();
@@ -316,4 +373,10 @@ fn no_data_set_is_left(house: &House, node: &str) {
         .filter(|name| name.to_string_lossy().ends_with(".rdb"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+async fn ping_period(admin: &mut redis::aio::MultiplexedConnection) -> String {
+    let mut get = redis::cmd("CONFIG");
+    get.arg("GET").arg("repl-ping-replica-period");
+    get.query_async::<(String, String)>(admin).await.unwrap().1
 }

@@ -4,6 +4,7 @@ use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -81,6 +82,16 @@ impl House {
         }
     }
 
+    /// The same engine, taking 200 µs for each key that it loads.
+    pub(crate) fn loading_slowly(&self, program: &EngineProgram) -> EngineProgram {
+        let slow = "--key-load-delay 200 --loading-process-events-interval-bytes 1024";
+        let body = format!("exec {} \"$@\" {slow}", program.path.display());
+        EngineProgram {
+            path: script(self.root(), "slow-engine", &body),
+            ..program.clone()
+        }
+    }
+
     /// A connection that may do everything.
     pub(crate) async fn admin(&self, node: &Node, config: &NodeConfig) -> MultiplexedConnection {
         client(node, &config.internal.user, &config.internal.password)
@@ -139,4 +150,20 @@ pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {what}");
         sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Writes a program. Another process does it: a file that this one has open for writing may not
+/// be run, and other tests fork meanwhile.
+pub(crate) fn script(directory: &Path, name: &str, body: &str) -> PathBuf {
+    let path = directory.join(name);
+    let written = Command::new("sh")
+        .args([
+            "-c",
+            "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"",
+        ])
+        .arg(&path)
+        .arg(body)
+        .status();
+    assert!(written.unwrap().success());
+    path
 }
