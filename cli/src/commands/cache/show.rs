@@ -62,7 +62,10 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
         .map(|(keys, memory)| format!("{keys} keys in {}", bytes(memory)));
     let load = sum(|shard| shard.ops_per_second)
         .zip(sum(|shard| shard.clients))
-        .map(|(ops, clients)| format!("{ops} commands/s from {clients} clients"));
+        .map(|(ops, clients)| {
+            let plural = if clients == 1 { "" } else { "s" };
+            format!("{ops} commands/s from {clients} client{plural}")
+        });
     let settings: Vec<_> = properties
         .redis_configuration
         .iter()

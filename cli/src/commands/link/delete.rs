@@ -26,11 +26,14 @@ impl Delete {
         if let Some(other) = &self.other
             && (*other == self.cache || ![primary, secondary].contains(&other))
         {
-            return Err(Failure::new(format!(
-                "`{}` is not linked with `{other}`, but `{secondary}` follows `{primary}`",
+            let failure = Failure::new(format!(
+                "`{}` is not linked with `{other}`; nothing was unlinked",
                 self.cache
-            ))
-            .hint("nothing was unlinked"));
+            ));
+            let command = session.command(&format!("link delete {primary} {secondary}"));
+            return Err(failure.hint(format!(
+                "`{secondary}` follows `{primary}`; to unlink these: `{command}`"
+            )));
         }
         let started = session
             .management
