@@ -77,6 +77,10 @@ enum DialError {
 pub(super) async fn attach(session: &Session, have: Option<Position>) -> Attached {
     let mut target = session.standing.target();
     loop {
+        // Each full sync costs the geo-primary a fork: one that the engine here gives up again and
+        // again, for instance because it is older than the snapshot's format, must not.
+        let pause = session.standing.pause_before_full_sync();
+        let pause = pause.filter(|_| have.is_none()).unwrap_or_default();
         let peer = *target.borrow_and_update();
         let Some(peer) = peer else {
             session.enter(Phase::Waiting);
@@ -87,7 +91,10 @@ pub(super) async fn attach(session: &Session, have: Option<Position>) -> Attache
         };
         session.enter(Phase::Connecting);
         tokio::select! {
-            attached = keep_dialling(session, peer, have) => return attached,
+            attached = async {
+                sleep(pause).await;
+                keep_dialling(session, peer, have).await
+            } => return attached,
             _changed = target.changed() => session.connected(false),
         }
     }
@@ -104,8 +111,9 @@ async fn keep_dialling(session: &Session, peer: Peer, have: Option<Position>) ->
         session.connected(false);
         let why = chain(&error).to_string();
         if why != last {
-            tracing::warn!(outbound = %peer.outbound, link = %session.standing.key.link, shard = %session.standing.key.shard, why, "cannot follow yet");
-            session.fail(why.clone());
+            let key = &session.standing.key;
+            tracing::warn!(outbound = %peer.outbound, link = %key.link, shard = %key.shard, why, "cannot follow yet");
+            session.fail(why.clone(), false);
             last = why;
         }
         sleep(pause).await;

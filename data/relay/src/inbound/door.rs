@@ -1,6 +1,6 @@
 //! A connection of the engine, up to its request to follow.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use psync::{Command, Login, Position, PrimarySide, ProtocolError};
 use runtime::chain;
@@ -16,8 +16,9 @@ use tokio::{
 use super::{session, standing::Standing};
 use crate::socket::{STEP, prepare};
 
-/// Commands that one connection may send before it asks to follow.
+/// Commands that one connection may send before it asks to follow, and the time it may take.
 const MAX_REPLIES: usize = 32;
+const GREETING: Duration = Duration::from_secs(30);
 
 /// An engine that asked to follow.
 pub(super) struct Follower {
@@ -38,7 +39,7 @@ enum DoorError {
     Late,
     #[error("not an engine that may follow")]
     Protocol(#[from] ProtocolError),
-    #[error("{MAX_REPLIES} commands came and none asked to follow")]
+    #[error("{MAX_REPLIES} commands or {} s passed, and nothing asked to follow", GREETING.as_secs())]
     Chatter,
 }
 
@@ -48,7 +49,8 @@ pub(super) async fn answer(
     stream: TcpStream,
     engine: SocketAddr,
 ) {
-    match greet(login, stream).await {
+    let greeted = timeout(GREETING, greet(login, stream)).await;
+    match greeted.unwrap_or(Err(DoorError::Chatter)) {
         Ok(follower) => session::run(standing, follower, engine).await,
         Err(error) => {
             tracing::debug!(%engine, error = %chain(&error), "no engine on this connection");

@@ -9,7 +9,7 @@ use tokio::{
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     time::sleep,
 };
-use wire::{FrameError, Refusal, ToOutbound};
+use wire::{FrameError, Refusal, RefusalCode, ToOutbound};
 
 use super::{
     dialer::{Attached, attach},
@@ -66,8 +66,56 @@ pub(super) async fn run(standing: &Arc<Standing>, follower: Follower, engine: So
         () = session.token.cancelled() => SessionEnd::Superseded,
     };
     let why = chain(&end).to_string();
-    tracing::warn!(%engine, %link, %shard, why, "the session with the engine ended");
-    session.fail(why);
+    if end.is_ordinary() {
+        tracing::info!(%engine, %link, %shard, why, "the session with the engine ended");
+    } else {
+        tracing::warn!(%engine, %link, %shard, why, "the session with the engine ended");
+    }
+    session.fail(why, end.is_engines());
+}
+
+impl SessionEnd {
+    /// Tells ends that somebody asked for.
+    fn is_ordinary(&self) -> bool {
+        match self {
+            Self::Superseded | Self::Retargeted => true,
+            Self::Refused(refusal) => {
+                matches!(
+                    refusal.code,
+                    RefusalCode::Superseded | RefusalCode::Withdrawn
+                )
+            }
+            Self::EngineClosed
+            | Self::EngineRead(_)
+            | Self::EngineWrite(_)
+            | Self::EngineProtocol(_)
+            | Self::EngineAhead { .. }
+            | Self::Read(_)
+            | Self::Message(_)
+            | Self::Write(_)
+            | Self::Silent
+            | Self::Protocol(_) => false,
+        }
+    }
+
+    /// Tells ends that the geo-secondary's engine brought about.
+    fn is_engines(&self) -> bool {
+        match self {
+            Self::EngineClosed
+            | Self::EngineRead(_)
+            | Self::EngineWrite(_)
+            | Self::EngineProtocol(_)
+            | Self::EngineAhead { .. } => true,
+            Self::Read(_)
+            | Self::Message(_)
+            | Self::Write(_)
+            | Self::Silent
+            | Self::Protocol(_)
+            | Self::Refused(_)
+            | Self::Superseded
+            | Self::Retargeted => false,
+        }
+    }
 }
 
 async fn relay(session: &Session, follower: Follower) -> SessionEnd {

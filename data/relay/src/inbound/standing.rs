@@ -15,6 +15,10 @@ use wire::{Barrier, Heartbeat};
 
 use crate::{Counters, InboundStatus, Peer, Phase, ShardKey, pulse::Pulse, status::Changes};
 
+/// Before a full sync that follows one which the engine gave up: the first pause, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// An inbound's state, shared by its handle and its connections.
 #[derive(Debug)]
 pub(super) struct Standing {
@@ -33,6 +37,8 @@ struct State {
     since: Timestamp,
     barrier: Option<Barrier>,
     counters: Counters,
+    /// Full syncs that the engine gave up, one after the other.
+    given_up: u32,
     last_error: Option<String>,
 }
 
@@ -65,6 +71,7 @@ impl Standing {
                 since: Clock.now(),
                 barrier: None,
                 counters: Counters::default(),
+                given_up: 0,
                 last_error: None,
             }),
             changes: Changes::new(),
@@ -79,9 +86,19 @@ impl Standing {
             changed
         });
         if changed {
-            self.state.lock().barrier = None;
+            let mut state = self.state.lock();
+            state.barrier = None;
+            state.given_up = 0;
+            drop(state);
             self.changes.note();
         }
+    }
+
+    /// How long a full sync is put off after the engine gave up those before it.
+    pub(super) fn pause_before_full_sync(&self) -> Option<Duration> {
+        let doublings = self.state.lock().given_up.checked_sub(1)?;
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(10));
+        Some(pause.min(LONGEST_PAUSE))
     }
 
     pub(super) fn target(&self) -> watch::Receiver<Option<Peer>> {
@@ -162,6 +179,7 @@ impl State {
         session.applied = Some(offset);
         if session.loading.take().is_some() {
             self.counters.full_syncs_finished += 1;
+            self.given_up = 0;
             self.stream();
         }
         session.applied_more.notify_one();
@@ -340,9 +358,25 @@ impl Session {
         });
     }
 
-    /// Says why there is no stream.
-    pub(super) fn fail(&self, why: String) {
-        self.with(|state, _| state.last_error = Some(why));
+    /// Says why there is no stream, and whether it is the engine's doing.
+    pub(super) fn fail(&self, why: String, engines: bool) {
+        self.with(|state, _| {
+            state.last_error = Some(why);
+            match state.phase {
+                Phase::FullSync { .. } if engines => {
+                    state.given_up += 1;
+                    state.last_error = Some(format!(
+                        "the geo-secondary's engine gave up a full sync ({} in a row); its log says why, check that both engines have the same version and enough memory",
+                        state.given_up
+                    ));
+                }
+                Phase::FullSync { .. }
+                | Phase::Idle
+                | Phase::Waiting
+                | Phase::Connecting
+                | Phase::Streaming => {}
+            }
+        });
         self.note_change();
     }
 }

@@ -54,7 +54,11 @@ pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, gr
         () = session.token.cancelled() => SessionEnd::Refused(superseded()),
     };
     let why = chain(&end).to_string();
-    tracing::warn!(%peer, %link, shard = %index, why, "the session with an inbound ended");
+    if end.is_ordinary() {
+        tracing::info!(%peer, %link, shard = %index, why, "the session with an inbound ended");
+    } else {
+        tracing::warn!(%peer, %link, shard = %index, why, "the session with an inbound ended");
+    }
     session.fail(why);
     drop(session);
     match end {
@@ -65,6 +69,26 @@ pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, gr
         | SessionEnd::Write(_)
         | SessionEnd::Silent
         | SessionEnd::Protocol(_) => {}
+    }
+}
+
+impl SessionEnd {
+    /// Tells ends that somebody asked for.
+    fn is_ordinary(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                matches!(
+                    refusal.code,
+                    RefusalCode::Superseded | RefusalCode::Withdrawn
+                )
+            }
+            Self::Read(_)
+            | Self::Message(_)
+            | Self::Write(_)
+            | Self::Silent
+            | Self::Protocol(_)
+            | Self::Engine(_) => false,
+        }
     }
 }
 

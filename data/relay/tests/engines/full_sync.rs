@@ -10,8 +10,12 @@ use std::{
 
 use model::EngineKind;
 use relay::Phase;
+use tokio::time::Instant;
 
-use crate::rig::{Rig, write_some};
+use crate::{
+    node::Node,
+    rig::{Rig, write_some},
+};
 
 both! {
     with_a_mark,
@@ -21,6 +25,33 @@ both! {
     into_an_engine_that_loads_slowly,
     of_an_empty_primary,
     cut_in_the_middle,
+    loaded_from_the_socket,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn never_over_two_channels() {
+    let options = [("dual-channel-replication-enabled", "yes")];
+    let rig = Rig::new(EngineKind::Valkey, &options).await;
+    sync(&rig, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_cannot_load_the_snapshot_causes_no_storm() {
+    let primary = Node::start(EngineKind::Valkey, &[]);
+    let rig = Rig::with(primary, Node::start(EngineKind::Redis, &[])).await;
+    rig.link();
+    let since = Instant::now();
+    rig.eventually("time passes", || since.elapsed() > Duration::from_secs(8))
+        .await;
+    let forks = rig.primary.count("sync_full");
+    assert!((2..=4).contains(&forks), "{forks}");
+    let why = rig.inb().last_error.unwrap();
+    assert!(
+        why.contains("gave up a full sync") && why.contains("same version"),
+        "{why}"
+    );
+    assert_eq!(rig.out().counters.full_syncs_finished, 0);
+    rig.stop().await;
 }
 
 async fn with_a_mark(kind: EngineKind) {
@@ -196,4 +227,10 @@ async fn cut_in_the_middle(kind: EngineKind) {
     rig.until_streaming().await;
     rig.until_equal().await;
     rig.stop().await;
+}
+
+async fn loaded_from_the_socket(kind: EngineKind) {
+    let options = [("repl-diskless-load", "swapdb")];
+    let rig = Rig::new(kind, &options).await;
+    sync(&rig, None).await;
 }

@@ -26,31 +26,35 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(kind: EngineKind, options: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
         let options: Vec<_> = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let child = spawn(kind, address, &options, &directory);
-        let node = Self {
-            address,
-            kind,
-            options,
-            directory,
-            child,
-        };
-        node.until_up();
-        node
+        loop {
+            let directory = tempfile::tempdir().unwrap();
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let address = free.local_addr().unwrap();
+            drop(free);
+            let child = spawn(kind, address, &options, &directory);
+            let mut node = Self {
+                address,
+                kind,
+                options: options.clone(),
+                directory,
+                child,
+            };
+            // Another engine may have taken the port in between; then this one ended.
+            if node.until_up() {
+                return node;
+            }
+        }
     }
 
     /// Stops the process at once and starts it again, without its data.
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.child = spawn(self.kind, self.address, &self.options, &self.directory);
-        self.until_up();
+        assert!(self.until_up(), "{}", self.log());
     }
 
     pub(crate) fn stop(&mut self) {
@@ -71,13 +75,18 @@ impl Node {
         kill_process(pid, signal).unwrap();
     }
 
-    fn until_up(&self) {
+    /// Waits for the process to answer. `false`: it ended instead.
+    fn until_up(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(self.address).is_err() {
+        let own = self.child.id().to_string();
+        while TcpStream::connect(self.address).is_err() || self.info("process_id") != own {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
             assert!(Instant::now() < deadline, "{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(self.run("PING"), "PONG");
+        true
     }
 
     pub(crate) fn version(&self) -> EngineVersion {

@@ -10,6 +10,7 @@ use runtime::tasks::Tasks;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ struct State {
     damage_at: Option<usize>,
     connections: u64,
     token: CancellationToken,
+    stall: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -42,6 +44,7 @@ impl Proxy {
                 damage_at: None,
                 connections: 0,
                 token: CancellationToken::new(),
+                stall: watch::Sender::new(false),
             })),
         };
         let (serving, group) = (proxy.clone(), tasks.clone());
@@ -58,6 +61,16 @@ impl Proxy {
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock();
         std::mem::take(&mut state.token).cancel();
+    }
+
+    /// Connections stay open and carry nothing, until they end.
+    pub(crate) fn stall(&self) {
+        self.state.lock().stall.send_replace(true);
+    }
+
+    /// New connections carry again; those that stalled stay so.
+    pub(crate) fn unstall(&self) {
+        self.state.lock().stall = watch::Sender::new(false);
     }
 
     /// Ends all connections and lets none through until [`Proxy::up`].
@@ -83,7 +96,7 @@ impl Proxy {
     }
 
     async fn carry(&self, mut inbound: TcpStream) {
-        let (to, token, cut_after, damage_at) = {
+        let (to, token, mut stall, cut_after, damage_at) = {
             let mut state = self.state.lock();
             if !state.up {
                 return;
@@ -92,6 +105,7 @@ impl Proxy {
             (
                 state.to,
                 state.token.clone(),
+                state.stall.subscribe(),
                 state.cut_after.take(),
                 state.damage_at.take(),
             )
@@ -120,10 +134,15 @@ impl Proxy {
                 }
             }
         };
-        tokio::select! {
-            () = back => {}
-            _ = copy(&mut from_inbound, &mut to_outbound) => {}
-            () = token.cancelled() => {}
+        let stalled = tokio::select! {
+            biased;
+            asked = stall.wait_for(|stall| *stall) => asked.is_ok(),
+            () = token.cancelled() => false,
+            () = back => false,
+            _ = copy(&mut from_inbound, &mut to_outbound) => false,
+        };
+        if stalled {
+            token.cancelled().await;
         }
     }
 }

@@ -21,6 +21,9 @@ both! {
     an_engine_that_is_away_or_denies_is_told,
     a_primary_without_its_own_primary_is_asked_again,
     a_changed_source_ends_the_session,
+    a_dead_wan_is_noticed,
+    a_frozen_secondary_is_waited_for,
+    a_frozen_primary_is_told,
 }
 
 async fn cuts_of_the_wan_cost_no_full_sync(kind: EngineKind) {
@@ -235,5 +238,73 @@ async fn a_changed_source_ends_the_session(kind: EngineKind) {
     rig.eventually("the secondary follows the other engine", level)
         .await;
     assert_eq!(other.digest(), rig.secondary.digest());
+    rig.stop().await;
+}
+
+async fn a_dead_wan_is_noticed(kind: EngineKind) {
+    let rig = Rig::new(kind, &[]).await;
+    rig.link();
+    rig.until_streaming().await;
+    rig.wan.stall();
+    let since = Instant::now();
+    let told = |why: Option<String>| why.is_some_and(|why| why.contains("nothing was heard"));
+    rig.eventually("both sides give up", || {
+        rig.out().peer.is_none() && told(rig.out().last_error) && rig.wan.connections() == 2
+    })
+    .await;
+    let took = since.elapsed();
+    assert!((14..20).contains(&took.as_secs()), "{took:?}");
+    rig.wan.unstall();
+    rig.wan.cut();
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
+    rig.stop().await;
+}
+
+async fn a_frozen_secondary_is_waited_for(kind: EngineKind) {
+    let rig = Rig::new(kind, &[]).await;
+    rig.link();
+    rig.until_streaming().await;
+    rig.secondary.freeze();
+    // More than all the buffers on the way, and longer than a silent side would be borne.
+    let value = vec![b'v'; 1 << 20];
+    for n in 0..40 {
+        rig.primary
+            .run_words(&[b"SET", format!("k{n}").as_bytes(), &value]);
+    }
+    let since = Instant::now();
+    rig.eventually("time passes", || since.elapsed() > Duration::from_secs(18))
+        .await;
+    let out = rig.out();
+    assert_eq!(out.phase, Phase::Streaming);
+    assert!(
+        out.sent.unwrap().offset < rig.primary.position().offset,
+        "{out:?}"
+    );
+    assert!(out.lag > Some(Duration::from_secs(15)), "{out:?}");
+    rig.secondary.thaw();
+    rig.until_equal().await;
+    assert_eq!(rig.wan.connections(), 1, "the session stayed open");
+    rig.stop().await;
+}
+
+async fn a_frozen_primary_is_told(kind: EngineKind) {
+    let rig = Rig::new(kind, &[]).await;
+    rig.link();
+    rig.until_streaming().await;
+    rig.primary.freeze();
+    rig.wan.cut();
+    let told = || {
+        rig.inb()
+            .last_error
+            .is_some_and(|why| why.contains("was silent for 10 s"))
+    };
+    rig.eventually("the silence is told", told).await;
+    rig.primary.thaw();
+    rig.until_streaming().await;
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
     rig.stop().await;
 }
