@@ -1,1 +1,36 @@
-//! To be written.
+//! The control plane: remembers what was asked for, and moves caches and links towards it.
+//!
+//! In: the management API, in the managed service's shape ([`docs/api.md`]), and the agents'
+//! reports. Out: for each region the desired state that its agent runs. In between: a store of
+//! versioned records ([`docs/format/store.md`]) and a reconciler.
+//!
+//! **Invariants.** Everything that must not be forgotten is in the store; what agents report is
+//! not. Every write is one compare-and-swap, and a request that is refused writes nothing. A
+//! generation of desired state never goes back. Whether a handoff is promoted or given up is
+//! decided by one write of the link's record.
+//!
+//! **What it does not do.** It never talks to an engine, and no data goes through it: when it is
+//! gone, caches serve and links replicate. It serves plain HTTP on loopback only; TLS is a proxy's.
+//! It does not run two at a time: the store's directory has one holder.
+//!
+//! [`docs/api.md`]: ../../../docs/api.md
+//! [`docs/format/store.md`]: ../../../docs/format/store.md
+
+#![warn(missing_docs)]
+
+mod api;
+mod config;
+mod desired;
+#[cfg(test)]
+mod harness;
+mod observations;
+mod plane;
+mod reconciler;
+mod records;
+mod run;
+mod store;
+mod view;
+
+pub use config::{Config, DEFAULT_ZONE};
+pub use run::{BuildError, Control, build};
+pub use store::OpenError;

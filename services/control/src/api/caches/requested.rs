@@ -1,0 +1,350 @@
+//! What a body asks of a cache, checked field by field: what this version does not do is refused,
+//! never taken by half.
+
+use std::collections::BTreeMap;
+
+use model::{CacheRecord, CacheSpec, Region, Sku, Tier, engine_settings, is_read_only_key};
+
+use crate::{
+    api::{ApiError, body::Fields, groups::tags},
+    view::displayed_configuration,
+};
+
+/// Top-level fields that answers carry and that clients send back.
+const READ_ONLY: [&str; 5] = ["id", "name", "type", "etag", "systemData"];
+/// The same, in `properties`.
+const READ_ONLY_PROPERTIES: [&str; 8] = [
+    "provisioningState",
+    "hostName",
+    "port",
+    "sslPort",
+    "accessKeys",
+    "linkedServers",
+    "instances",
+    "privateEndpointConnections",
+];
+
+/// The fields of a PUT or PATCH; what is absent is `None`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Requested {
+    pub(super) location: Option<Region>,
+    tags: Option<BTreeMap<String, String>>,
+    zones: Option<Vec<String>>,
+    sku: Option<Sku>,
+    configuration: BTreeMap<String, String>,
+    replicas: Option<i64>,
+    shards: Option<i64>,
+    enable_non_ssl_port: Option<bool>,
+    minimum_tls_version: Option<&'static str>,
+    update_channel: Option<&'static str>,
+    zonal_allocation_policy: Option<&'static str>,
+    tenant_settings: Option<BTreeMap<String, String>>,
+}
+
+impl Requested {
+    pub(super) fn read(mut body: Fields) -> Result<Self, ApiError> {
+        let mut asked = Self::default();
+        if let Some(text) = body.text("location")? {
+            let region = text
+                .parse()
+                .map_err(|error| body.refused("location", error))?;
+            asked.location = Some(region);
+        }
+        asked.tags = tags(&mut body)?;
+        asked.zones = body.text_list("zones")?;
+        if let Some(mut identity) = body.object("identity")? {
+            identity.one_of("type", &["None"]).map_err(|error| {
+                ApiError::body(format!(
+                    "{} This version of Godwit gives caches no managed identity.",
+                    error.message
+                ))
+            })?;
+            identity.skip(&["principalId", "tenantId", "userAssignedIdentities"]);
+            identity.finish()?;
+        }
+        body.skip(&READ_ONLY);
+        if let Some(properties) = body.object("properties")? {
+            asked.read_properties(properties)?;
+        }
+        body.finish()?;
+        Ok(asked)
+    }
+
+    fn read_properties(&mut self, mut of: Fields) -> Result<(), ApiError> {
+        if let Some(sku) = of.object("sku")? {
+            self.sku = Some(read_sku(sku)?);
+        }
+        self.configuration = of.texts("redisConfiguration")?.unwrap_or_default();
+        self.shards = of.whole("shardCount")?;
+        self.enable_non_ssl_port = of.flag("enableNonSslPort")?;
+        self.tenant_settings = of.texts("tenantSettings")?;
+        self.update_channel = of.one_of("updateChannel", &["Stable", "Preview"])?;
+        self.zonal_allocation_policy = of.one_of(
+            "zonalAllocationPolicy",
+            &["Automatic", "UserDefined", "NoZones"],
+        )?;
+        self.read_replicas(&mut of)?;
+        self.read_restricted(&mut of)?;
+        of.skip(&READ_ONLY_PROPERTIES);
+        of.finish()
+    }
+
+    /// One number under two names.
+    fn read_replicas(&mut self, of: &mut Fields) -> Result<(), ApiError> {
+        let master = of.whole("replicasPerMaster")?;
+        let primary = of.whole("replicasPerPrimary")?;
+        if let (Some(a), Some(b)) = (master, primary)
+            && a != b
+        {
+            let why = format!("it is {b}, and `replicasPerMaster`, which means the same, is {a}");
+            return Err(of.refused("replicasPerPrimary", why));
+        }
+        self.replicas = primary.or(master);
+        Ok(())
+    }
+
+    /// Fields of which this version takes only some values.
+    fn read_restricted(&mut self, of: &mut Fields) -> Result<(), ApiError> {
+        if let Some(version) = of.text("redisVersion")?
+            && !["6", "6.0", "latest"].contains(&version.to_ascii_lowercase().as_str())
+        {
+            return Err(of.refused(
+                "redisVersion",
+                "use `6`, `6.0` or `latest`; the engine is the one that the region's agent runs",
+            ));
+        }
+        if let Some(version) = of.one_of("minimumTlsVersion", &["1.0", "1.1", "1.2"])? {
+            if version != "1.2" {
+                return Err(of.refused("minimumTlsVersion", "TLS below 1.2 is not served; use 1.2"));
+            }
+            self.minimum_tls_version = Some(version);
+        }
+        if of.one_of("publicNetworkAccess", &["Enabled", "Disabled"])? == Some("Disabled") {
+            let why = "this version of Godwit has no private endpoints; use Enabled";
+            return Err(of.refused("publicNetworkAccess", why));
+        }
+        if of.flag("disableAccessKeyAuthentication")? == Some(true) {
+            let why = "this version of Godwit checks access keys only; use false";
+            return Err(of.refused("disableAccessKeyAuthentication", why));
+        }
+        for field in ["subnetId", "staticIP"] {
+            if of.text(field)?.is_some() {
+                let why =
+                    "this version of Godwit places no caches in virtual networks; leave it out";
+                return Err(of.refused(field, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The specification of a new cache.
+    pub(super) fn created(&self) -> Result<CacheSpec, ApiError> {
+        let Some(sku) = self.sku else {
+            return Err(ApiError::body(
+                "The field `properties.sku` is missing; it takes an object with `name`, `family` and `capacity`.",
+            ));
+        };
+        self.check_shards(None)?;
+        let spec = CacheSpec {
+            sku,
+            shards: None,
+            replicas: self.replicas_for(sku, sku.default_replicas())?,
+            configuration: settable(&self.configuration),
+            enable_non_ssl_port: self.enable_non_ssl_port.unwrap_or(false),
+            minimum_tls_version: self.minimum_tls_version.map(str::to_owned),
+            public_network_access: "Enabled".to_owned(),
+            update_channel: self.update_channel.unwrap_or("Stable").to_owned(),
+            zonal_allocation_policy: self.zonal_allocation_policy.map(str::to_owned),
+            disable_access_key_authentication: false,
+            tenant_settings: self.tenant_settings.clone().unwrap_or_default(),
+            zones: self.zones.clone().unwrap_or_default(),
+            tags: self.tags.clone().unwrap_or_default(),
+        };
+        check_configuration(sku, &self.configuration)?;
+        Ok(spec)
+    }
+
+    /// The specification of a cache after a change. What is equal passes; a linked cache keeps its
+    /// size, its replicas, and its want of persistence.
+    pub(super) fn updated(&self, cache: &CacheRecord) -> Result<CacheSpec, ApiError> {
+        let old = &cache.spec;
+        let sku = self.sku.unwrap_or(old.sku);
+        if sku.tier() < old.sku.tier() {
+            return Err(ApiError::body(format!(
+                "The field `properties.sku` cannot be taken: a {} cache cannot become {}; create another cache.",
+                old.sku.tier(),
+                sku.tier()
+            )));
+        }
+        self.check_shards(old.shards)?;
+        let kept = if sku.tier() == old.sku.tier() {
+            old.replicas
+        } else {
+            old.replicas.max(sku.default_replicas())
+        };
+        let replicas = self.replicas_for(sku, kept)?;
+        let asked = self.news(old.sku, &old.configuration);
+        let mut configuration = old.configuration.clone();
+        configuration.extend(settable(&asked));
+        let take = |new: Option<&'static str>, old: &String| {
+            new.map_or_else(|| old.clone(), str::to_owned)
+        };
+        let mut spec = CacheSpec {
+            sku,
+            replicas,
+            configuration,
+            enable_non_ssl_port: self.enable_non_ssl_port.unwrap_or(old.enable_non_ssl_port),
+            minimum_tls_version: self
+                .minimum_tls_version
+                .map(str::to_owned)
+                .or_else(|| old.minimum_tls_version.clone()),
+            update_channel: take(self.update_channel, &old.update_channel),
+            zonal_allocation_policy: self
+                .zonal_allocation_policy
+                .map(str::to_owned)
+                .or_else(|| old.zonal_allocation_policy.clone()),
+            tenant_settings: self
+                .tenant_settings
+                .clone()
+                .unwrap_or_else(|| old.tenant_settings.clone()),
+            zones: self.zones.clone().unwrap_or_else(|| old.zones.clone()),
+            tags: self.tags.clone().unwrap_or_else(|| old.tags.clone()),
+            ..old.clone()
+        };
+        if cache.link.is_some() {
+            while_linked(cache, &spec)?;
+        }
+        check_configuration(sku, &asked)?;
+        keep_databases(cache, &mut spec)?;
+        Ok(spec)
+    }
+
+    /// The configuration that was asked for, without what was only sent back as it is shown.
+    fn news(&self, sku: Sku, set: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let shown = displayed_configuration(sku, set);
+        let asked = self.configuration.iter();
+        asked
+            .filter(|(key, value)| shown.get(*key) != Some(*value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    fn check_shards(&self, present: Option<u16>) -> Result<(), ApiError> {
+        if self.shards.is_none() || self.shards == present.map(i64::from) {
+            return Ok(());
+        }
+        Err(ApiError::body(
+            "The field `properties.shardCount` cannot be taken: this version of Godwit makes no clustered caches; leave it out.",
+        ))
+    }
+
+    fn replicas_for(&self, sku: Sku, kept: u8) -> Result<u8, ApiError> {
+        let Some(asked) = self.replicas else {
+            return Ok(kept);
+        };
+        let allowed = match sku.tier() {
+            Tier::Premium => 1..=3,
+            Tier::Basic | Tier::Standard => sku.default_replicas()..=sku.default_replicas(),
+        };
+        match u8::try_from(asked) {
+            Ok(replicas) if allowed.contains(&replicas) => Ok(replicas),
+            Ok(_) | Err(_) => Err(ApiError::body(format!(
+                "The field `properties.replicasPerPrimary` is {asked}; {} caches have {} to {}.",
+                sku.tier(),
+                allowed.start(),
+                allowed.end()
+            ))),
+        }
+    }
+}
+
+fn read_sku(mut of: Fields) -> Result<Sku, ApiError> {
+    let tiers = ["Basic", "Standard", "Premium"];
+    let missing = of.missing("name", "Basic, Standard or Premium");
+    let tier = match of.one_of("name", &tiers)? {
+        Some("Basic") => Tier::Basic,
+        Some("Standard") => Tier::Standard,
+        Some(_) => Tier::Premium,
+        None => return Err(missing),
+    };
+    let family = of.one_of("family", &["C", "P"])?;
+    let family = family.ok_or_else(|| of.missing("family", "C or P"))?;
+    let capacity = of.whole("capacity")?;
+    let capacity = capacity.ok_or_else(|| of.missing("capacity", "a whole number"))?;
+    let sku = Sku::new(tier, capacity).map_err(|error| of.refused("capacity", error))?;
+    if sku.family() != family {
+        let why = format!("{tier} caches are of family {}", sku.family());
+        return Err(of.refused("family", why));
+    }
+    of.finish()?;
+    Ok(sku)
+}
+
+/// The keys that are stored: answers make the others anew.
+fn settable(configuration: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let pairs = configuration.iter();
+    pairs
+        .filter(|(key, _)| !is_read_only_key(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn check_configuration(sku: Sku, configuration: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let settings = engine_settings(sku, configuration);
+    settings.map(drop).map_err(|error| {
+        ApiError::body(format!(
+            "The field `properties.redisConfiguration` cannot be taken: {error}."
+        ))
+    })
+}
+
+/// What must stay while a cache is linked.
+fn while_linked(cache: &CacheRecord, spec: &CacheSpec) -> Result<(), ApiError> {
+    let refuse = |what: &str| {
+        Err(ApiError::body(format!(
+            "The cache `{}` is linked, and {what} while it is. Unlink it first.",
+            cache.id.name
+        )))
+    };
+    if spec.sku != cache.spec.sku {
+        return refuse("a linked cache cannot be scaled");
+    }
+    if spec.replicas != cache.spec.replicas {
+        return refuse("the number of its replicas cannot be changed");
+    }
+    if spec.is_persistent() {
+        return refuse("persistence cannot be enabled");
+    }
+    Ok(())
+}
+
+/// Engines cannot change their number of databases while they run: it stays as it was made.
+fn keep_databases(cache: &CacheRecord, spec: &mut CacheSpec) -> Result<(), ApiError> {
+    const KEY: &str = "databases";
+    let refuse = |why: String| {
+        Err(ApiError::body(format!(
+            "The field `properties.redisConfiguration` cannot be taken: {why}."
+        )))
+    };
+    let Ok(before) = engine_settings(cache.spec.sku, &cache.spec.configuration) else {
+        return Ok(());
+    };
+    let asked = spec.configuration.get(KEY);
+    if asked.is_some_and(|asked| *asked != before.databases.to_string()) {
+        return refuse(format!(
+            "`{KEY}` is {} since the cache was created and cannot be changed",
+            before.databases
+        ));
+    }
+    let pinned = before.databases.to_string();
+    if spec.sku.databases() != before.databases {
+        spec.configuration.insert(KEY.to_owned(), pinned);
+    }
+    match engine_settings(spec.sku, &spec.configuration) {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(format!(
+            "with what is already set it does not fit {}: {error}",
+            spec.sku
+        )),
+    }
+}

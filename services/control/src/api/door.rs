@@ -1,0 +1,234 @@
+//! The door: who asks, for which version, in which spelling. What it lets in is in lower case
+//! where the API fixes the text, and every answer that goes out has the API's headers.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
+    response::{IntoResponse as _, Response},
+};
+use tower::ServiceExt as _;
+
+use super::{ApiError, caller::Caller, routes};
+use crate::plane::Plane;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
+const CLIENT_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+/// Versions of the cache API that are served, first and last. They differ in nothing served here.
+const VERSIONS: (&str, &str) = ("2015-08-01", "2025-08-01-preview");
+/// The version that answers are shaped after.
+pub(super) const VERSION: &str = "2024-11-01";
+
+#[derive(Clone)]
+struct Door {
+    plane: Arc<Plane>,
+    inner: Router,
+}
+
+/// The whole API.
+pub(crate) fn service(plane: Arc<Plane>) -> Router {
+    let inner = routes(Arc::clone(&plane));
+    Router::new()
+        .fallback(enter)
+        .with_state(Door { plane, inner })
+}
+
+async fn enter(State(door): State<Door>, request: Request) -> Response {
+    let id = header_value(&door.plane.dice.guid());
+    let asked = request.headers();
+    let correlation = asked.get(CORRELATION_ID).cloned();
+    let client = asked.get(CLIENT_ID).cloned();
+    tracing::debug!(request.id = ?id, method = %request.method(), path = request.uri().path(), "Request");
+    let mut response = match admit(&door.plane, request) {
+        Ok(request) => match door.inner.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        Err(error) => error.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CORRELATION_ID, correlation.unwrap_or_else(|| id.clone()));
+    headers.insert(REQUEST_ID, id);
+    if let Some(client) = client {
+        headers.insert(CLIENT_ID, client);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_not_ascii| HeaderValue::from_static(""))
+}
+
+/// Checks token and version, and gives the request its one spelling.
+fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
+    let caller_base = Caller::base(request.headers());
+    let path = one_spelling(request.uri().path());
+    let is_agent = path.starts_with("/agents/");
+    let wanted = if is_agent {
+        &plane.agent_token
+    } else {
+        &plane.token
+    };
+    if !bearer(request.headers()).is_some_and(|token| wanted.matches(token)) {
+        return Err(ApiError::unauthenticated(&caller_base, is_agent));
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if !is_agent {
+        let of_cache = path.contains("/microsoft.cache/");
+        let api_version = api_version(&query, of_cache)?;
+        request.extensions_mut().insert(Caller {
+            base: caller_base,
+            api_version,
+        });
+    }
+    let uri = if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
+    };
+    let invalid = |_invalid| ApiError::bad_request("InvalidRequestUri", "The path is not valid.");
+    *request.uri_mut() = uri.parse::<Uri>().map_err(invalid)?;
+    Ok(request)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
+}
+
+fn api_version(query: &str, of_cache: bool) -> Result<String, ApiError> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let version = pairs
+        .filter(|(name, _)| name.eq_ignore_ascii_case("api-version"))
+        .map(|(_, value)| value.to_ascii_lowercase())
+        .next();
+    let Some(version) = version.filter(|version| !version.is_empty()) else {
+        return Err(ApiError::bad_request(
+            "MissingApiVersionParameter",
+            format!(
+                "The api-version query parameter (?api-version=) is required for all requests; use {VERSION}."
+            ),
+        ));
+    };
+    let shown: String = version.chars().take(40).collect();
+    if !is_version(&version) {
+        return Err(ApiError::bad_request(
+            "InvalidApiVersionParameter",
+            format!("The api-version '{shown}' is invalid; use a date such as {VERSION}."),
+        ));
+    }
+    let (first, last) = VERSIONS;
+    if of_cache && !(first..=last).contains(&version.as_str()) {
+        return Err(ApiError::bad_request(
+            "NoRegisteredProviderFound",
+            format!(
+                "The api-version '{shown}' is not supported for Microsoft.Cache; use {first} to {last}, best {VERSION}."
+            ),
+        ));
+    }
+    Ok(version)
+}
+
+/// Tells `2024-11-01` and `2024-11-01-preview`.
+fn is_version(text: &str) -> bool {
+    let (date, rest) = text.split_at_checked(10).unwrap_or((text, ""));
+    let date_ok = date.len() == 10
+        && date.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
+    date_ok
+        && matches!(
+            rest,
+            "" | "-preview" | "-privatepreview" | "-alpha" | "-beta"
+        )
+}
+
+/// Writes a path in its one spelling: what the API fixes in lower case, names as they came, no
+/// empty segments.
+fn one_spelling(path: &str) -> String {
+    enum Next {
+        Fixed,
+        Name,
+        Namespace,
+    }
+    let mut next = Next::Fixed;
+    let mut written = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        written.push('/');
+        next = match next {
+            Next::Name => {
+                written.push_str(segment);
+                Next::Fixed
+            }
+            Next::Fixed | Next::Namespace => {
+                let fixed = segment.to_ascii_lowercase();
+                written.push_str(&fixed);
+                match next {
+                    Next::Namespace => Next::Fixed,
+                    Next::Fixed | Next::Name if fixed == "providers" => Next::Namespace,
+                    Next::Fixed | Next::Name => Next::Name,
+                }
+            }
+        };
+    }
+    if written.is_empty() {
+        written.push('/');
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_spelling_and_names_keep_theirs() {
+        for (given, expected) in [
+            ("/", "/"),
+            ("/Subscriptions/S1/", "/subscriptions/S1"),
+            (
+                "//SUBSCRIPTIONS/S/ResourceGroups/My-Group/Providers/microsoft.CACHE/Redis/MyCache/LinkedServers/Other",
+                "/subscriptions/S/resourcegroups/My-Group/providers/microsoft.cache/redis/MyCache/linkedservers/Other",
+            ),
+            (
+                "/subscriptions/S/providers/Microsoft.Cache/locations/East%20US/asyncOperations/ID",
+                "/subscriptions/S/providers/microsoft.cache/locations/East%20US/asyncoperations/ID",
+            ),
+            (
+                "/subscriptions/S/providers/Microsoft.Cache/CheckNameAvailability",
+                "/subscriptions/S/providers/microsoft.cache/checknameavailability",
+            ),
+            (
+                "/providers/Microsoft.Cache/Operations",
+                "/providers/microsoft.cache/operations",
+            ),
+            ("/agents/v1/report", "/agents/v1/report"),
+        ] {
+            assert_eq!(one_spelling(given), expected);
+        }
+    }
+
+    #[test]
+    fn versions_are_dates_in_the_range() {
+        assert!(api_version("api-version=2024-11-01", true).is_ok());
+        assert!(api_version("x=1&API-VERSION=2025-08-01-preview", true).is_ok());
+        assert!(api_version("api-version=2026-01-01", false).is_ok());
+        for (query, code) in [
+            ("", "MissingApiVersionParameter"),
+            ("api-version=", "MissingApiVersionParameter"),
+            ("api-version=latest", "InvalidApiVersionParameter"),
+            ("api-version=2014-04-01", "NoRegisteredProviderFound"),
+            ("api-version=2031-01-01", "NoRegisteredProviderFound"),
+        ] {
+            assert_eq!(api_version(query, true).unwrap_err().code, code, "{query}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Errors in the management API's shape: an HTTP status, a code, a message of whole sentences.
+
+use axum::{
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use model::{CacheId, CacheName, FailoverRefused, GroupName, SubscriptionId};
+use runtime::chain;
+use serde_json::json;
+
+use super::answer::json_response;
+use crate::store::CommitError;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    challenge: Option<String>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            challenge: None,
+        }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Something about the body.
+    pub(crate) fn body(message: impl Into<String>) -> Self {
+        Self::bad_request("InvalidRequestBody", message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    pub(crate) fn no_such_route(path: &str) -> Self {
+        let path: String = path.chars().take(300).collect();
+        Self::not_found(
+            "NotFound",
+            format!("This version of Godwit has nothing at `{path}`; check the path."),
+        )
+    }
+
+    pub(crate) fn no_such_method(method: &Method, path: &str) -> Self {
+        let path: String = path.chars().take(300).collect();
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            format!("`{path}` does not take the method {method}."),
+        )
+    }
+
+    pub(crate) fn no_subscription(id: &str) -> Self {
+        let id: String = id.chars().take(80).collect();
+        Self::not_found(
+            "SubscriptionNotFound",
+            format!("The subscription '{id}' could not be found."),
+        )
+    }
+
+    pub(crate) fn no_group(name: &GroupName) -> Self {
+        Self::not_found(
+            "ResourceGroupNotFound",
+            format!("Resource group '{name}' could not be found."),
+        )
+    }
+
+    pub(crate) fn no_cache(id: &CacheId) -> Self {
+        Self::no_resource(&format!("Microsoft.Cache/Redis/{}", id.name), &id.group)
+    }
+
+    pub(crate) fn no_link(id: &CacheId, other: &CacheName) -> Self {
+        let resource = format!("Microsoft.Cache/Redis/{}/linkedServers/{other}", id.name);
+        Self::no_resource(&resource, &id.group)
+    }
+
+    pub(crate) fn no_resource(resource: &str, group: &GroupName) -> Self {
+        Self::not_found(
+            "ResourceNotFound",
+            format!("The Resource '{resource}' under resource group '{group}' was not found."),
+        )
+    }
+
+    pub(crate) fn no_operation(subscription: &SubscriptionId, id: &str) -> Self {
+        let id: String = id.chars().take(80).collect();
+        Self::not_found(
+            "NotFound",
+            format!(
+                "The operation '{id}' of the subscription '{subscription}' was not found; operations are kept for a day after their end."
+            ),
+        )
+    }
+
+    pub(crate) fn unauthenticated(base: &str, is_agent: bool) -> Self {
+        let whose = if is_agent {
+            "the agents' token"
+        } else {
+            "the management token"
+        };
+        let mut error = Self::new(
+            StatusCode::UNAUTHORIZED,
+            "AuthenticationFailed",
+            format!(
+                "Authentication failed: send `Authorization: Bearer` with {whose} of this control plane."
+            ),
+        );
+        error.challenge = Some(format!(
+            "Bearer authorization_uri=\"{base}\", error=\"invalid_token\", error_description=\"The token is missing or is not this control plane's.\""
+        ));
+        error
+    }
+
+    /// The failover of a link cannot begin.
+    pub(crate) fn failover(refused: &FailoverRefused) -> Self {
+        Self::conflict(format!("Cannot fail over, since {refused}."))
+    }
+}
+
+impl From<CommitError> for ApiError {
+    fn from(error: CommitError) -> Self {
+        match &error {
+            CommitError::Conflict { .. } => Self::conflict(
+                "The resource is being changed by others at the same time; ask again.",
+            ),
+            CommitError::Full { .. }
+            | CommitError::Failed { .. }
+            | CommitError::Poisoned { .. } => {
+                tracing::error!(error = %chain(&error), "Failed to store a request");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "StoreFailed",
+                    format!("The control plane could not store the request: {error}."),
+                )
+            }
+            CommitError::Stopped => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The control plane is stopping; ask again.",
+            ),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"error": {"code": self.code, "message": self.message}});
+        let mut response = json_response(self.status, &body);
+        let challenge = self.challenge.map(|text| HeaderValue::from_str(&text));
+        if let Some(Ok(challenge)) = challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,332 @@
+//! The one call that links two caches and that fails over between them: it states who is to be
+//! geo-primary, and what follows depends on who is.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use model::{
+    CacheId, CacheRecord, LinkId, LinkPhase, LinkRecord, Member, OperationId, Region, Side, Unmet,
+    unmet_for_failover, unmet_for_link,
+};
+
+use super::{Names, operation, other_name};
+use crate::{
+    api::{
+        ApiError, answer,
+        body::Fields,
+        caller::{Caller, Leads},
+        decide::{Plan, decide},
+        find::find_cache,
+    },
+    observations::Seen,
+    plane::Plane,
+    reconciler::link_seen,
+    records::{OperationRecord, Work},
+    store::{Change, State as Records, Versioned},
+    view::{link_id, link_json},
+};
+
+/// A handoff that is not decided by then is given up, in milliseconds.
+const PATIENCE_MS: u64 = 10_000;
+
+/// What the body says.
+struct Requested {
+    other: CacheId,
+    location: Region,
+    /// The other is to be the geo-secondary.
+    other_follows: bool,
+}
+
+impl Requested {
+    fn read(mut body: Fields) -> Result<Self, ApiError> {
+        body.skip(&["id", "name", "type", "etag", "systemData"]);
+        let properties = body.object("properties")?;
+        let mut of = properties.ok_or_else(|| {
+            body.missing(
+                "properties",
+                "an object with `linkedRedisCacheId`, `linkedRedisCacheLocation` and `serverRole`",
+            )
+        })?;
+        body.finish()?;
+        const ID: &str = "linkedRedisCacheId";
+        const LOCATION: &str = "linkedRedisCacheLocation";
+        const ROLE: &str = "serverRole";
+        let id = of.text(ID)?;
+        let id = id.ok_or_else(|| of.missing(ID, "the resource ID of the other cache"))?;
+        let location = of.text(LOCATION)?;
+        let location =
+            location.ok_or_else(|| of.missing(LOCATION, "the region of the other cache"))?;
+        let role = of.one_of(ROLE, &["Primary", "Secondary"])?;
+        let role = role.ok_or_else(|| of.missing(ROLE, "Primary or Secondary"))?;
+        let asked = Self {
+            other: id.parse().map_err(|error| of.refused(ID, error))?,
+            location: location
+                .parse()
+                .map_err(|error| of.refused(LOCATION, error))?,
+            other_follows: role == "Secondary",
+        };
+        of.skip(&[
+            "geoReplicatedPrimaryHostName",
+            "primaryHostName",
+            "provisioningState",
+        ]);
+        of.finish()?;
+        Ok(asked)
+    }
+}
+
+/// The answer: a status, the link as it is now, and the operation to follow.
+struct Outcome {
+    status: StatusCode,
+    link: LinkRecord,
+    operation: Option<OperationRecord>,
+}
+
+/// The two caches, by the roles that they are to have.
+struct Pair<'a> {
+    primary: &'a Versioned<CacheRecord>,
+    secondary: &'a Versioned<CacheRecord>,
+}
+
+pub(in crate::api) async fn put(
+    State(plane): State<Arc<Plane>>,
+    Path((subscription, group, name, other)): Names,
+    caller: Caller,
+    body: Fields,
+) -> Result<Response, ApiError> {
+    let asked = Requested::read(body)?;
+    let ids = (
+        LinkId::new(plane.dice.guid()),
+        OperationId::new(plane.dice.guid()),
+    );
+    let (own, outcome) = decide(&plane, |state| {
+        let own = find_cache(state, &subscription, &group, &name)?;
+        let pair = resolve(state, own, &other, &asked)?;
+        let seen = plane.observations.seen();
+        let plan = plan(&plane, state, &seen, own, &pair, &ids)?;
+        Ok(match plan {
+            Plan::Answer(outcome) => Plan::Answer((own.clone(), outcome)),
+            Plan::Commit(change, outcome) => Plan::Commit(change, (own.clone(), outcome)),
+        })
+    })
+    .await?;
+    let body = link_json(&plane, &own, &outcome.link);
+    let id = link_id(&own.id, &outcome.link.other(&own.uid).id.name);
+    let headers = outcome
+        .operation
+        .map_or_else(HeaderMap::new, |op| caller.follow(&op, &Leads::To(&id)));
+    Ok(answer::with_headers(
+        answer::json_response(outcome.status, &body),
+        headers,
+    ))
+}
+
+/// Finds both caches and checks that path and body are about the same one.
+fn resolve<'a>(
+    state: &'a Records,
+    own: &'a Versioned<CacheRecord>,
+    other: &str,
+    asked: &Requested,
+) -> Result<Pair<'a>, ApiError> {
+    let named = other_name(&own.id, other)?;
+    if named != asked.other.name {
+        return Err(ApiError::body(format!(
+            "Cannot create geo-replication link, since the path names the cache `{named}` and `linkedRedisCacheId` the cache `{}`.",
+            asked.other.name
+        )));
+    }
+    let other = state
+        .cache(&asked.other)
+        .ok_or_else(|| ApiError::no_cache(&asked.other))?;
+    if other.region != asked.location {
+        return Err(ApiError::body(format!(
+            "Cannot create geo-replication link, since the cache `{named}` is in '{}' and `linkedRedisCacheLocation` says '{}'.",
+            other.region.display_name(),
+            asked.location.display_name()
+        )));
+    }
+    let (primary, secondary) = if asked.other_follows {
+        (own, other)
+    } else {
+        (other, own)
+    };
+    Ok(Pair { primary, secondary })
+}
+
+fn plan(
+    plane: &Plane,
+    state: &Records,
+    seen: &Seen,
+    own: &CacheRecord,
+    pair: &Pair<'_>,
+    ids: &(LinkId, OperationId),
+) -> Result<Plan<Outcome>, ApiError> {
+    let link = state.link_of(pair.primary);
+    match link.filter(|link| pair.secondary.link.as_ref() == Some(&link.id)) {
+        Some(link) if pair.primary.uid != pair.secondary.uid => {
+            if link.is_unlinking() {
+                return Err(ApiError::conflict(
+                    "The two caches are being unlinked; wait until the link is gone.",
+                ));
+            }
+            if let Some(outcome) = repeated(state, link, pair)? {
+                return Ok(Plan::Answer(outcome));
+            }
+            fail_over(plane, seen, own, pair, link, &ids.1)
+        }
+        Some(_) | None => create(plane, seen, own, pair, ids),
+    }
+}
+
+/// The request asks for what is so already, or for what is on its way.
+fn repeated(
+    state: &Records,
+    link: &LinkRecord,
+    pair: &Pair<'_>,
+) -> Result<Option<Outcome>, ApiError> {
+    let is_primary = link.primary.uid == pair.primary.uid;
+    let wanted = match link.phase {
+        LinkPhase::HandingOff { .. } if is_primary => {
+            return Err(ApiError::conflict(format!(
+                "Cannot fail over to `{}`, since a failover to `{}` is under way; wait until it has ended.",
+                pair.primary.id.name, pair.secondary.id.name
+            )));
+        }
+        LinkPhase::HandingOff { .. } => true,
+        LinkPhase::Creating
+        | LinkPhase::Syncing
+        | LinkPhase::Linked
+        | LinkPhase::Promoting
+        | LinkPhase::UnlinkingPrimary
+        | LinkPhase::UnlinkingSecondary => is_primary,
+    };
+    Ok(wanted.then(|| Outcome {
+        status: StatusCode::OK,
+        link: link.clone(),
+        operation: state.running(|work| work.concerns(&link.id)).cloned(),
+    }))
+}
+
+fn create(
+    plane: &Plane,
+    seen: &Seen,
+    own: &CacheRecord,
+    pair: &Pair<'_>,
+    ids: &(LinkId, OperationId),
+) -> Result<Plan<Outcome>, ApiError> {
+    let (primary, secondary) = (pair.primary, pair.secondary);
+    refuse(
+        &unmet_for_link(side(seen, primary), side(seen, secondary)),
+        "create geo-replication link",
+    )?;
+    let epoch = primary.epoch.max(secondary.epoch).next();
+    let link = LinkRecord::begin(
+        ids.0.clone(),
+        member(primary),
+        member(secondary),
+        epoch,
+        plane.clock.now(),
+    );
+    let op = operation(
+        plane,
+        &ids.1,
+        own,
+        Work::CreateLink {
+            link: link.id.clone(),
+            epoch,
+        },
+    );
+    let mut change = Change::new().insert(&link).insert(&op);
+    for cache in [primary, secondary] {
+        let linked = CacheRecord {
+            link: Some(link.id.clone()),
+            epoch,
+            ..CacheRecord::clone(cache)
+        };
+        change = change.replace(cache, &linked);
+    }
+    Ok(Plan::Commit(
+        change,
+        Outcome {
+            status: StatusCode::CREATED,
+            link,
+            operation: Some(op),
+        },
+    ))
+}
+
+fn fail_over(
+    plane: &Plane,
+    seen: &Seen,
+    own: &CacheRecord,
+    pair: &Pair<'_>,
+    link: &Versioned<LinkRecord>,
+    id: &OperationId,
+) -> Result<Plan<Outcome>, ApiError> {
+    // The one that is to yield is the primary of the link.
+    let (old, new) = (pair.secondary, pair.primary);
+    let next = link
+        .fail_over(link_seen(seen, link), plane.clock.now(), PATIENCE_MS)
+        .map_err(|refused| ApiError::failover(&refused));
+    // What the caches are counts before what the link is doing.
+    refuse(
+        &unmet_for_failover(side(seen, old), side(seen, new)),
+        "fail over",
+    )?;
+    let next = next?;
+    let op = operation(
+        plane,
+        id,
+        own,
+        Work::FailOver {
+            link: link.id.clone(),
+            to: new.uid.clone(),
+            from_epoch: link.epoch,
+            attempt: (next.attempt != link.attempt).then_some(next.attempt),
+        },
+    );
+    let change = Change::new()
+        .expect(old)
+        .expect(new)
+        .replace(link, &next)
+        .insert(&op);
+    Ok(Plan::Commit(
+        change,
+        Outcome {
+            status: StatusCode::OK,
+            link: next,
+            operation: Some(op),
+        },
+    ))
+}
+
+fn side<'a>(seen: &Seen, cache: &'a CacheRecord) -> Side<'a> {
+    Side {
+        cache,
+        engine: seen.engine(&cache.region, &cache.uid),
+    }
+}
+
+fn member(cache: &CacheRecord) -> Member {
+    Member {
+        uid: cache.uid.clone(),
+        id: cache.id.clone(),
+        region: cache.region.clone(),
+    }
+}
+
+/// Refuses with a sentence for each thing that is missing.
+fn refuse(unmet: &[Unmet], what: &str) -> Result<(), ApiError> {
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let sentences: Vec<_> = unmet
+        .iter()
+        .map(|unmet| format!("Cannot {what}, since {unmet}."))
+        .collect();
+    Err(ApiError::body(sentences.join(" ")))
+}

@@ -1,0 +1,6 @@
+mod agents;
+mod caches;
+mod door;
+mod groups;
+mod links;
+mod refusals;

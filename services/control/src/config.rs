@@ -1,0 +1,25 @@
+//! What a control plane is started with.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use model::{Region, Secret};
+
+/// The zone of endpoint names when nobody chooses another.
+pub const DEFAULT_ZONE: &str = "redis.godwit.internal";
+
+/// What a control plane is started with: read once, by the command line.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The directory of the store; made when it is not there.
+    pub data: PathBuf,
+    /// Where both APIs are served: plain HTTP, so on loopback only. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What a client of the management API must show.
+    pub token: Secret,
+    /// What an agent must show.
+    pub agent_token: Secret,
+    /// The DNS zone of every endpoint's name; [`DEFAULT_ZONE`].
+    pub zone: String,
+    /// The regions that caches can be in. An agent of another region is refused.
+    pub regions: Vec<Region>,
+}

@@ -1,0 +1,479 @@
+//! A control plane to test with, and agents that do as they are told.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use model::{
+    CacheDesired, CacheObserved, EngineKind, EngineVersion, GeoRole, LinkActivity, LinkObserved,
+    NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
+    RegionObserved, Secret, ShardIndex, ShardObserved, ShardStanding,
+};
+use parking_lot::Mutex;
+use psync::{Offset, Position};
+use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt as _;
+
+use crate::{Config, api, plane::Plane, run};
+
+pub(crate) const TOKEN: &str = "management-token";
+pub(crate) const AGENT_TOKEN: &str = "agents-token";
+pub(crate) const VERSION: &str = "api-version=2024-11-01";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn config(data: &Path) -> Config {
+    Config {
+        data: data.to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        token: Secret::new(TOKEN),
+        agent_token: Secret::new(AGENT_TOKEN),
+        zone: "zone.test".to_owned(),
+        regions: ["eastus", "westus"].map(region).to_vec(),
+    }
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    name.parse().unwrap()
+}
+
+pub(crate) fn engine() -> EngineVersion {
+    EngineVersion {
+        kind: EngineKind::Valkey,
+        major: 8,
+        minor: 0,
+        patch: 1,
+    }
+}
+
+pub(crate) fn position(offset: u64) -> Position {
+    Position::new("a".repeat(40).parse().unwrap(), Offset(offset))
+}
+
+/// A running control plane.
+pub(crate) struct World {
+    pub(crate) plane: Arc<Plane>,
+    service: Router,
+    tasks: Tasks,
+    pub(crate) sub: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    /// The path and query of a header's URL, which must be absolute and on the caller's host.
+    pub(crate) fn leads(&self, name: &str) -> String {
+        let url = self.header(name);
+        let rest = url.strip_prefix("http://test.example:99");
+        rest.unwrap_or_else(|| panic!("{name}: {url}")).to_owned()
+    }
+}
+
+impl World {
+    pub(crate) async fn start(data: &Path) -> Self {
+        let control = run::build(config(data), Clock, Dice::from_system()).await;
+        let plane = control.unwrap().into_plane();
+        let tasks = Tasks::new();
+        run::start(&plane, &tasks);
+        let subscription = plane
+            .store
+            .state()
+            .subscriptions
+            .iter()
+            .next()
+            .unwrap()
+            .id
+            .clone();
+        Self {
+            service: api::service(Arc::clone(&plane)),
+            plane,
+            tasks,
+            sub: format!("/subscriptions/{subscription}"),
+        }
+    }
+
+    /// A world with two agents, the group `g`, and nothing else.
+    pub(crate) async fn with_agents(data: &Path) -> (Self, Agent, Agent) {
+        let world = Self::start(data).await;
+        let (east, west) = (world.agent("eastus"), world.agent("westus"));
+        let group = format!("{}/resourcegroups/g", world.sub);
+        let made = world.put(&group, json!({"location": "eastus"})).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+        world
+            .until("both agents report", || {
+                let seen = world.plane.observations.seen();
+                ["eastus", "westus"]
+                    .iter()
+                    .all(|name| seen.region(&region(name)).is_some())
+            })
+            .await;
+        (world, east, west)
+    }
+
+    /// The same with the Premium caches `east` and `west`.
+    pub(crate) async fn with_caches(data: &Path) -> (Self, Agent, Agent) {
+        let (world, east, west) = Self::with_agents(data).await;
+        for (name, place) in [("east", "eastus"), ("west", "westus")] {
+            let made = world.put(&world.cache(name), premium(place)).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+            world.done(&made).await;
+        }
+        (world, east, west)
+    }
+
+    /// The same, linked.
+    pub(crate) async fn with_link(data: &Path) -> (Self, Agent, Agent) {
+        let (world, east, west) = Self::with_caches(data).await;
+        let made = world.link("east", "west", "Secondary").await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        world.done(&made).await;
+        (world, east, west)
+    }
+
+    /// Stops everything; the store is free afterwards.
+    pub(crate) async fn stop(self) {
+        assert!(self.tasks.stop(Duration::from_secs(10)).await);
+    }
+
+    pub(crate) fn cache(&self, name: &str) -> String {
+        format!(
+            "{}/resourceGroups/g/providers/Microsoft.Cache/redis/{name}",
+            self.sub
+        )
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.plane.store.state().revision
+    }
+
+    /// Starts an agent.
+    pub(crate) fn agent(&self, name: &str) -> Agent {
+        let agent = Agent {
+            region: region(name),
+            behaviour: Arc::default(),
+        };
+        self.tasks
+            .spawn("fake agent", agent.clone().run(self.service.clone()));
+        agent
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, None).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, None).await
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let body = body.map_or_else(Vec::new, |body| serde_json::to_vec(&body).unwrap());
+        self.ask_raw(method, path, body).await
+    }
+
+    pub(crate) async fn ask_raw(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
+        let uri = if path.contains("api-version") {
+            path.to_owned()
+        } else if path.contains('?') {
+            format!("{path}&{VERSION}")
+        } else {
+            format!("{path}?{VERSION}")
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", "test.example:99")
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        send(self.service.clone(), request).await
+    }
+
+    /// Asks for a link, or for a failover.
+    pub(crate) async fn link(&self, own: &str, other: &str, role: &str) -> Answer {
+        let path = format!("{}/linkedServers/{other}", self.cache(own));
+        self.put(&path, self.link_body(other, role)).await
+    }
+
+    pub(crate) fn link_body(&self, other: &str, role: &str) -> Value {
+        let place = if other.starts_with("west") {
+            "West US"
+        } else {
+            "eastus"
+        };
+        json!({"properties": {
+            "linkedRedisCacheId": self.cache(other),
+            "linkedRedisCacheLocation": place,
+            "serverRole": role,
+        }})
+    }
+
+    /// Follows an accepted request to its end, which must be good.
+    pub(crate) async fn done(&self, accepted: &Answer) {
+        let end = self.ended(accepted).await;
+        assert_eq!(end.body["status"], "Succeeded", "{end:?}");
+    }
+
+    /// Follows an accepted request to its end.
+    pub(crate) async fn ended(&self, accepted: &Answer) -> Answer {
+        let path = accepted.leads("azure-asyncoperation");
+        let deadline = Instant::now() + PATIENCE;
+        let mut states = self.plane.store.watch();
+        loop {
+            states.borrow_and_update();
+            let answer = self.get(&path).await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            if answer.body["status"] != "InProgress" {
+                return answer;
+            }
+            let changed = tokio::time::timeout_at(deadline, states.changed()).await;
+            assert!(changed.is_ok(), "still running: {answer:?}");
+        }
+    }
+
+    /// Waits until `is_so`.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "gave up: {what}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The provisioning state of a cache.
+    pub(crate) async fn state_of(&self, name: &str) -> String {
+        let answer = self.get(&self.cache(name)).await;
+        let state = answer.body["properties"]["provisioningState"].as_str();
+        state.unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    }
+}
+
+pub(crate) fn premium(place: &str) -> Value {
+    json!({
+        "location": place,
+        "properties": {"sku": {"name": "Premium", "family": "P", "capacity": 1}},
+    })
+}
+
+async fn send(service: Router, request: Request<Body>) -> Answer {
+    let response = service.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
+
+/// How a fake agent departs from doing as it is told.
+#[derive(Default)]
+pub(crate) struct Behaviour {
+    /// It reports nothing.
+    pub(crate) silent: bool,
+    /// It has no engine.
+    pub(crate) no_engine: bool,
+    /// It does not settle anything.
+    pub(crate) stuck: bool,
+    /// It does not ask for the promotion.
+    pub(crate) never_takes: bool,
+    /// The standing of geo-secondaries, other than `Following`.
+    pub(crate) secondary: Option<ShardStanding>,
+    /// The standing of geo-primaries, other than `Writable`.
+    pub(crate) primary: Option<ShardStanding>,
+    /// What it says of caches with a problem.
+    pub(crate) problem: Option<String>,
+    /// It keeps caches that are to be absent.
+    pub(crate) keeps: bool,
+}
+
+/// A fake agent.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    region: Region,
+    pub(crate) behaviour: Arc<Mutex<Behaviour>>,
+}
+
+impl Agent {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.behaviour.lock());
+    }
+
+    async fn run(self, service: Router) {
+        let mut desired: Option<RegionDesired> = None;
+        loop {
+            let after = desired
+                .as_ref()
+                .map_or_else(String::new, |d| format!("&after={}", d.generation));
+            let path = format!(
+                "/agents/v1/desired?region={}&wait_ms=20{after}",
+                self.region
+            );
+            let answer = send(service.clone(), agent_request("GET", &path, Body::empty())).await;
+            match answer.status {
+                StatusCode::OK => desired = Some(serde_json::from_value(answer.body).unwrap()),
+                StatusCode::NO_CONTENT => {}
+                _ => panic!("{answer:?}"),
+            }
+            let Some(desired) = &desired else { continue };
+            self.take_promotions(&service, desired).await;
+            if self.behaviour.lock().silent {
+                continue;
+            }
+            let report = serde_json::to_vec(&self.report(desired)).unwrap();
+            let request = agent_request("POST", "/agents/v1/report", Body::from(report));
+            let answer = send(service.clone(), request).await;
+            assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        }
+    }
+
+    async fn take_promotions(&self, service: &Router, desired: &RegionDesired) {
+        for cache in &desired.caches {
+            let GeoRole::Taking { link, attempt, .. } = &cache.role else {
+                continue;
+            };
+            if self.behaviour.lock().never_takes {
+                continue;
+            }
+            let request = PromotionRequest {
+                link: link.clone(),
+                attempt: *attempt,
+                barriers: vec![position(100)],
+            };
+            let body = Body::from(serde_json::to_vec(&request).unwrap());
+            let answer = send(
+                service.clone(),
+                agent_request("POST", "/agents/v1/promotions", body),
+            )
+            .await;
+            assert!(serde_json::from_value::<PromotionAnswer>(answer.body).is_ok());
+        }
+    }
+
+    fn report(&self, desired: &RegionDesired) -> RegionObserved {
+        let behaviour = self.behaviour.lock();
+        let there = |cache: &&CacheDesired| cache.presence == Presence::Present || behaviour.keeps;
+        RegionObserved {
+            region: self.region.clone(),
+            generation: desired.generation,
+            relay_address: Some("127.0.0.1:7000".parse().unwrap()),
+            engine: (!behaviour.no_engine).then(engine),
+            problem: behaviour
+                .no_engine
+                .then(|| "valkey-server is not installed".to_owned()),
+            caches: desired
+                .caches
+                .iter()
+                .filter(there)
+                .map(|c| observed(c, &behaviour))
+                .collect(),
+        }
+    }
+}
+
+fn agent_request(method: &str, path: &str, body: Body) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {AGENT_TOKEN}"))
+        .body(body)
+        .unwrap()
+}
+
+fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
+    let told = match &cache.role {
+        GeoRole::Alone => ShardStanding::Writable,
+        GeoRole::Primary { .. } => behaviour.primary.clone().unwrap_or(ShardStanding::Writable),
+        GeoRole::Yielding { attempt, .. } => ShardStanding::Yielded { attempt: *attempt },
+        GeoRole::Secondary { .. } | GeoRole::Taking { .. } => behaviour
+            .secondary
+            .clone()
+            .unwrap_or(ShardStanding::Following),
+    };
+    let stuck = behaviour.stuck || behaviour.no_engine;
+    let standing = if stuck { ShardStanding::Starting } else { told };
+    let activity = match standing {
+        ShardStanding::Syncing => LinkActivity::FullSync {
+            bytes: 250,
+            total: Some(1_000),
+        },
+        _ => LinkActivity::Streaming,
+    };
+    let link = LinkObserved {
+        connected: standing != ShardStanding::Cut,
+        activity,
+        bytes_behind: 0,
+        lag_ms: Some(0.5),
+        round_trip_ms: None,
+        full_syncs_started: 1,
+        full_syncs_finished: 1,
+        partial_syncs: 0,
+        silent_ms: Some(3),
+        last_error: None,
+    };
+    CacheObserved {
+        uid: cache.uid.clone(),
+        settled_revision: if stuck { 0 } else { cache.revision },
+        epoch: cache.epoch,
+        role: cache.role.kind(),
+        endpoint: Some("127.0.0.1:7001".parse().unwrap()),
+        engine: (!behaviour.no_engine).then(engine),
+        shards: vec![ShardObserved {
+            shard: ShardIndex(0),
+            position: (standing != ShardStanding::Lost).then(|| position(100)),
+            keys: if standing == ShardStanding::Lost {
+                0
+            } else {
+                7
+            },
+            standing,
+            used_memory: 1,
+            ops_per_second: 0,
+            clients: 0,
+            nodes: vec![NodeObserved {
+                index: 0,
+                pid: Some(1),
+                address: None,
+                leads: true,
+                in_step: true,
+            }],
+            link: cache.role.link().map(|_| link),
+        }],
+        problem: behaviour.problem.clone(),
+    }
+}

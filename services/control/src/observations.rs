@@ -1,0 +1,138 @@
+//! What the agents report, in memory, with the moment it arrived. Nothing of it is stored: an
+//! agent says it again.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::{CacheObserved, CacheUid, EngineVersion, Region, RegionObserved};
+use parking_lot::RwLock;
+use tokio::{sync::watch, time::Instant};
+
+/// An agent that has been silent for longer is not heard from.
+pub(crate) const FRESH: Duration = Duration::from_secs(5);
+
+/// The latest report of every agent.
+pub(crate) struct Observations {
+    started: Instant,
+    regions: RwLock<BTreeMap<Region, Arc<Heard>>>,
+    arrivals: watch::Sender<u64>,
+}
+
+/// One report.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) at: Instant,
+    pub(crate) report: RegionObserved,
+    by_uid: BTreeMap<CacheUid, usize>,
+}
+
+impl Heard {
+    pub(crate) fn cache(&self, uid: &CacheUid) -> Option<&CacheObserved> {
+        self.report.caches.get(*self.by_uid.get(uid)?)
+    }
+}
+
+impl Observations {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            regions: RwLock::default(),
+            arrivals: watch::Sender::new(0),
+        }
+    }
+
+    /// Takes a report in the place of the region's last one.
+    pub(crate) fn hear(&self, report: RegionObserved) {
+        let uids = report.caches.iter().map(|cache| cache.uid.clone());
+        let heard = Heard {
+            at: Instant::now(),
+            by_uid: uids.zip(0..).collect(),
+            report,
+        };
+        let region = heard.report.region.clone();
+        self.regions.write().insert(region, Arc::new(heard));
+        self.arrivals.send_modify(|count| *count += 1);
+    }
+
+    /// Wakes when a report has arrived.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    /// What has been reported by now.
+    pub(crate) fn seen(&self) -> Seen {
+        let now = Instant::now();
+        Seen {
+            regions: self.regions.read().clone(),
+            now,
+            listened: now.saturating_duration_since(self.started),
+        }
+    }
+}
+
+/// The reports as of one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    regions: BTreeMap<Region, Arc<Heard>>,
+    now: Instant,
+    listened: Duration,
+}
+
+impl Seen {
+    /// The report of a region's agent; `None` when it is not heard from.
+    pub(crate) fn region(&self, region: &Region) -> Option<&Heard> {
+        let heard = self.regions.get(region)?;
+        (self.age(heard) <= FRESH).then_some(heard)
+    }
+
+    /// The latest report, however old.
+    pub(crate) fn last(&self, region: &Region) -> Option<&Heard> {
+        self.regions.get(region).map(AsRef::as_ref)
+    }
+
+    /// How old a report is.
+    pub(crate) fn age(&self, heard: &Heard) -> Duration {
+        self.now.saturating_duration_since(heard.at)
+    }
+
+    /// What the agent of `region` says of a cache; `None` when it is not heard from or does not
+    /// have it.
+    pub(crate) fn cache(&self, region: &Region, uid: &CacheUid) -> Option<&CacheObserved> {
+        self.region(region)?.cache(uid)
+    }
+
+    /// The engine of a cache, or the one it would get.
+    pub(crate) fn engine(&self, region: &Region, uid: &CacheUid) -> Option<EngineVersion> {
+        let heard = self.region(region)?;
+        let of_cache = heard.cache(uid).and_then(|cache| cache.engine);
+        of_cache.or(heard.report.engine)
+    }
+
+    /// Tells whether there was time for every living agent to report. Before that, silence says
+    /// nothing.
+    pub(crate) fn silence_counts(&self) -> bool {
+        self.listened > FRESH
+    }
+}
+
+#[cfg(test)]
+impl Observations {
+    /// Forgets a region's reports, as if its agent had been silent for long.
+    pub(crate) fn forget(&self, region: &Region) {
+        self.regions.write().remove(region);
+    }
+}
+
+#[cfg(test)]
+impl Seen {
+    /// These reports, as if they had just arrived and this process had long been listening.
+    pub(crate) fn just_now(reports: Vec<RegionObserved>) -> Self {
+        let observations = Observations::new();
+        for report in reports {
+            observations.hear(report);
+        }
+        Self {
+            listened: FRESH * 2,
+            ..observations.seen()
+        }
+    }
+}

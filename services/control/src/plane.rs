@@ -1,0 +1,37 @@
+//! The parts of a control plane that every request and every pass of the reconciler needs.
+
+use model::{Region, Secret};
+use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+
+use crate::{desired::Desired, observations::Observations, store::Store};
+
+/// The parts, put together once.
+pub(crate) struct Plane {
+    pub(crate) store: Store,
+    pub(crate) observations: Observations,
+    pub(crate) desired: Desired,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+    /// What a client of the management API must show.
+    pub(crate) token: Secret,
+    /// What an agent must show.
+    pub(crate) agent_token: Secret,
+    /// The DNS zone of every endpoint.
+    pub(crate) zone: String,
+    /// The regions that caches can be in.
+    pub(crate) regions: Vec<Region>,
+    /// Cancelled when long polls are to end.
+    pub(crate) stopping: Tasks,
+}
+
+impl Plane {
+    /// The direct endpoint's name of a cache.
+    pub(crate) fn host(&self, name: &model::CacheName) -> String {
+        format!("{}.{}", name.folded(), self.zone)
+    }
+
+    /// The geo endpoint's name of a cache.
+    pub(crate) fn geo_host(&self, name: &model::CacheName) -> String {
+        format!("{}.geo.{}", name.folded(), self.zone)
+    }
+}

@@ -1,0 +1,51 @@
+//! Caches: those on their way that have arrived, and those that are gone.
+
+use model::{CacheObserved, CacheRecord, Lifecycle, ShardStanding};
+
+use super::{Sight, Step};
+use crate::store::{Change, Versioned};
+
+pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
+    let caches = sight.state.caches.iter();
+    caches.filter_map(|cache| step(sight, cache)).collect()
+}
+
+fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
+    match cache.lifecycle {
+        Lifecycle::Ready => None,
+        Lifecycle::Deleting => gone(sight, cache).then(|| Step {
+            change: Change::new().remove(cache),
+            what: format!("The cache `{}` is deleted", cache.id.name),
+        }),
+        Lifecycle::Creating
+        | Lifecycle::Updating
+        | Lifecycle::Scaling
+        | Lifecycle::Failed { .. } => {
+            let seen = sight.seen.cache(&cache.region, &cache.uid)?;
+            let ready = CacheRecord {
+                lifecycle: Lifecycle::Ready,
+                ..CacheRecord::clone(cache)
+            };
+            is_settled(cache, seen).then(|| Step {
+                change: Change::new().replace(cache, &ready),
+                what: format!("The cache `{}` is ready", cache.id.name),
+            })
+        }
+    }
+}
+
+/// Tells whether what was asked for is what runs.
+pub(crate) fn is_settled(cache: &CacheRecord, seen: &CacheObserved) -> bool {
+    seen.settled_revision >= cache.revision
+        && seen.all_shards(|standing| {
+            matches!(standing, ShardStanding::Writable | ShardStanding::Following)
+        })
+}
+
+/// The agent acts on a state in which the cache is to be absent, and does not have it.
+fn gone(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> bool {
+    let agent = sight.seen.region(&cache.region);
+    agent.is_some_and(|agent| {
+        agent.report.generation >= cache.version() && agent.cache(&cache.uid).is_none()
+    })
+}

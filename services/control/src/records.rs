@@ -1,0 +1,17 @@
+//! The records of the store: each kind in its own file, which makes and reads its keys.
+//! `docs/format/store.md` shows the bytes.
+
+mod agent;
+pub(crate) mod cache;
+pub(crate) mod group;
+pub(crate) mod link;
+mod operation;
+pub(crate) mod subscription;
+
+pub(crate) use agent::{AgentRecord, key as agent_key};
+pub(crate) use group::GroupRecord;
+pub(crate) use operation::{OperationRecord, Outcome, Work, key as operation_key};
+pub(crate) use subscription::SubscriptionRecord;
+
+#[cfg(test)]
+pub(crate) mod tests;

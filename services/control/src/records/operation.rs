@@ -1,0 +1,139 @@
+//! `operation/<id>`: a long-running operation: what it waits for, and how it ended.
+
+use model::{
+    CacheId, CacheUid, Epoch, GroupName, LinkId, OperationId, Region, SubscriptionId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Key, Record, State, Table};
+
+/// A long-running operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OperationRecord {
+    /// A GUID.
+    pub(crate) id: OperationId,
+    /// The subscription that it belongs to.
+    pub(crate) subscription: SubscriptionId,
+    /// The region that its URL names.
+    pub(crate) region: Region,
+    /// What it waits for.
+    pub(crate) work: Work,
+    /// When it began.
+    pub(crate) started: Timestamp,
+    /// How far it is.
+    pub(crate) outcome: Outcome,
+}
+
+/// What an operation waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Work {
+    /// A cache comes up.
+    CreateCache { cache: CacheId, uid: CacheUid },
+    /// A change reaches a cache's engines.
+    UpdateCache { cache: CacheId, uid: CacheUid },
+    /// A cache goes.
+    DeleteCache { cache: CacheId, uid: CacheUid },
+    /// A group goes with all that is in it.
+    DeleteGroup { group: GroupName },
+    /// A link comes up.
+    CreateLink { link: LinkId, epoch: Epoch },
+    /// A link's roles are swapped and the link is up again.
+    FailOver {
+        link: LinkId,
+        /// The cache that is to be geo-primary.
+        to: CacheUid,
+        /// The epoch before it.
+        from_epoch: Epoch,
+        /// The handoff; `None` when the geo-primary had nothing left to hand over.
+        attempt: Option<u64>,
+    },
+    /// A link goes.
+    Unlink { link: LinkId },
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// Not ended.
+    InProgress,
+    /// What it waited for is so.
+    Succeeded { ended: Timestamp },
+    /// What it waited for will not be so.
+    Failed {
+        ended: Timestamp,
+        /// An error code of the API.
+        code: String,
+        /// Why, in a sentence.
+        message: String,
+    },
+}
+
+impl OperationRecord {
+    /// The same operation, ended well.
+    pub(crate) fn succeeded(&self, ended: Timestamp) -> Self {
+        self.with(Outcome::Succeeded { ended })
+    }
+
+    /// The same operation, ended badly.
+    pub(crate) fn failed(&self, ended: Timestamp, message: impl Into<String>) -> Self {
+        self.with(Outcome::Failed {
+            ended,
+            code: "OperationFailed".to_owned(),
+            message: message.into(),
+        })
+    }
+
+    fn with(&self, outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            ..self.clone()
+        }
+    }
+
+    /// Tells whether it still runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.outcome == Outcome::InProgress
+    }
+}
+
+impl Work {
+    /// Tells whether it is about that link.
+    pub(crate) fn concerns(&self, id: &LinkId) -> bool {
+        match self {
+            Self::CreateLink { link, .. } | Self::FailOver { link, .. } | Self::Unlink { link } => {
+                link == id
+            }
+            Self::CreateCache { .. }
+            | Self::UpdateCache { .. }
+            | Self::DeleteCache { .. }
+            | Self::DeleteGroup { .. } => false,
+        }
+    }
+}
+
+/// The key of an operation.
+pub(crate) fn key(id: &OperationId) -> Key {
+    Key::new(OperationRecord::PREFIX, id.as_str())
+}
+
+impl Record for OperationRecord {
+    const PREFIX: &'static str = "operation/";
+
+    fn key(&self) -> Key {
+        key(&self.id)
+    }
+
+    fn table_mut(state: &mut State) -> &mut Table<Self> {
+        &mut state.operations
+    }
+}
+
+impl State {
+    /// The operation that still runs and passes `test`; the latest, when there are several.
+    pub(crate) fn running(&self, test: impl Fn(&Work) -> bool) -> Option<&OperationRecord> {
+        let operations = self.operations.iter().map(|op| &**op);
+        operations
+            .filter(|op| op.is_running() && test(&op.work))
+            .max_by_key(|op| op.started)
+    }
+}

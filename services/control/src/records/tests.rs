@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+
+use model::{
+    AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, LinkId, LinkRecord, Member,
+    OperationId, Secret, Sku, Tier, Timestamp,
+};
+
+use super::*;
+use crate::store::Record;
+
+pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
+    CacheRecord {
+        id: CacheId {
+            subscription: "5d0c4f30-0000-4000-8000-000000000001".parse().unwrap(),
+            group: "g".parse().unwrap(),
+            name: name.parse().unwrap(),
+        },
+        uid: CacheUid::new(format!("uid-{name}")),
+        region: region.parse().unwrap(),
+        spec: CacheSpec {
+            sku: Sku::new(Tier::Premium, 1).unwrap(),
+            shards: None,
+            replicas: 1,
+            configuration: BTreeMap::from([(
+                "maxmemory-policy".to_owned(),
+                "noeviction".to_owned(),
+            )]),
+            enable_non_ssl_port: false,
+            minimum_tls_version: None,
+            public_network_access: "Enabled".to_owned(),
+            update_channel: "Stable".to_owned(),
+            zonal_allocation_policy: None,
+            disable_access_key_authentication: false,
+            tenant_settings: BTreeMap::new(),
+            zones: vec!["1".to_owned()],
+            tags: BTreeMap::new(),
+        },
+        keys: AccessKeys {
+            primary: Secret::new("k1"),
+            secondary: Secret::new("k2"),
+        },
+        epoch: Epoch(3),
+        link: None,
+        lifecycle: model::Lifecycle::Ready,
+        revision: 1,
+        created: Timestamp(0),
+    }
+}
+
+pub(crate) fn member(cache: &CacheRecord) -> Member {
+    Member {
+        uid: cache.uid.clone(),
+        id: cache.id.clone(),
+        region: cache.region.clone(),
+    }
+}
+
+fn returns<T: Record + PartialEq + std::fmt::Debug>(record: &T, key: &str) {
+    assert_eq!(record.key().as_str(), key);
+    let text = serde_json::to_string(record).unwrap();
+    let read: T = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, *record);
+    assert_eq!(read.key(), record.key());
+}
+
+#[test]
+fn every_record_returns_as_it_was_under_its_key() {
+    let sub = "5d0c4f30-0000-4000-8000-000000000001";
+    let (east, west) = (cache("East", "eastus"), cache("west", "westus"));
+    returns(&east, "cache/east");
+    let begun = LinkRecord::begin(
+        LinkId::new("l1"),
+        member(&east),
+        member(&west),
+        Epoch(4),
+        Timestamp(5),
+    );
+    returns(&begun, "link/l1");
+    returns(
+        &SubscriptionRecord {
+            id: sub.parse().unwrap(),
+            display_name: "Godwit".to_owned(),
+            tenant: "t".to_owned(),
+        },
+        &format!("subscription/{sub}"),
+    );
+    returns(
+        &GroupRecord {
+            subscription: sub.parse().unwrap(),
+            name: "My-Group".parse().unwrap(),
+            location: "eastus".parse().unwrap(),
+            tags: BTreeMap::new(),
+            deleting: true,
+        },
+        &format!("group/{sub}/my-group"),
+    );
+    returns(
+        &AgentRecord {
+            region: "eastus".parse().unwrap(),
+            relay_address: Some("127.0.0.1:1".parse().unwrap()),
+            engine: Some(crate::harness::engine()),
+        },
+        "agent/eastus",
+    );
+    let op = OperationRecord {
+        id: OperationId::new("o1"),
+        subscription: sub.parse().unwrap(),
+        region: "eastus".parse().unwrap(),
+        work: Work::FailOver {
+            link: LinkId::new("l1"),
+            to: west.uid,
+            from_epoch: Epoch(4),
+            attempt: Some(1),
+        },
+        started: Timestamp(6),
+        outcome: Outcome::InProgress,
+    };
+    returns(&op, "operation/o1");
+    returns(&op.failed(Timestamp(7), "no"), "operation/o1");
+}

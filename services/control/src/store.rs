@@ -1,0 +1,119 @@
+//! The versioned key-value store that holds everything a control plane must not forget.
+//!
+//! A write is a [`Change`]: comparisons of versions and writes that happen together or not at all.
+//! Readers take a [`State`], an immutable picture of every record at one revision, and build their
+//! change against it; whoever read an older picture gets [`CommitError::Conflict`] and reads again.
+//! SQLite keeps the rows; the store behind the same four verbs (get, list, commit, watch) could as
+//! well be etcd with a local copy that its watch feeds.
+
+use std::{path::Path, sync::Arc};
+
+use model::StoreId;
+use parking_lot::Mutex;
+use runtime::{dice::Dice, durable::DirectoryLock};
+use tokio::{sync::watch, task::spawn_blocking};
+
+mod change;
+mod database;
+mod errors;
+mod state;
+
+pub(crate) use change::{Change, Key};
+use database::Database;
+pub(crate) use errors::CommitError;
+pub use errors::OpenError;
+pub(crate) use state::{DecodeError, Record, State, Table, Versioned};
+
+/// The file that marks a data directory as in use.
+const LOCK: &str = "control.lock";
+/// The database's file.
+const FILE: &str = "control.db";
+
+/// A handle to the store; clones are the same store.
+#[derive(Clone)]
+pub(crate) struct Store {
+    id: StoreId,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Mutex<Database>,
+    state: watch::Sender<Arc<State>>,
+    // Dropped after the database, so that nobody opens it while it closes.
+    _lock: DirectoryLock,
+}
+
+impl Store {
+    /// Opens the store in `directory`, making both when they are not there.
+    pub(crate) async fn open(directory: &Path, dice: &Dice) -> Result<Self, OpenError> {
+        let directory = directory.to_owned();
+        let new_id = StoreId::new(dice.guid());
+        spawn_blocking(move || Self::open_blocking(&directory, &new_id))
+            .await
+            .map_err(|_stopped| OpenError::Stopped)?
+    }
+
+    fn open_blocking(directory: &Path, new_id: &StoreId) -> Result<Self, OpenError> {
+        use runtime::durable::{lock_directory, make_directory};
+
+        let unusable = |source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        };
+        make_directory(directory).map_err(unusable)?;
+        let Some(lock) = lock_directory(directory, LOCK).map_err(unusable)? else {
+            return Err(OpenError::InUse {
+                path: directory.to_owned(),
+            });
+        };
+        let mut database = Database::open(&directory.join(FILE), new_id)?;
+        let (id, state) = database.load()?;
+        let inner = Inner {
+            database: Mutex::new(database),
+            state: watch::Sender::new(Arc::new(state)),
+            _lock: lock,
+        };
+        Ok(Self {
+            id,
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The store's identity, made with it.
+    pub(crate) fn id(&self) -> &StoreId {
+        &self.id
+    }
+
+    /// Every record, as of the latest commit.
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.inner.state.borrow())
+    }
+
+    /// Follows the state: wakes after every commit, showing the latest.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<State>> {
+        self.inner.state.subscribe()
+    }
+
+    /// Applies `change` if all that it expects is so, durably; gives the new revision. The change
+    /// goes through or not as a whole, also when the caller stops waiting.
+    pub(crate) async fn commit(&self, change: Change) -> Result<u64, CommitError> {
+        let inner = Arc::clone(&self.inner);
+        spawn_blocking(move || inner.commit(&change))
+            .await
+            .map_err(|_stopped| CommitError::Stopped)?
+    }
+}
+
+impl Inner {
+    fn commit(&self, change: &Change) -> Result<u64, CommitError> {
+        let mut database = self.database.lock();
+        let revision = database.commit(change)?;
+        let mut next = State::clone(&self.state.borrow());
+        next.advance(change, revision);
+        self.state.send_replace(Arc::new(next));
+        Ok(revision)
+    }
+}
+
+#[cfg(test)]
+mod tests;

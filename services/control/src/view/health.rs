@@ -1,0 +1,173 @@
+//! What is wrong with a link, in sentences that say what to do.
+
+use model::{
+    CacheObserved, LinkActivity, LinkPhase, LinkRecord, LinkSeen, Member, RoleKind, ShardObserved,
+    ShardStanding,
+};
+
+/// The health of a link.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// In a word: the phase, or `Healthy`, `Unhealthy` or `SourceLost` when linked.
+    pub(crate) state: &'static str,
+    /// The secondary is in step and nothing is wrong.
+    pub(crate) healthy: bool,
+    /// What is wrong and what to do, a sentence each.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Judges a link by what its two agents report.
+pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
+    let mut reasons = Vec::new();
+    let lost = source_lost(link, seen);
+    if let Some(reason) = &lost {
+        reasons.push(reason.clone());
+    }
+    side(
+        link,
+        &link.primary,
+        seen.primary,
+        lost.is_some(),
+        &mut reasons,
+    );
+    side(link, &link.secondary, seen.secondary, false, &mut reasons);
+    if let Some((attempt, why)) = &link.last_abort
+        && *attempt == link.attempt
+        && link.phase == LinkPhase::Linked
+    {
+        let again = format!(
+            "the last failover was given up, and nothing changed: {why}; ask again once that is mended"
+        );
+        // An old failure is worth telling only beside a present one.
+        if !reasons.is_empty() {
+            reasons.push(again);
+        }
+    }
+    let state = match link.phase {
+        LinkPhase::Linked if lost.is_some() => "SourceLost",
+        LinkPhase::Linked if reasons.is_empty() => "Healthy",
+        LinkPhase::Linked => "Unhealthy",
+        LinkPhase::Creating => "Creating",
+        LinkPhase::Syncing => "Syncing",
+        LinkPhase::HandingOff { .. } => "HandingOff",
+        LinkPhase::Promoting => "Promoting",
+        LinkPhase::UnlinkingPrimary | LinkPhase::UnlinkingSecondary => "Unlinking",
+    };
+    Health {
+        healthy: state == "Healthy",
+        state,
+        reasons,
+    }
+}
+
+/// Every copy of the primary's data is gone while the secondary has some.
+fn source_lost(link: &LinkRecord, seen: LinkSeen<'_>) -> Option<String> {
+    let primary = seen.primary.filter(|cache| cache.epoch == link.epoch)?;
+    let lost = primary
+        .shards
+        .iter()
+        .any(|shard| shard.standing == ShardStanding::Lost);
+    if !lost || link.accept_empty {
+        return None;
+    }
+    let keys: u64 = seen.secondary?.shards.iter().map(|shard| shard.keys).sum();
+    let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
+    (keys > 0).then(|| {
+        format!(
+            "no node of the geo-primary `{p}` holds its data any more, and `{s}` still has {keys} keys; fail over to `{s}` to go on with them, or unlink to let `{p}` start empty"
+        )
+    })
+}
+
+fn side(
+    link: &LinkRecord,
+    member: &Member,
+    seen: Option<&CacheObserved>,
+    lost_is_told: bool,
+    reasons: &mut Vec<String>,
+) {
+    let name = &member.id.name;
+    let place = member.region.display_name();
+    let Some(cache) = seen else {
+        reasons.push(format!(
+            "the agent of `{name}` in {place} does not report; check that it runs and reaches the control plane"
+        ));
+        return;
+    };
+    let is_primary = member.uid == link.primary.uid;
+    let role = link.role_of(&member.uid, None).kind();
+    if cache.epoch != link.epoch || cache.role != role {
+        reasons.push(format!(
+            "`{name}` has not taken the role {role:?} of epoch {} yet; wait a moment",
+            link.epoch
+        ));
+        return;
+    }
+    for shard in &cache.shards {
+        if lost_is_told && shard.standing == ShardStanding::Lost {
+            continue;
+        }
+        if let Some(reason) = shard_reason(link, name.as_str(), is_primary, role, shard) {
+            reasons.push(reason);
+        }
+    }
+    if cache.shards.is_empty() {
+        reasons.push(format!(
+            "the engines of `{name}` do not run; see the agent's log"
+        ));
+    }
+    reasons.extend(cache.problem.clone());
+}
+
+fn shard_reason(
+    link: &LinkRecord,
+    name: &str,
+    is_primary: bool,
+    role: RoleKind,
+    shard: &ShardObserved,
+) -> Option<String> {
+    let primary = &link.primary.id.name;
+    let why = shard
+        .link
+        .as_ref()
+        .and_then(|half| half.last_error.as_ref())
+        .map_or_else(String::new, |error| format!(" ({error})"));
+    match &shard.standing {
+        ShardStanding::Writable if is_primary || role == RoleKind::Alone => None,
+        ShardStanding::Writable => Some(format!("`{name}` still takes writes; wait a moment")),
+        ShardStanding::Following | ShardStanding::Yielded { .. } => None,
+        ShardStanding::Starting => {
+            Some(format!("an engine of `{name}` is starting; wait a moment"))
+        }
+        ShardStanding::Syncing => Some(format!(
+            "`{name}` receives a full sync from `{primary}`{}; until it is done, read from `{primary}`",
+            shard
+                .link
+                .as_ref()
+                .map_or_else(String::new, |half| bytes(&half.activity))
+        )),
+        ShardStanding::Cut => Some(format!(
+            "`{name}` has no connection to `{primary}`{why}; it goes on by itself when the network between {} and {} is back",
+            link.primary.region.display_name(),
+            link.secondary.region.display_name()
+        )),
+        ShardStanding::Silent => Some(format!(
+            "an engine of `{name}` is alive and does not answer; look for a long command or a stopped process"
+        )),
+        ShardStanding::Lost => Some(format!("no node of `{name}` holds its data any more")),
+        ShardStanding::Unpromotable { why } => {
+            Some(format!("`{name}` cannot take the primary role: {why}"))
+        }
+    }
+}
+
+fn bytes(activity: &LinkActivity) -> String {
+    match activity {
+        LinkActivity::FullSync {
+            bytes,
+            total: Some(total),
+        } => format!(", {bytes} of {total} bytes"),
+        LinkActivity::FullSync { bytes, total: None } => format!(", {bytes} bytes so far"),
+        LinkActivity::Waiting | LinkActivity::Streaming => String::new(),
+    }
+}

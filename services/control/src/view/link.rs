@@ -1,0 +1,39 @@
+//! A link, as one of its caches shows it: `arm.md` 2.3.
+
+use model::{CacheId, CacheName, CacheRecord, CacheUid, LinkPhase, LinkRecord};
+use serde_json::{Value, json};
+
+use crate::plane::Plane;
+
+/// The resource ID of the link of `own` to `other`.
+pub(crate) fn link_id(own: &CacheId, other: &CacheName) -> String {
+    format!("{own}/linkedServers/{other}")
+}
+
+/// Tells whether a member still shows the link: while it is removed, first the geo-primary stops.
+pub(crate) fn shows_link(link: &LinkRecord, own: &CacheUid) -> bool {
+    link.phase != LinkPhase::UnlinkingSecondary || link.primary.uid != *own
+}
+
+/// The link as `own` shows it.
+pub(crate) fn link_json(plane: &Plane, own: &CacheRecord, link: &LinkRecord) -> Value {
+    let other = link.other(&own.uid);
+    let role = if other.uid == link.primary.uid {
+        "Primary"
+    } else {
+        "Secondary"
+    };
+    json!({
+        "id": link_id(&own.id, &other.id.name),
+        "name": other.id.name.as_str(),
+        "type": "Microsoft.Cache/Redis/linkedServers",
+        "properties": {
+            "linkedRedisCacheId": other.id.to_string(),
+            "linkedRedisCacheLocation": other.region.display_name(),
+            "serverRole": role,
+            "geoReplicatedPrimaryHostName": plane.geo_host(&other.id.name),
+            "primaryHostName": plane.host(&link.primary.id.name),
+            "provisioningState": link.provisioning_state(),
+        },
+    })
+}

@@ -1,0 +1,232 @@
+//! An operation with its progress: `arm.md` 1.4. While it runs, `properties` says in plain words
+//! what it waits for.
+
+use model::{
+    CacheId, CacheUid, LinkActivity, LinkPhase, LinkRecord, RoleKind, ShardObserved, ShardStanding,
+    Timestamp,
+};
+use serde_json::{Value, json};
+
+use super::runtime_status::{bytes_behind, lag_ms};
+use crate::{
+    observations::Seen,
+    reconciler::link_seen,
+    records::{OperationRecord, Outcome, Work, link},
+    store::State,
+};
+
+/// A moment as the API writes it; `null` when it cannot be written.
+fn time(at: Timestamp) -> Option<String> {
+    let ms = i64::try_from(at.0).ok()?;
+    let stamp = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(stamp.to_string())
+}
+
+/// The answer of `asyncOperations`.
+pub(crate) fn operation_json(state: &State, seen: &Seen, op: &OperationRecord) -> Value {
+    let (status, ended, error) = match &op.outcome {
+        Outcome::InProgress => ("InProgress", None, None),
+        Outcome::Succeeded { ended } => ("Succeeded", Some(*ended), None),
+        Outcome::Failed {
+            ended,
+            code,
+            message,
+        } => (
+            "Failed",
+            Some(*ended),
+            Some(json!({"code": code, "message": message})),
+        ),
+    };
+    let progress = op.is_running().then(|| progress(state, seen, op));
+    let done = matches!(op.outcome, Outcome::Succeeded { .. }).then_some(100.0);
+    json!({
+        "id": format!(
+            "/subscriptions/{}/providers/Microsoft.Cache/locations/{}/asyncOperations/{}",
+            op.subscription,
+            op.region.display_name(),
+            op.id
+        ),
+        "name": op.id,
+        "status": status,
+        "startTime": time(op.started),
+        "endTime": ended.and_then(time),
+        "percentComplete": done.or_else(|| progress.as_ref().and_then(Progress::percent)),
+        "properties": progress.map(Progress::json),
+        "error": error,
+    })
+}
+
+/// What a running operation waits for.
+#[derive(Default)]
+struct Progress {
+    phase: &'static str,
+    waiting_for: String,
+    bytes: Option<(u64, Option<u64>)>,
+    behind: Option<u64>,
+    lag_ms: Option<f64>,
+}
+
+impl Progress {
+    fn new(phase: &'static str, waiting_for: impl Into<String>) -> Self {
+        Self {
+            phase,
+            waiting_for: waiting_for.into(),
+            ..Self::default()
+        }
+    }
+
+    fn percent(&self) -> Option<f64> {
+        let (done, total) = self.bytes?;
+        let total = total.filter(|total| *total > 0)?;
+        #[expect(clippy::cast_precision_loss, reason = "a percentage needs no more")]
+        let share = done.min(total) as f64 / total as f64;
+        Some((share * 1_000.0).floor() / 10.0)
+    }
+
+    fn json(self) -> Value {
+        json!({
+            "phase": self.phase,
+            "waitingFor": self.waiting_for,
+            "bytesDone": self.bytes.map(|(done, _)| done),
+            "bytesTotal": self.bytes.and_then(|(_, total)| total),
+            "bytesBehind": self.behind,
+            "lagMs": self.lag_ms,
+        })
+    }
+}
+
+fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
+    match &op.work {
+        Work::CreateCache { cache, uid } => settling(state, seen, "Creating", cache, uid),
+        Work::UpdateCache { cache, uid } => settling(state, seen, "Updating", cache, uid),
+        Work::DeleteCache { cache, .. } => Progress::new(
+            "Deleting",
+            match state.cache(cache).map(|cache| seen.region(&cache.region)) {
+                Some(None) => format!("the agent of `{}`, which does not report", cache.name),
+                Some(Some(_)) | None => format!("the engines of `{}` to stop", cache.name),
+            },
+        ),
+        Work::DeleteGroup { group } => {
+            let group = state.group(&op.subscription, group);
+            let linked = group.and_then(|g| state.caches_in(g).find(|cache| cache.link.is_some()));
+            let waiting_for = linked.map_or_else(
+                || "the caches of the group to go".to_owned(),
+                |cache| {
+                    format!(
+                        "the cache `{}` to be unlinked: a linked cache is not deleted",
+                        cache.id.name
+                    )
+                },
+            );
+            Progress::new("Deleting", waiting_for)
+        }
+        Work::CreateLink { link: id, .. }
+        | Work::FailOver { link: id, .. }
+        | Work::Unlink { link: id } => match state.links.get(&link::key(id)) {
+            Some(link) => link_progress(seen, link),
+            None => Progress::new("Finishing", "the control plane"),
+        },
+    }
+}
+
+fn settling(
+    state: &State,
+    seen: &Seen,
+    phase: &'static str,
+    id: &CacheId,
+    uid: &CacheUid,
+) -> Progress {
+    let name = &id.name;
+    let Some(cache) = state.cache(id).filter(|cache| cache.uid == *uid) else {
+        return Progress::new("Finishing", "the control plane");
+    };
+    let place = cache.region.display_name();
+    let Some(agent) = seen.region(&cache.region) else {
+        return Progress::new(
+            phase,
+            format!("the agent of {place}, which does not report"),
+        );
+    };
+    let Some(observed) = agent.cache(uid) else {
+        let problem = agent.report.problem.clone();
+        let waits = format!("the agent of {place} to start `{name}`");
+        return Progress::new(phase, problem.unwrap_or(waits));
+    };
+    let waits = if observed.settled_revision < cache.revision {
+        format!("the engines of `{name}` to take the settings")
+    } else {
+        format!("the engines of `{name}` to be ready")
+    };
+    Progress::new(phase, observed.problem.clone().unwrap_or(waits))
+}
+
+fn link_progress(seen: &Seen, link: &LinkRecord) -> Progress {
+    let sides = link_seen(seen, link);
+    let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
+    let unheard = [
+        (&link.primary, sides.primary),
+        (&link.secondary, sides.secondary),
+    ]
+    .into_iter()
+    .find(|(_, seen)| seen.is_none())
+    .map(|(member, _)| format!("the agent of `{}`, which does not report", member.id.name));
+    let (mut progress, waiting_for) = match &link.phase {
+        LinkPhase::Creating => (
+            Progress::new("Creating", ""),
+            format!("`{s}` to connect to `{p}`"),
+        ),
+        LinkPhase::Syncing | LinkPhase::Linked => (
+            Progress::new("Syncing", ""),
+            format!("`{s}` to be in step with `{p}`"),
+        ),
+        LinkPhase::HandingOff { .. } => {
+            let yielding = sides.primary.is_some_and(|primary| {
+                primary.role == RoleKind::Yielding
+                    && primary.all_shards(|x| matches!(x, ShardStanding::Yielded { .. }))
+            });
+            let waits = if yielding {
+                format!("`{s}` to apply the last writes of `{p}`")
+            } else {
+                format!("`{p}` to stop its writes")
+            };
+            (Progress::new("HandingOff", ""), waits)
+        }
+        LinkPhase::Promoting => (
+            Progress::new("Promoting", ""),
+            format!("`{p}` to take the primary role"),
+        ),
+        LinkPhase::UnlinkingPrimary => (
+            Progress::new("Unlinking", ""),
+            format!("`{p}` to leave the link"),
+        ),
+        LinkPhase::UnlinkingSecondary => (
+            Progress::new("Unlinking", ""),
+            format!("`{s}` to leave the link and take writes"),
+        ),
+    };
+    progress.waiting_for = unheard.unwrap_or(waiting_for);
+    if link.is_unlinking() {
+        return progress;
+    }
+    let first =
+        |shards: Option<&[ShardObserved]>| shards.and_then(|shards| shards.first()).cloned();
+    let primary = first(sides.primary.map(|cache| cache.shards.as_slice()));
+    let secondary = first(sides.secondary.map(|cache| cache.shards.as_slice()));
+    progress.bytes = secondary
+        .as_ref()
+        .and_then(full_sync)
+        .or_else(|| primary.as_ref().and_then(full_sync));
+    if progress.bytes.is_some() && sides.primary.is_some() && sides.secondary.is_some() {
+        progress.waiting_for = format!("`{s}` to load the full sync");
+    }
+    progress.behind = bytes_behind(primary.as_ref(), secondary.as_ref());
+    progress.lag_ms = lag_ms(primary.as_ref(), secondary.as_ref());
+    progress
+}
+
+fn full_sync(shard: &ShardObserved) -> Option<(u64, Option<u64>)> {
+    match shard.link.as_ref()?.activity {
+        LinkActivity::FullSync { bytes, total } => Some((bytes, total)),
+        LinkActivity::Waiting | LinkActivity::Streaming => None,
+    }
+}

@@ -1,0 +1,203 @@
+//! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
+
+use model::{
+    CacheObserved, CacheRecord, LinkActivity, LinkObserved, LinkRecord, LinkSeen, ShardObserved,
+    ShardStanding,
+};
+use psync::Position;
+use serde_json::{Value, json};
+
+use super::{health::health, link::link_id, provisioning_state};
+use crate::{
+    observations::Seen,
+    reconciler::{is_settled, link_seen},
+    store::State,
+};
+
+/// The status of a cache.
+pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> Value {
+    let link = state.link_of(cache);
+    let role = link.map(|link| link.role_of(&cache.uid, None).kind());
+    let last = seen.last(&cache.region);
+    let observed = seen.cache(&cache.region, &cache.uid);
+    let problem = match last {
+        None => Some(format!(
+            "the agent of {} has not reported since the control plane started; check that it runs",
+            cache.region.display_name()
+        )),
+        Some(_) if seen.region(&cache.region).is_none() => Some(format!(
+            "the agent of {} does not report any more; check that it runs",
+            cache.region.display_name()
+        )),
+        Some(heard) => observed
+            .and_then(|cache| cache.problem.clone())
+            .or_else(|| heard.report.problem.clone()),
+    };
+    json!({
+        "id": format!("{}/runtimeStatus", cache.id),
+        "name": cache.id.name.as_str(),
+        "location": cache.region.display_name(),
+        "provisioningState": provisioning_state(cache, link.map(|link| &**link)),
+        "role": format!("{:?}", role.unwrap_or(model::RoleKind::Alone)),
+        "epoch": link.map_or(cache.epoch, |link| link.epoch),
+        "observedRole": observed.map(|seen| format!("{:?}", seen.role)),
+        "observedEpoch": observed.map(|seen| seen.epoch),
+        "endpoint": observed.and_then(|seen| seen.endpoint).map(|address| {
+            json!({"host": address.ip().to_string(), "port": address.port()})
+        }),
+        "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
+        "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
+        "problem": problem,
+        "msSinceReport": last.map(|heard| whole_ms(seen.age(heard))),
+        "shards": observed.map_or_else(Vec::new, |seen| seen.shards.iter().map(shard_json).collect()),
+    })
+}
+
+/// The status of a link, as `own` shows it.
+pub(crate) fn link_status(seen: &Seen, own: &CacheRecord, link: &LinkRecord) -> Value {
+    let sides = link_seen(seen, link);
+    let health = health(link, sides);
+    json!({
+        "id": format!("{}/runtimeStatus", link_id(&own.id, &link.other(&own.uid).id.name)),
+        "link": link.id,
+        "phase": phase(link),
+        "state": health.state,
+        "epoch": link.epoch,
+        "attempt": link.attempt,
+        "provisioningState": link.provisioning_state(),
+        "primary": link.primary.id.name.as_str(),
+        "secondary": link.secondary.id.name.as_str(),
+        "healthy": health.healthy,
+        "reasons": health.reasons,
+        "shards": link_shards(sides),
+    })
+}
+
+/// The name of what is under way.
+pub(crate) fn phase(link: &LinkRecord) -> &'static str {
+    use model::LinkPhase;
+
+    match link.phase {
+        LinkPhase::Creating => "Creating",
+        LinkPhase::Syncing => "Syncing",
+        LinkPhase::Linked => "Linked",
+        LinkPhase::HandingOff { .. } => "HandingOff",
+        LinkPhase::Promoting => "Promoting",
+        LinkPhase::UnlinkingPrimary => "UnlinkingPrimary",
+        LinkPhase::UnlinkingSecondary => "UnlinkingSecondary",
+    }
+}
+
+fn whole_ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn link_shards(seen: LinkSeen<'_>) -> Vec<Value> {
+    let shards = |cache: Option<&CacheObserved>| cache.map_or(0, |cache| cache.shards.len());
+    (0..shards(seen.primary).max(shards(seen.secondary)))
+        .map(|index| {
+            let at = |cache: Option<&'_ CacheObserved>| cache?.shards.get(index).cloned();
+            let (primary, secondary) = (at(seen.primary), at(seen.secondary));
+            json!({
+                "shard": index,
+                "primary": primary.as_ref().map(shard_json),
+                "secondary": secondary.as_ref().map(shard_json),
+                "bytesBehind": bytes_behind(primary.as_ref(), secondary.as_ref()),
+                "lagMs": lag_ms(primary.as_ref(), secondary.as_ref()),
+            })
+        })
+        .collect()
+}
+
+/// Stream bytes that the secondary has not applied: the difference of the two positions when they
+/// are of one history, else what the primary's half counts.
+pub(crate) fn bytes_behind(
+    primary: Option<&ShardObserved>,
+    secondary: Option<&ShardObserved>,
+) -> Option<u64> {
+    let half = |shard: Option<&ShardObserved>| shard?.link.as_ref().map(|half| half.bytes_behind);
+    let positions = primary
+        .and_then(|shard| shard.position)
+        .zip(secondary.and_then(|shard| shard.position));
+    match positions {
+        Some((p, s)) if p.replid == s.replid => Some(p.offset.since(s.offset)),
+        Some(_) | None => half(primary),
+    }
+}
+
+/// The lag, as the outbound half measures it; the inbound half repeats what it was told.
+pub(crate) fn lag_ms(
+    primary: Option<&ShardObserved>,
+    secondary: Option<&ShardObserved>,
+) -> Option<f64> {
+    let half = |shard: Option<&ShardObserved>| shard?.link.as_ref()?.lag_ms;
+    half(primary).or_else(|| half(secondary))
+}
+
+fn shard_json(shard: &ShardObserved) -> Value {
+    let (standing, detail) = standing(&shard.standing);
+    let nodes: Vec<_> = shard
+        .nodes
+        .iter()
+        .map(|node| {
+            json!({
+                "index": node.index, "pid": node.pid, "leads": node.leads, "inStep": node.in_step,
+                "address": node.address.map(|address| address.to_string()),
+            })
+        })
+        .collect();
+    json!({
+        "shard": shard.shard,
+        "standing": standing,
+        "standingDetail": detail,
+        "position": shard.position.map(position_json),
+        "keys": shard.keys,
+        "usedMemory": shard.used_memory,
+        "opsPerSecond": shard.ops_per_second,
+        "clients": shard.clients,
+        "nodes": nodes,
+        "link": shard.link.as_ref().map(half_json),
+    })
+}
+
+fn position_json(position: Position) -> Value {
+    json!({"replid": position.replid.as_str(), "offset": position.offset})
+}
+
+fn standing(standing: &ShardStanding) -> (&'static str, Option<String>) {
+    match standing {
+        ShardStanding::Starting => ("Starting", None),
+        ShardStanding::Writable => ("Writable", None),
+        ShardStanding::Yielded { attempt } => {
+            ("Yielded", Some(format!("fenced in handoff {attempt}")))
+        }
+        ShardStanding::Following => ("Following", None),
+        ShardStanding::Syncing => ("Syncing", None),
+        ShardStanding::Cut => ("Cut", None),
+        ShardStanding::Silent => ("Silent", None),
+        ShardStanding::Lost => ("Lost", None),
+        ShardStanding::Unpromotable { why } => ("Unpromotable", Some(why.clone())),
+    }
+}
+
+fn half_json(half: &LinkObserved) -> Value {
+    let (activity, bytes, total) = match half.activity {
+        LinkActivity::Waiting => ("Waiting", None, None),
+        LinkActivity::FullSync { bytes, total } => ("FullSync", Some(bytes), total),
+        LinkActivity::Streaming => ("Streaming", None, None),
+    };
+    json!({
+        "connected": half.connected,
+        "activity": activity,
+        "fullSyncBytes": bytes,
+        "fullSyncTotal": total,
+        "bytesBehind": half.bytes_behind,
+        "lagMs": half.lag_ms,
+        "roundTripMs": half.round_trip_ms,
+        "fullSyncsStarted": half.full_syncs_started,
+        "fullSyncsFinished": half.full_syncs_finished,
+        "partialSyncs": half.partial_syncs,
+        "silentMs": half.silent_ms,
+        "lastError": half.last_error,
+    })
+}
