@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use engine::EngineChoice;
-use model::{Region, Secret};
+use model::{EngineVersion, Region, Secret};
 use runtime::{
     dice::Dice,
     durable::{self, DirectoryLock},
@@ -121,43 +121,33 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     };
     let url = supervisor.url();
     durable::write_durable(&data.join("endpoint"), url.as_bytes())?;
-    talk.say(&format!("Godwit is up: management API at {url}"));
-    for (region, _, version) in &engines {
-        talk.say(&format!(
-            "  {region} ({}): {version}",
-            region.display_name()
-        ));
-    }
-    if shown {
-        talk.say(&format!(
-            "  token: {} (kept in {})",
-            token.reveal(),
-            token_file(&data).display()
-        ));
-    } else {
-        talk.say(&format!("  token: in {}", token_file(&data).display()));
-    }
+    // What another terminal has to add to find this deployment.
     let at_hand = args.data == Path::new("./godwit-data");
     let flag = if at_hand {
         String::new()
     } else {
         format!(" --data {}", args.data.display())
     };
-    if !args.demo {
-        talk.say("");
-        talk.say("Try, in another terminal:");
-        let first = regions.first().map_or("eastus", Region::as_str);
+    introduce(&url, &engines, talk);
+    let kept = token_file(&data);
+    if shown {
         talk.say(&format!(
-            "  godwit cache create my-cache --location {first} --sku P1{flag}"
+            "  token: {} (kept in {})",
+            token.reveal(),
+            kept.display()
         ));
-        talk.say("  godwit --help");
+    } else {
+        talk.say(&format!("  token: in {}", kept.display()));
+    }
+    if !args.demo {
+        suggest(regions.first(), &flag, talk);
     }
     talk.say("Ctrl-C stops everything in order.");
     let shows = async {
-        if args.demo {
-            if let Err(error) = demo::run(&url, token.clone(), &regions, &flag, talk).await {
-                talk.error(&format!("the demo has ended: {error:#}"));
-            }
+        if args.demo
+            && let Err(error) = demo::run(&url, token.clone(), &regions, &flag, talk).await
+        {
+            talk.error(&format!("the demo has ended: {error:#}"));
         }
         std::future::pending::<()>().await;
     };
@@ -170,6 +160,26 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     supervisor.stop(talk).await?;
     talk.say("Stopped.");
     Ok(())
+}
+
+fn introduce(url: &str, engines: &[(Region, String, EngineVersion)], talk: &Talk) {
+    talk.say(&format!("Godwit is up: management API at {url}"));
+    for (region, _, version) in engines {
+        talk.say(&format!(
+            "  {region} ({}): {version}",
+            region.display_name()
+        ));
+    }
+}
+
+fn suggest(region: Option<&Region>, flag: &str, talk: &Talk) {
+    let region = region.map_or("eastus", Region::as_str);
+    talk.say("");
+    talk.say("Try, in another terminal:");
+    talk.say(&format!(
+        "  godwit cache create my-cache --location {region}{flag}"
+    ));
+    talk.say("  godwit --help");
 }
 
 async fn stop_asked((interrupt, terminate): &mut (Signal, Signal)) {

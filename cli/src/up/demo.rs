@@ -128,8 +128,8 @@ impl Pair {
             let endpoint = self.api.cache_status(id).await?.body.endpoint;
             if let Some(endpoint) = endpoint {
                 talk.say(&format!(
-                    "  redis-cli -h {} -p {} -a \"$(godwit cache keys {} --show primary{flag})\" --no-auth-warning",
-                    endpoint.host, endpoint.port, id.name
+                    "  REDISCLI_AUTH=\"$(godwit cache keys {} --show primary{flag})\" redis-cli -h {} -p {}",
+                    id.name, endpoint.host, endpoint.port
                 ));
             }
         }

@@ -9,13 +9,14 @@ use std::{sync::Arc, time::Duration};
 
 use client::Agents;
 use engine::EngineProgram;
+use futures_util::future::{pending, select_all};
 use model::{
     CacheDesired, CacheObserved, GeoRole, Presence, PromotionRequest, Region, ShardIndex,
     ShardStanding,
 };
 use relay::Outbound;
 use runtime::{chain, dice::Dice, tasks::Tasks};
-use tokio::{sync::watch, time::timeout};
+use tokio::{sync::watch, time::sleep};
 
 use crate::{Addresses, reporter::Board, state::Directory};
 use shard::ShardRunner;
@@ -43,6 +44,8 @@ const CALM: Duration = Duration::from_millis(250);
 const BEHIND: Duration = Duration::from_millis(25);
 /// Between two looks while a handoff waits for an engine.
 const HOT: Duration = Duration::from_millis(2);
+/// Between two looks that moving bytes ask for.
+const STIRRED: Duration = Duration::from_millis(10);
 /// After something failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
@@ -63,12 +66,15 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
             return;
         }
         let pause = worker.look(order).await;
-        let changed = tokio::select! {
+        tokio::select! {
             () = tasks.cancelled() => break,
-            changed = timeout(pause, orders.changed()) => changed,
-        };
-        if matches!(changed, Ok(Err(_))) {
-            break;
+            changed = orders.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+            }
+            () = worker.stirred() => {}
+            () = sleep(pause) => {}
         }
     }
     worker.stop().await;
@@ -167,6 +173,21 @@ impl Worker {
         }
         self.order = order;
         Ok(())
+    }
+
+    /// Resolves when a link of the cache moved, so that what is applied is looked at while it is
+    /// fresh; not more often than every few milliseconds.
+    async fn stirred(&mut self) {
+        sleep(STIRRED).await;
+        let moves: Vec<_> = self
+            .shards
+            .iter_mut()
+            .map(|shard| Box::pin(shard.stirred()))
+            .collect();
+        if moves.is_empty() {
+            return pending().await;
+        }
+        select_all(moves).await;
     }
 
     /// How soon to look again, by the role and by what the shards do.

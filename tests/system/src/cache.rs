@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
+use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
 use serde_json::Value;
 
 use crate::{World, waiting};
@@ -26,25 +26,27 @@ impl<'a> Cache<'a> {
         self.name
     }
 
-    /// What `godwit cache show` tells, as JSON: `{"cache": …, "status": …}`.
-    pub fn show(&self) -> Value {
-        self.world.ok(&["cache", "show", self.name]).json()
+    /// Its resource ID.
+    pub fn id(&self) -> String {
+        let shown = self.world.ok(&["cache", "show", self.name]).json();
+        shown["id"].as_str().unwrap().to_owned()
     }
 
-    /// The runtime status.
+    /// What is seen of it now.
     pub fn status(&self) -> Value {
-        self.show()["status"].clone()
+        waiting::until("the cache's status", || {
+            self.world.get(&format!("{}/runtimeStatus", self.id()))
+        })
     }
 
     /// Host and port for clients.
     pub fn endpoint(&self) -> (String, u16) {
-        let endpoint = waiting::until("the cache has an endpoint", || {
+        waiting::until("the cache has an endpoint", || {
             let status = self.status();
             let host = status["endpoint"]["host"].as_str()?.to_owned();
             let port = u16::try_from(status["endpoint"]["port"].as_u64()?).ok()?;
             Some((host, port))
-        });
-        endpoint
+        })
     }
 
     /// An access key.
@@ -89,9 +91,9 @@ impl<'a> Cache<'a> {
         line.unwrap_or_default().trim().to_owned()
     }
 
-    /// Every key's digest in every database (what `DEBUG DIGEST` would tell): the dump of each
-    /// key, with its expiry.
-    pub fn contents(&self) -> Vec<(u16, Vec<u8>, Vec<u8>, i64)> {
+    /// Every key of every database with its value and its expiry, in an order that does not depend
+    /// on the engine's hash seed.
+    pub fn contents(&self) -> Vec<Entry> {
         let mut connection = self.connect();
         let mut all = Vec::new();
         for database in 0..16_u16 {
@@ -103,50 +105,93 @@ impl<'a> Cache<'a> {
                 redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
             keys.sort();
             for key in keys {
-                let dump: Option<Vec<u8>> =
-                    redis::cmd("DUMP").arg(&key).query(&mut connection).unwrap();
-                let expires: i64 = redis::cmd("PEXPIRETIME")
-                    .arg(&key)
-                    .query(&mut connection)
-                    .unwrap();
-                if let Some(dump) = dump {
-                    all.push((database, key, dump, expires));
-                }
+                all.extend(entry(&mut connection, database, key));
             }
         }
         all
     }
 
-    /// Its nodes' processes, the leading one first.
-    pub fn nodes(&self) -> Vec<u32> {
+    /// As [`Cache::contents`], while the cache may refuse to answer: not in step, or loading.
+    pub fn try_contents(&self) -> Option<Vec<Entry>> {
+        let mut connection = self.client().get_connection().ok()?;
+        redis::cmd("GET")
+            .arg("")
+            .query::<Option<String>>(&mut connection)
+            .ok()?;
+        Some(self.contents())
+    }
+
+    /// Its nodes' processes, the leading one first; none while a node is down or out of step.
+    pub fn nodes(&self) -> Option<[u32; 2]> {
         let status = self.status();
-        let nodes = status["shards"][0]["nodes"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let mut found: Vec<(bool, u32)> = nodes
-            .iter()
-            .filter_map(|node| {
-                let pid = u32::try_from(node["pid"].as_u64()?).ok()?;
-                Some((node["leads"] != true, pid))
-            })
-            .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, pid)| pid).collect()
+        let [one, two] = status["shards"][0]["nodes"].as_array()?.as_slice() else {
+            return None;
+        };
+        let pid = |node: &Value| u32::try_from(node["pid"].as_u64()?).ok();
+        let whole = one["inStep"] == true && two["inStep"] == true;
+        let (first, second) = if one["leads"] == true {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        whole.then_some(())?;
+        Some([pid(first)?, pid(second)?])
     }
 
     /// Waits until both nodes are up and in step.
-    pub fn until_whole(&self) -> Vec<u32> {
-        waiting::until("both nodes are up and in step", || {
-            let status = self.status();
-            let nodes = status["shards"][0]["nodes"].as_array()?.clone();
-            let whole = nodes.len() == 2 && nodes.iter().all(|node| node["inStep"] == true);
-            whole.then(|| self.nodes())
-        })
+    pub fn until_whole(&self) -> [u32; 2] {
+        waiting::until("both nodes are up and in step", || self.nodes())
     }
+}
 
-    /// The address type of a unix or TCP connection is of no matter here.
-    pub fn is_local(address: &ConnectionAddr) -> bool {
-        matches!(address, ConnectionAddr::Tcp(host, _) if host.starts_with("127."))
-    }
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    database: u16,
+    key: Vec<u8>,
+    value: Vec<Vec<u8>>,
+    expires_at_ms: i64,
+}
+
+fn entry(connection: &mut Connection, database: u16, key: Vec<u8>) -> Option<Entry> {
+    let kind: String = redis::cmd("TYPE").arg(&key).query(connection).unwrap();
+    let mut ask = |command: &str, more: &[&str]| -> Vec<Vec<u8>> {
+        redis::cmd(command)
+            .arg(&key)
+            .arg(more)
+            .query(connection)
+            .unwrap()
+    };
+
+    let value = match kind.as_str() {
+        "none" => return None,
+        "list" => ask("LRANGE", &["0", "-1"]),
+        "set" => {
+            let mut members = ask("SMEMBERS", &[]);
+            members.sort();
+            members
+        }
+        "hash" => {
+            let pairs = ask("HGETALL", &[]);
+            let mut pairs: Vec<Vec<Vec<u8>>> = pairs.chunks(2).map(<[_]>::to_vec).collect();
+            pairs.sort();
+            pairs.concat()
+        }
+        // Strings, sorted sets and streams are dumped in an order of their own.
+        _ => vec![dump(connection, &key)],
+    };
+    let expires_at_ms = redis::cmd("PEXPIRETIME")
+        .arg(&key)
+        .query(connection)
+        .unwrap();
+    Some(Entry {
+        database,
+        key,
+        value,
+        expires_at_ms,
+    })
+}
+
+fn dump(connection: &mut Connection, key: &[u8]) -> Vec<u8> {
+    redis::cmd("DUMP").arg(key).query(connection).unwrap()
 }

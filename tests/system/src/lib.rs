@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod api;
 pub mod cache;
 pub mod ledger;
 pub mod processes;
@@ -17,19 +18,19 @@ pub use world::{Answer, Start, World};
 /// Makes a test for each engine out of a function that takes the engine's name.
 #[macro_export]
 macro_rules! with_both_engines {
-    ($($(#[$doc:meta])* $name:ident => $run:path;)*) => {
+    ($($(#[$doc:meta])* $name:ident => $run:ident;)*) => {
         $(
             mod $name {
                 $(#[$doc])*
                 #[test]
                 fn valkey() {
-                    $run("valkey");
+                    super::$run("valkey");
                 }
 
                 $(#[$doc])*
                 #[test]
                 fn redis() {
-                    $run("redis");
+                    super::$run("redis");
                 }
             }
         )*

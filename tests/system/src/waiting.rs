@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Asks until `ask` gives something; panics with `what` when it never does.

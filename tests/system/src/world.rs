@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Cache, processes, waiting};
+use crate::{Cache, api, processes, waiting};
 
 /// How to start a [`World`].
 #[derive(Debug, Clone, Default)]
@@ -48,7 +48,7 @@ impl Answer {
 }
 
 /// The binary under test, beside the test's own.
-pub fn godwit() -> PathBuf {
+pub(crate) fn godwit() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let found = own
         .ancestors()
@@ -192,6 +192,43 @@ impl World {
         pair
     }
 
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.data().join(name))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
+    /// Gets something from the management API; `None` while it is not there.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        let endpoint = self.file("endpoint");
+        let address = endpoint.trim_start_matches("http://");
+        let (code, body) = api::get(address, &self.file("token"), path)?;
+        (code == 200).then_some(body)
+    }
+
+    /// What is seen of the link of `east` and `west`, when there is one.
+    pub fn link(&self) -> Option<Value> {
+        let id = self.cache("east").id();
+        self.get(&format!("{id}/linkedServers/west/runtimeStatus"))
+    }
+
+    /// Waits until the link is healthy and in step.
+    pub fn until_healthy(&self) {
+        waiting::until_true("the link is healthy", || {
+            self.link().is_some_and(|link| {
+                link["healthy"] == true && link["provisioningState"] == "Succeeded"
+            })
+        });
+    }
+
+    /// The present geo-primary's name.
+    pub fn primary(&self) -> String {
+        waiting::until("the link tells its primary", || {
+            self.link()?["primary"].as_str().map(str::to_owned)
+        })
+    }
+
     /// The text of everybody's logs, for a failing test.
     pub fn logs(&self) -> String {
         let mut text = self.log();
@@ -210,7 +247,7 @@ impl World {
 }
 
 /// Runs a command of the command line on a data directory.
-pub fn run_in(data: &Path, arguments: &[&str]) -> Answer {
+fn run_in(data: &Path, arguments: &[&str]) -> Answer {
     let endpoint = fs::read_to_string(data.join("endpoint")).unwrap_or_default();
     let output = Command::new(godwit())
         .args(arguments)

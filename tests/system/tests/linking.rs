@@ -49,6 +49,61 @@ fn fill(c: &mut Connection) {
 
 const LIBRARY: &str = "#!lua name=lib\nredis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)";
 
+/// What happens after the full sync: transactions, scripts, functions, other databases, expiry.
+fn change(e: &mut Connection) {
+    let mut transaction = redis::pipe();
+    transaction
+        .atomic()
+        .cmd("INCR")
+        .arg("n")
+        .cmd("LPUSH")
+        .arg("list")
+        .arg("0");
+    transaction.exec(e).unwrap();
+    redis::cmd("EVAL")
+        .arg("return redis.call('SET', KEYS[1], redis.call('TIME')[2])")
+        .arg(1)
+        .arg("by-script")
+        .exec(e)
+        .unwrap();
+    redis::cmd("FCALL")
+        .arg("put")
+        .arg(1)
+        .arg("by-function")
+        .arg("yes")
+        .exec(e)
+        .unwrap();
+    redis::cmd("XACK")
+        .arg(&["stream", "group", "1-1"])
+        .exec(e)
+        .unwrap();
+    redis::cmd("SPOP").arg("set").exec(e).unwrap();
+    redis::pipe()
+        .cmd("SELECT")
+        .arg(3)
+        .cmd("SET")
+        .arg("third")
+        .arg(1)
+        .cmd("MOVE")
+        .arg("third")
+        .arg(5)
+        .exec(e)
+        .unwrap();
+    redis::pipe()
+        .cmd("SELECT")
+        .arg(0)
+        .cmd("SET")
+        .arg("short")
+        .arg(1)
+        .arg("PX")
+        .arg(50)
+        .cmd("SET")
+        .arg("last")
+        .arg("one")
+        .exec(e)
+        .unwrap();
+}
+
 fn replaces_and_brings_over(engine: &str) {
     let world = World::with(engine);
     let (east, west) = (
@@ -72,59 +127,7 @@ fn replaces_and_brings_over(engine: &str) {
         .unwrap();
     assert_eq!(former, None);
 
-    // What happens afterwards comes over too: transactions, scripts, functions, other databases.
-    let mut e = east.connect();
-    let mut transaction = redis::pipe();
-    transaction
-        .atomic()
-        .cmd("INCR")
-        .arg("n")
-        .cmd("LPUSH")
-        .arg("list")
-        .arg("0");
-    transaction.exec(&mut e).unwrap();
-    redis::cmd("EVAL")
-        .arg("return redis.call('SET', KEYS[1], redis.call('TIME')[2])")
-        .arg(1)
-        .arg("by-script")
-        .exec(&mut e)
-        .unwrap();
-    redis::cmd("FCALL")
-        .arg("put")
-        .arg(1)
-        .arg("by-function")
-        .arg("yes")
-        .exec(&mut e)
-        .unwrap();
-    redis::cmd("XACK")
-        .arg(&["stream", "group", "1-1"])
-        .exec(&mut e)
-        .unwrap();
-    redis::cmd("SPOP").arg("set").exec(&mut e).unwrap();
-    redis::pipe()
-        .cmd("SELECT")
-        .arg(3)
-        .cmd("SET")
-        .arg("third")
-        .arg(1)
-        .cmd("MOVE")
-        .arg("third")
-        .arg(5)
-        .exec(&mut e)
-        .unwrap();
-    redis::pipe()
-        .cmd("SELECT")
-        .arg(0)
-        .cmd("SET")
-        .arg("short")
-        .arg(1)
-        .arg("PX")
-        .arg(50)
-        .cmd("SET")
-        .arg("last")
-        .arg("one")
-        .exec(&mut e)
-        .unwrap();
+    change(&mut east.connect());
     waiting::until_true("the secondary has what the primary has", || {
         west.contents() == east.contents()
     });

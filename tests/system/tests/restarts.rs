@@ -28,20 +28,13 @@ fn get(cache: &Cache<'_>, key: &str) -> Option<String> {
     redis::cmd("GET")
         .arg(key)
         .query(&mut cache.connect())
-        .ok()
-        .flatten()
+        .unwrap()
 }
 
 fn until_equal(east: &Cache<'_>, west: &Cache<'_>) {
     waiting::until_true("both sides hold the same", || {
-        east.contents() == west.contents()
-    });
-}
-
-fn until_healthy(world: &World) {
-    waiting::until_true("the link is healthy", || {
-        let answer = world.run(&["link", "show", "east", "west"]);
-        answer.code == 0 && answer.json()["status"]["healthy"] == true
+        east.try_contents()
+            .is_some_and(|there| Some(there) == west.try_contents())
     });
 }
 
@@ -62,7 +55,7 @@ fn primary_dies(engine: &str) {
     assert_eq!(get(&east, "before").as_deref(), Some("1"));
     put(&east, "after", "2");
     until_equal(&east, &west);
-    until_healthy(&world);
+    world.until_healthy();
     // And once more, the other way round.
     processes::signal(after[0], Signal::KILL);
     waiting::until_true("the second replica has taken over", || {
@@ -82,7 +75,7 @@ fn secondary_dies(engine: &str) {
     waiting::until_true("the replica leads", || west.until_whole()[0] == before[1]);
     put(&east, "k", "2");
     until_equal(&east, &west);
-    until_healthy(&world);
+    world.until_healthy();
     assert_eq!(
         east.info("sync_full"),
         "2",
@@ -93,7 +86,7 @@ fn secondary_dies(engine: &str) {
     for pid in west.until_whole() {
         processes::signal(pid, Signal::KILL);
     }
-    until_healthy(&world);
+    world.until_healthy();
     until_equal(&east, &west);
 }
 
@@ -105,7 +98,7 @@ fn agents_die(engine: &str) {
     for region in ["eastus", "westus"] {
         world.kill_agent(region);
         put(&east, "k", region);
-        until_healthy(&world);
+        world.until_healthy();
         until_equal(&east, &west);
     }
     assert_eq!(
@@ -113,7 +106,7 @@ fn agents_die(engine: &str) {
         nodes,
         "the engines live on"
     );
-    world.ok(&["failover", "west", "--yes"]);
+    world.ok(&["failover", "west"]);
     put(&west, "k", "3");
     until_equal(&east, &west);
 }
@@ -124,10 +117,10 @@ fn control_dies(engine: &str) {
     let nodes = (east.until_whole(), west.until_whole());
     world.kill_control();
     put(&east, "k", "1");
-    until_healthy(&world);
+    world.until_healthy();
     until_equal(&east, &west);
     assert_eq!((east.until_whole(), west.until_whole()), nodes);
-    world.ok(&["failover", "west", "--yes"]);
+    world.ok(&["failover", "west"]);
 }
 
 fn kills_during_failover(engine: &str) {
@@ -135,27 +128,26 @@ fn kills_during_failover(engine: &str) {
     let (east, west) = world.linked_pair();
     let ledger = system::ledger::Ledger::start(2, &[east.client(), west.client()]);
     for round in 0..6 {
-        until_healthy(&world);
-        let shown = world.ok(&["link", "show", "east", "west"]).json();
-        let to = if shown["status"]["primary"] == "east" {
+        world.until_healthy();
+        let to = if world.primary() == "east" {
             &west
         } else {
             &east
         };
-        world.run(&["failover", to.name(), "--yes", "--no-wait"]);
+        world.run(&["failover", to.name(), "--no-wait"]);
         match round % 3 {
             0 => world.kill_agent("eastus"),
             1 => world.kill_agent("westus"),
             _ => world.kill_control(),
         }
         waiting::until_true("the link is made again, whichever way", || {
-            let answer = world.run(&["link", "show", "east", "west"]);
-            answer.code == 0 && answer.json()["status"]["provisioningState"] == "Succeeded"
+            world
+                .link()
+                .is_some_and(|link| link["provisioningState"] == "Succeeded")
         });
     }
-    until_healthy(&world);
-    let shown = world.ok(&["link", "show", "east", "west"]).json();
-    let primary = if shown["status"]["primary"] == "east" {
+    world.until_healthy();
+    let primary = if world.primary() == "east" {
         &east
     } else {
         &west
@@ -169,7 +161,7 @@ fn stop_and_start(engine: &str) {
     {
         let (east, west) = world.linked_pair();
         put(&east, "k", "1");
-        world.ok(&["failover", "west", "--yes"]);
+        world.ok(&["failover", "west"]);
         put(&west, "k", "2");
         until_equal(&east, &west);
         world.create("alone", "eastus");
@@ -183,14 +175,13 @@ fn stop_and_start(engine: &str) {
         world.cache("west"),
         world.cache("alone"),
     );
-    until_healthy(&world);
+    world.until_healthy();
     assert_eq!(west.endpoint(), endpoint);
     assert_eq!(get(&west, "k").as_deref(), Some("2"));
     assert_eq!(get(&alone, "solo").as_deref(), Some("1"));
     put(&west, "k", "3");
     until_equal(&east, &west);
-    let shown = world.ok(&["link", "show", "east", "west"]).json();
-    assert_eq!(shown["status"]["primary"], "west");
+    assert_eq!(world.primary(), "west");
 }
 
 fn tree_dies(engine: &str) {
@@ -206,7 +197,7 @@ fn tree_dies(engine: &str) {
             && processes::children(1, world.data().to_str().unwrap()).is_empty()
     });
     world.up();
-    until_healthy(&world);
+    world.until_healthy();
     assert_eq!(get(&world.cache("east"), "k").as_deref(), Some("1"));
 }
 
@@ -219,9 +210,9 @@ fn source_lost(engine: &str) {
         processes::signal(pid, Signal::KILL);
     }
     let reason = waiting::until("the link says what happened", || {
-        let shown = world.ok(&["link", "show", "east", "west"]).json();
-        let reasons = shown["status"]["reasons"].to_string();
-        (shown["status"]["healthy"] == false && reasons.contains("unlink")).then_some(reasons)
+        let link = world.link()?;
+        let reasons = link["reasons"].to_string();
+        (link["healthy"] == false && reasons.contains("unlink")).then_some(reasons)
     });
     assert!(reason.contains("east"), "{reason}");
     assert_eq!(
@@ -229,7 +220,7 @@ fn source_lost(engine: &str) {
         Some("1"),
         "it goes on serving its data"
     );
-    world.ok(&["failover", "west", "--yes"]);
+    world.ok(&["failover", "west"]);
     put(&west, "next", "2");
     until_equal(&east, &west);
     assert_eq!(get(&east, "precious").as_deref(), Some("1"));

@@ -1,6 +1,6 @@
 //! A shard's half of its link: wires the relay to the role, and reads what it does.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::INTERNAL_USER;
 use model::{
@@ -12,6 +12,8 @@ use relay::{
     Source,
 };
 
+use tokio::sync::watch;
+
 use super::Host;
 
 /// The link's half, as far as it is wired.
@@ -20,6 +22,7 @@ pub(super) struct LinkHalf {
     shard: ShardIndex,
     key: Option<ShardKey>,
     inbound: Option<Inbound>,
+    moves: Option<watch::Receiver<u64>>,
 }
 
 impl LinkHalf {
@@ -29,6 +32,7 @@ impl LinkHalf {
             shard,
             key: None,
             inbound: None,
+            moves: None,
         }
     }
 
@@ -71,6 +75,7 @@ impl LinkHalf {
                 None => Inbound::bind(tasks, any, key.clone(), credentials).await?,
             };
             inbound.hold();
+            self.moves = Some(inbound.subscribe());
             self.inbound = Some(inbound);
         }
         if let Some(inbound) = &self.inbound {
@@ -96,6 +101,17 @@ impl LinkHalf {
             }
         }
         Ok(self.inbound_address())
+    }
+
+    /// Resolves when the inbound half moved; never while there is none.
+    pub(super) async fn stirred(&mut self) {
+        let moved = match &mut self.moves {
+            Some(moves) => moves.changed().await.is_ok(),
+            None => false,
+        };
+        if !moved {
+            pending::<()>().await;
+        }
     }
 
     /// Serves the other region's inbound half from this engine.
@@ -216,6 +232,7 @@ impl LinkHalf {
         if let Some(inbound) = self.inbound.take() {
             inbound.stop().await;
         }
+        self.moves = None;
         self.key = None;
     }
 }

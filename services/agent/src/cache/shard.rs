@@ -81,6 +81,11 @@ impl ShardRunner {
             .is_some_and(|here| self.link.waiting_bytes(here) > 0)
     }
 
+    /// Resolves when the link moved.
+    pub(super) async fn stirred(&mut self) {
+        self.link.stirred().await;
+    }
+
     /// Takes over the engines that an earlier agent left running.
     pub(super) async fn adopt_engines(&mut self, store: &CacheStore, desired: &CacheDesired) {
         let known = store.shard(self.shard).applied.len();
@@ -302,6 +307,11 @@ impl ShardRunner {
                 .pick(&taken)
                 .map_err(|e| chain(&e).to_string())?;
             let kept = store.change(|file| file.service = Some(picked));
+            kept.map_err(|error| chain(&error).to_string())?;
+        }
+        if at_service && !saved && upstream == Some(Upstream::Inbound) {
+            // It starts with nothing: it has nothing to serve until it was in step again.
+            let kept = store.change(|file| file.in_step_once = None);
             kept.map_err(|error| chain(&error).to_string())?;
         }
         let config = self.node_config(store, desired, node, upstream, saved, at_service)?;
