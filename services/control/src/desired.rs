@@ -111,3 +111,11 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         keys: cache.keys.clone(),
     })
 }
+
+#[cfg(test)]
+impl Desired {
+    /// How many long polls wait for a region.
+    pub(crate) fn polls(&self, region: &Region) -> usize {
+        self.regions[region].receiver_count()
+    }
+}

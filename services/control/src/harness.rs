@@ -16,7 +16,10 @@ use parking_lot::Mutex;
 use psync::{Offset, Position};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
 use tower::ServiceExt as _;
 
 use crate::{Config, api, plane::Plane, run};
@@ -156,6 +159,7 @@ impl World {
     /// Stops everything; the store is free afterwards.
     pub(crate) async fn stop(self) {
         assert!(self.tasks.stop(Duration::from_secs(10)).await);
+        self.plane.store.close().await;
     }
 
     pub(crate) fn cache(&self, name: &str) -> String {
@@ -337,6 +341,8 @@ impl Agent {
     async fn run(self, service: Router) {
         let mut desired: Option<RegionDesired> = None;
         loop {
+            // When the control plane stops, its answers come without a wait.
+            yield_now().await;
             let after = desired
                 .as_ref()
                 .map_or_else(String::new, |d| format!("&after={}", d.generation));
@@ -427,12 +433,13 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
     };
     let stuck = behaviour.stuck || behaviour.no_engine;
     let standing = if stuck { ShardStanding::Starting } else { told };
-    let activity = match standing {
-        ShardStanding::Syncing => LinkActivity::FullSync {
+    let activity = if standing == ShardStanding::Syncing {
+        LinkActivity::FullSync {
             bytes: 250,
             total: Some(1_000),
-        },
-        _ => LinkActivity::Streaming,
+        }
+    } else {
+        LinkActivity::Streaming
     };
     let link = LinkObserved {
         connected: standing != ShardStanding::Cut,

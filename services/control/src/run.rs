@@ -186,6 +186,7 @@ impl Control {
         } = self;
         tracing::info!(address = %self.address, "The control plane serves its APIs");
         let parts = tasks.child();
+        let store = plane.store.clone();
         start(&plane, &parts);
         let service = api::service(plane);
         let stopping = parts.clone();
@@ -198,6 +199,7 @@ impl Control {
         if !parts.stop(GRACE).await {
             tracing::warn!("Some work of the control plane did not end in time");
         }
+        store.close().await;
     }
 }
 

@@ -37,8 +37,13 @@ pub(crate) struct Store {
 }
 
 struct Inner {
-    database: Mutex<Database>,
+    /// `None` once the store is closed.
+    open: Mutex<Option<Open>>,
     state: watch::Sender<Arc<State>>,
+}
+
+struct Open {
+    database: Database,
     // Dropped after the database, so that nobody opens it while it closes.
     _lock: DirectoryLock,
 }
@@ -69,9 +74,11 @@ impl Store {
         let mut database = Database::open(&directory.join(FILE), new_id)?;
         let (id, state) = database.load()?;
         let inner = Inner {
-            database: Mutex::new(database),
+            open: Mutex::new(Some(Open {
+                database,
+                _lock: lock,
+            })),
             state: watch::Sender::new(Arc::new(state)),
-            _lock: lock,
         };
         Ok(Self {
             id,
@@ -102,12 +109,23 @@ impl Store {
             .await
             .map_err(|_stopped| CommitError::Stopped)?
     }
+
+    /// Waits for the commits that are under way, then lets the directory go. Whoever still has a
+    /// handle can read and not write.
+    pub(crate) async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let closed = spawn_blocking(move || drop(inner.open.lock().take())).await;
+        if closed.is_err() {
+            tracing::debug!("The runtime is ending; the store closes with it");
+        }
+    }
 }
 
 impl Inner {
     fn commit(&self, change: &Change) -> Result<u64, CommitError> {
-        let mut database = self.database.lock();
-        let revision = database.commit(change)?;
+        let mut open = self.open.lock();
+        let open = open.as_mut().ok_or(CommitError::Stopped)?;
+        let revision = open.database.commit(change)?;
         let mut next = State::clone(&self.state.borrow());
         next.advance(change, revision);
         self.state.send_replace(Arc::new(next));

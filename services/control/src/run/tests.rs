@@ -4,6 +4,7 @@ use model::Secret;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 
 use super::*;
@@ -73,6 +74,7 @@ async fn serves_on_its_address_until_it_is_told_to_stop() {
         .await
         .unwrap();
     let address = control.address();
+    let plane = Arc::clone(&control.plane);
     let tasks = Tasks::new();
     tasks.spawn_until_done("control", control.run(tasks.child()));
     let answer = ask(address, "/subscriptions?api-version=2022-12-01", TOKEN).await;
@@ -86,6 +88,12 @@ async fn serves_on_its_address_until_it_is_told_to_stop() {
         "GET /agents/v1/desired?region=eastus&after=1&wait_ms=60000 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {AGENT_TOKEN}\r\n\r\n"
     );
     idle.write_all(poll.as_bytes()).await.unwrap();
+    let arrived = async {
+        while plane.desired.polls(&config(dir.path()).regions[0]) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), arrived).await.unwrap();
     assert!(tasks.stop(Duration::from_secs(10)).await, "did not stop");
     let mut rest = String::new();
     idle.read_to_string(&mut rest).await.unwrap();

@@ -175,7 +175,9 @@ async fn two_control_planes_cannot_have_one_store() {
             .contains("in use by another control plane"),
         "{refused}"
     );
-    drop(held);
+    held.close().await;
+    let late = held.commit(Change::new().insert(&group("a"))).await;
+    assert!(matches!(late, Err(CommitError::Stopped)), "{late:?}");
     assert!(open(dir.path()).await.is_ok());
 }
 
@@ -246,7 +248,17 @@ async fn a_full_disk_refuses_and_heals() {
         display_name: name.repeat(200_000),
         tenant: String::new(),
     };
-    store.inner.database.lock().limit_pages(8);
+    let limit = |pages| {
+        store
+            .inner
+            .open
+            .lock()
+            .as_ref()
+            .unwrap()
+            .database
+            .limit_pages(pages)
+    };
+    limit(8);
     let full = store
         .commit(Change::new().insert(&big("x")))
         .await
@@ -254,7 +266,7 @@ async fn a_full_disk_refuses_and_heals() {
     assert!(matches!(full, CommitError::Full { .. }), "{full:?}");
     assert!(full.to_string().contains("disk is full"));
     assert_eq!(store.state().revision, 0);
-    store.inner.database.lock().limit_pages(100_000);
+    limit(100_000);
     assert_eq!(
         store.commit(Change::new().insert(&big("x"))).await.unwrap(),
         1

@@ -153,10 +153,10 @@ async fn a_moved_relay_reaches_the_other_region() {
     west.set(|b| b.silent = true);
     let source = |answer: &Answer| {
         let desired: RegionDesired = serde_json::from_value(answer.body.clone()).unwrap();
-        match &desired.caches[0].role {
-            GeoRole::Secondary { source, .. } => *source,
-            role => panic!("{role:?}"),
-        }
+        let GeoRole::Secondary { source, .. } = &desired.caches[0].role else {
+            panic!("{desired:?}")
+        };
+        *source
     };
     let there = desired(&world, "region=westus").await;
     assert_eq!(source(&there).unwrap().port(), 7000);
@@ -220,9 +220,15 @@ async fn a_promotion_is_decided_once_and_told_at_once() {
     );
     assert_eq!(world.revision(), before);
 
-    let generation = desired(&world, "region=westus").await.body["generation"]
-        .as_u64()
-        .unwrap();
+    let published = || {
+        let watched = world.plane.desired.watch(&region("westus")).unwrap();
+        let desired = watched.borrow().clone();
+        matches!(desired.caches[0].role, GeoRole::Taking { .. }).then_some(desired.generation)
+    };
+    world
+        .until("west is told to take over", || published().is_some())
+        .await;
+    let generation = published().unwrap();
     let poll = format!("region=westus&after={generation}&wait_ms=10000");
     let (told, (one, other)) = tokio::join!(desired(&world, &poll), async {
         tokio::join!(ask(link.clone(), 1, 1), ask(link.clone(), 1, 1))

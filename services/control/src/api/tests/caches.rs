@@ -62,7 +62,7 @@ async fn a_cache_is_created_as_az_does_it() {
 }
 
 #[tokio::test]
-async fn lists_keys_and_names() {
+async fn lists_and_keys() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
     let path = world.cache("east");
@@ -126,6 +126,13 @@ async fn lists_keys_and_names() {
         fresh.body
     );
 
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn names_are_checked_before_they_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_caches(dir.path()).await;
     let check = format!(
         "{}/providers/Microsoft.Cache/CheckNameAvailability",
         world.sub

@@ -22,7 +22,7 @@ impl World {
         LinkRecord::clone(self.plane.store.state().links.iter().next().unwrap())
     }
 
-    async fn refuses(&self, answer: &Answer, status: StatusCode, words: &str, before: u64) {
+    fn refuses(&self, answer: &Answer, status: StatusCode, words: &str, before: u64) {
         assert_eq!(answer.status, status, "{answer:?}");
         assert!(answer.message().contains(words), "{}", answer.message());
         assert_eq!(self.revision(), before, "a refused request writes nothing");
@@ -75,14 +75,12 @@ async fn two_caches_are_linked_as_az_does_it() {
         made.header("azure-asyncoperation")
     );
     let busy = world.link("west", "east", "Secondary").await;
-    world
-        .refuses(
-            &busy,
-            StatusCode::CONFLICT,
-            "the link is Syncing",
-            world.revision(),
-        )
-        .await;
+    world.refuses(
+        &busy,
+        StatusCode::CONFLICT,
+        "the link is Syncing",
+        world.revision(),
+    );
 
     west.set(|b| b.secondary = None);
     world.done(&made).await;
@@ -159,14 +157,12 @@ async fn a_failover_under_way_is_followed_by_its_friends_and_refused_to_its_riva
         asked.header("azure-asyncoperation")
     );
     let rival = world.link("east", "west", "Secondary").await;
-    world
-        .refuses(
-            &rival,
-            StatusCode::CONFLICT,
-            "a failover to `west` is under way",
-            before,
-        )
-        .await;
+    world.refuses(
+        &rival,
+        StatusCode::CONFLICT,
+        "a failover to `west` is under way",
+        before,
+    );
     let told = || matches!(world.record().phase, LinkPhase::HandingOff { .. });
     assert!(told());
     west.set(|b| b.never_takes = false);
@@ -243,14 +239,12 @@ async fn unlinking_frees_first_the_primary_then_the_secondary() {
         let again = unlink(&world, other, own).await;
         assert_eq!(again.header("location"), going.header("location"));
         let relink = world.link("east", "west", "Secondary").await;
-        world
-            .refuses(
-                &relink,
-                StatusCode::CONFLICT,
-                "being unlinked",
-                world.revision(),
-            )
-            .await;
+        world.refuses(
+            &relink,
+            StatusCode::CONFLICT,
+            "being unlinked",
+            world.revision(),
+        );
 
         west.set(|b| b.silent = true);
         east.set(|b| b.silent = false);
@@ -291,7 +285,7 @@ async fn unlinking_frees_first_the_primary_then_the_secondary() {
 #[tokio::test]
 async fn unmet_prerequisites_are_told_together() {
     let dir = tempfile::tempdir().unwrap();
-    let (world, _east, west) = World::with_caches(dir.path()).await;
+    let (world, _east, _west) = World::with_caches(dir.path()).await;
     let basic = json!({"location": "eastus", "properties": {"sku": {"name": "Basic", "family": "C", "capacity": 1}}});
     world
         .done(&world.put(&world.cache("basic"), basic).await)
@@ -306,18 +300,14 @@ async fn unmet_prerequisites_are_told_together() {
 
     let refused = world.link("basic", "west", "Secondary").await;
     assert_eq!(refused.code(), "InvalidRequestBody");
-    world
-        .refuses(
-            &refused,
-            StatusCode::BAD_REQUEST,
-            "Cannot create geo-replication link, since the cache `basic` is in the Basic tier",
-            before,
-        )
-        .await;
+    world.refuses(
+        &refused,
+        StatusCode::BAD_REQUEST,
+        "Cannot create geo-replication link, since the cache `basic` is in the Basic tier",
+        before,
+    );
     let refused = world.link("big", "west", "Secondary").await;
-    world
-        .refuses(&refused, StatusCode::BAD_REQUEST, "has 2 replicas", before)
-        .await;
+    world.refuses(&refused, StatusCode::BAD_REQUEST, "has 2 replicas", before);
     assert_eq!(
         refused
             .message()
@@ -334,37 +324,35 @@ async fn unmet_prerequisites_are_told_together() {
     );
     for role in ["Primary", "Secondary"] {
         let itself = world.link("east", "east", role).await;
-        world
-            .refuses(&itself, StatusCode::BAD_REQUEST, "linked to itself", before)
-            .await;
+        world.refuses(&itself, StatusCode::BAD_REQUEST, "linked to itself", before);
     }
     let absent = world.link("east", "west9", "Secondary").await;
-    world
-        .refuses(&absent, StatusCode::NOT_FOUND, "west9", before)
-        .await;
+    world.refuses(&absent, StatusCode::NOT_FOUND, "west9", before);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn link_requests_must_be_whole_and_agree_with_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, west) = World::with_caches(dir.path()).await;
+    let before = world.revision();
     let path = format!("{}/linkedServers/west", world.cache("east"));
-    let other = world
-        .put(&path, world.link_body("basic", "Secondary"))
-        .await;
-    world
-        .refuses(
-            &other,
-            StatusCode::BAD_REQUEST,
-            "the path names the cache `west`",
-            before,
-        )
-        .await;
+    let other = world.put(&path, world.link_body("east", "Secondary")).await;
+    world.refuses(
+        &other,
+        StatusCode::BAD_REQUEST,
+        "the path names the cache `west`",
+        before,
+    );
     let mut elsewhere = world.link_body("west", "Secondary");
     elsewhere["properties"]["linkedRedisCacheLocation"] = json!("Japan East");
     let elsewhere = world.put(&path, elsewhere).await;
-    world
-        .refuses(
-            &elsewhere,
-            StatusCode::BAD_REQUEST,
-            "says 'Japan East'",
-            before,
-        )
-        .await;
+    world.refuses(
+        &elsewhere,
+        StatusCode::BAD_REQUEST,
+        "says 'Japan East'",
+        before,
+    );
     for (field, words) in [
         (
             "linkedRedisCacheId",
@@ -379,9 +367,7 @@ async fn unmet_prerequisites_are_told_together() {
         let mut body = world.link_body("west", "Secondary");
         body["properties"].as_object_mut().unwrap().remove(field);
         let refused = world.put(&path, body).await;
-        world
-            .refuses(&refused, StatusCode::BAD_REQUEST, words, before)
-            .await;
+        world.refuses(&refused, StatusCode::BAD_REQUEST, words, before);
     }
     west.set(|b| b.silent = true);
     // Older than what counts as heard from: as if the agent had been silent for long.
@@ -390,14 +376,12 @@ async fn unmet_prerequisites_are_told_together() {
         .observations
         .forget(&crate::harness::region("westus"));
     let unseen = world.link("east", "west", "Secondary").await;
-    world
-        .refuses(
-            &unseen,
-            StatusCode::BAD_REQUEST,
-            "the engine version of the cache `west` is not known",
-            before,
-        )
-        .await;
+    world.refuses(
+        &unseen,
+        StatusCode::BAD_REQUEST,
+        "the engine version of the cache `west` is not known",
+        before,
+    );
     world.stop().await;
 }
 
@@ -409,12 +393,15 @@ async fn linked_caches_keep_their_shape() {
     world.done(&third).await;
     let before = world.revision();
     let link = world.link("east", "west3", "Secondary").await;
-    world.refuses(&link, StatusCode::BAD_REQUEST, "Cannot create geo-replication link, since this cache is already linked to another cache.", before).await;
+    world.refuses(
+        &link,
+        StatusCode::BAD_REQUEST,
+        "Cannot create geo-replication link, since this cache is already linked to another cache.",
+        before,
+    );
     for name in ["east", "west"] {
         let deleted = world.delete(&world.cache(name)).await;
-        world
-            .refuses(&deleted, StatusCode::CONFLICT, "Unlink them first", before)
-            .await;
+        world.refuses(&deleted, StatusCode::CONFLICT, "Unlink them first", before);
         for (properties, words) in [
             (
                 json!({"sku": {"name": "Premium", "family": "P", "capacity": 2}}),
@@ -429,9 +416,7 @@ async fn linked_caches_keep_their_shape() {
         ] {
             let body = json!({ "properties": properties });
             let refused = world.ask("PATCH", &world.cache(name), Some(body)).await;
-            world
-                .refuses(&refused, StatusCode::BAD_REQUEST, words, before)
-                .await;
+            world.refuses(&refused, StatusCode::BAD_REQUEST, words, before);
         }
     }
     let same = json!({"tags": {"a": "b"}, "properties": {
@@ -455,14 +440,12 @@ async fn caches_of_different_sizes_can_be_linked_but_not_failed_over() {
     world.done(&made).await;
     let refused = world.link("west", "east", "Secondary").await;
     assert_eq!(refused.code(), "InvalidRequestBody");
-    world
-        .refuses(
-            &refused,
-            StatusCode::BAD_REQUEST,
-            "both caches must be the same size to fail over",
-            world.revision(),
-        )
-        .await;
+    world.refuses(
+        &refused,
+        StatusCode::BAD_REQUEST,
+        "both caches must be the same size to fail over",
+        world.revision(),
+    );
     world.stop().await;
 }
 
@@ -558,14 +541,12 @@ async fn health_is_told_in_sentences() {
     west.set(|b| b.secondary = Some(ShardStanding::Cut));
     told(&world, "`west` has no connection to `east`", "Unhealthy").await;
     let refused = world.link("west", "east", "Secondary").await;
-    world
-        .refuses(
-            &refused,
-            StatusCode::CONFLICT,
-            "Cannot fail over, since",
-            world.revision(),
-        )
-        .await;
+    world.refuses(
+        &refused,
+        StatusCode::CONFLICT,
+        "Cannot fail over, since",
+        world.revision(),
+    );
     east.set(|b| b.primary = Some(ShardStanding::Lost));
     told(
         &world,
