@@ -26,10 +26,13 @@ impl<'a> Cache<'a> {
         self.name
     }
 
-    /// Its resource ID.
+    /// Its resource ID; asked again while the control plane is being started again.
     pub fn id(&self) -> String {
-        let shown = self.world.ok(&["cache", "show", self.name]).json();
-        shown["id"].as_str().unwrap().to_owned()
+        waiting::until("the cache's resource", || {
+            let shown = self.world.run(&["cache", "show", self.name]);
+            let shown = (shown.code == 0).then(|| shown.json())?;
+            Some(shown["id"].as_str()?.to_owned())
+        })
     }
 
     /// What is seen of it now.

@@ -12,6 +12,11 @@ const FULL_LOOK: Duration = Duration::from_millis(400);
 /// A pause of client writes ends by itself after this long, should the agent die.
 const PAUSE: Duration = Duration::from_secs(15);
 
+/// How long a replica must have been connected before the stream is sure to flow. After a diskless
+/// full sync the engine sends none before an acknowledgement that the replica gives once a second:
+/// until then it says that it is connected, and misses every write.
+const FED_AFTER: Duration = Duration::from_millis(1_200);
+
 /// A node's place: there is one for each node that a shard has, or ever had.
 #[derive(Default)]
 pub(super) struct Slot {
@@ -21,6 +26,7 @@ pub(super) struct Slot {
     pub(super) figures: Figures,
     replication: Option<Replication>,
     looked: Option<Instant>,
+    connected_since: Option<Instant>,
     paused: Option<Instant>,
     serves_stale: Option<bool>,
 }
@@ -88,6 +94,11 @@ impl Slot {
         };
         match seen {
             Ok(replication) => {
+                if !is_connected(&replication) {
+                    self.connected_since = None;
+                } else if self.connected_since.is_none() {
+                    self.connected_since = Some(Instant::now());
+                }
                 self.replication = Some(replication);
                 Look::Answered
             }
@@ -125,6 +136,19 @@ impl Slot {
         })
     }
 
+    /// A primary, or a replica that is connected and past any full sync.
+    pub(super) fn is_connected(&self) -> bool {
+        !self.figures.loading && self.connected_since.is_some()
+    }
+
+    /// Connected for long enough to be sure that every write arrives.
+    pub(super) fn is_fed(&self) -> bool {
+        self.is_connected()
+            && self
+                .connected_since
+                .is_some_and(|at| at.elapsed() >= FED_AFTER)
+    }
+
     pub(super) async fn pause(&mut self) -> Result<(), CommandError> {
         if let Some(node) = &self.node {
             node.pause_writes(PAUSE).await?;
@@ -150,6 +174,17 @@ impl Slot {
             self.serves_stale = Some(stale);
         }
         Ok(())
+    }
+}
+
+fn is_connected(seen: &Replication) -> bool {
+    match &seen.role {
+        EngineRole::Primary => true,
+        EngineRole::Replica {
+            link_up,
+            sync_in_progress,
+            ..
+        } => *link_up && !*sync_in_progress,
     }
 }
 

@@ -498,21 +498,18 @@ impl ShardRunner {
     fn describe(&mut self, store: &CacheStore, desired: &CacheDesired, standing: &ShardStanding) {
         let leader = usize::from(store.shard(self.shard).memory.leader);
         let nodes = self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let seen = slot.replication()?;
-            let in_step = match &seen.role {
-                engine::EngineRole::Primary => true,
-                engine::EngineRole::Replica {
-                    link_up,
-                    sync_in_progress,
-                    ..
-                } => *link_up && !*sync_in_progress,
-            };
+            slot.replication()?;
+            let leads = index == leader;
             Some(NodeObserved {
                 index: node_index(index)?,
                 pid: slot.pid(),
                 address: slot.address(),
-                leads: index == leader,
-                in_step: in_step && !slot.figures.loading,
+                leads,
+                in_step: if leads {
+                    slot.is_connected()
+                } else {
+                    slot.is_fed()
+                },
             })
         });
         let nodes = nodes.collect();
