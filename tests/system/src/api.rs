@@ -1,4 +1,4 @@
-//! The management API as bytes: one GET, without a client that could hide anything.
+//! The management API as bytes: one request, without a client that could hide anything.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,14 +8,21 @@ use std::{
 
 use serde_json::Value;
 
-/// Gets a resource: the status code and the body, when there is an answer.
-pub(crate) fn get(address: &str, token: &str, path: &str) -> Option<(u16, Value)> {
+/// Sends a request: the status code and the body, when there is an answer.
+pub(crate) fn send(
+    address: &str,
+    token: &str,
+    (method, path): (&str, &str),
+    body: Option<&Value>,
+) -> Option<(u16, Value)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .ok()?;
+    let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
-        "GET {path}?api-version=2024-11-01 HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        "{method} {path}?api-version=2024-11-01 HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();

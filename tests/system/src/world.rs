@@ -20,6 +20,8 @@ pub struct Start {
     pub engine: String,
     /// More arguments for `godwit up`.
     pub more: Vec<String>,
+    /// Where to make the world's directory, instead of the system's place for such.
+    pub within: Option<PathBuf>,
 }
 
 /// A running `godwit up`.
@@ -62,13 +64,18 @@ impl World {
     pub fn with(engine: &str) -> Self {
         Self::start(Start {
             engine: engine.to_owned(),
-            more: vec![],
+            ..Start::default()
         })
     }
 
     /// Starts a world and waits until it is up.
     pub fn start(start: Start) -> Self {
-        let directory = tempfile::Builder::new().prefix("godwit").tempdir().unwrap();
+        let mut builder = tempfile::Builder::new();
+        let directory = match &start.within {
+            Some(within) => builder.prefix("w").tempdir_in(within),
+            None => builder.prefix("godwit").tempdir(),
+        };
+        let directory = directory.unwrap();
         let mut world = Self {
             directory,
             start,
@@ -76,6 +83,25 @@ impl World {
         };
         world.up();
         world
+    }
+
+    /// Runs `godwit up` that must not come up; gives what it says.
+    pub fn refused_to_start(data: &Path, arguments: &[&str]) -> String {
+        let listens = arguments.contains(&"--listen");
+        let output = Command::new(godwit())
+            .args(["up", "--addresses", "ports", "--data"])
+            .arg(data)
+            .args(arguments)
+            .args(if listens {
+                &[][..]
+            } else {
+                &["--listen", "127.0.0.1:0"]
+            })
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
     }
 
     /// Its data directory.
@@ -199,11 +225,16 @@ impl World {
             .to_owned()
     }
 
-    /// Gets something from the management API; `None` while it is not there.
-    pub fn get(&self, path: &str) -> Option<Value> {
+    /// Sends a request to the management API; `None` while nobody answers.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let endpoint = self.file("endpoint");
         let address = endpoint.trim_start_matches("http://");
-        let (code, body) = api::get(address, &self.file("token"), path)?;
+        api::send(address, &self.file("token"), (method, path), body)
+    }
+
+    /// Gets something from the management API; `None` while it is not there.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        let (code, body) = self.send("GET", path, None)?;
         (code == 200).then_some(body)
     }
 
