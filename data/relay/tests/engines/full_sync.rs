@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     node::Node,
-    rig::{Rig, write_some},
+    rig::{Rig, key, source, write_some},
 };
 
 both! {
@@ -26,6 +26,7 @@ both! {
     of_an_empty_primary,
     cut_in_the_middle,
     loaded_from_the_socket,
+    nothing_follows_the_mark_too_early,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -233,4 +234,26 @@ async fn loaded_from_the_socket(kind: EngineKind) {
     let options = [("repl-diskless-load", "swapdb")];
     let rig = Rig::new(kind, &options).await;
     sync(&rig, None).await;
+}
+
+async fn nothing_follows_the_mark_too_early(kind: EngineKind) {
+    let rig = Rig::new(kind, &[("repl-diskless-sync", "yes")]).await;
+    write_some(&rig.primary, 0, 100);
+    rig.outbound.serve(key(), source(&rig.primary, 1));
+    rig.replicate();
+    rig.eventually("the engine asks", || rig.inb().engine.is_some())
+        .await;
+    // It will read the snapshot, its mark and what came behind it in one piece.
+    rig.secondary.freeze();
+    rig.inbound.follow(rig.peer(1));
+    rig.eventually("the snapshot is sent", || rig.out().sent.is_some())
+        .await;
+    write_some(&rig.primary, 100, 100);
+    let sent = || rig.out().sent == Some(rig.primary.position());
+    rig.eventually("the stream is sent behind it", sent).await;
+    rig.secondary.thaw();
+    rig.until_streaming().await;
+    rig.until_equal().await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
+    rig.stop().await;
 }

@@ -14,6 +14,8 @@ both! {
     a_barrier_is_told_again_after_a_cut,
     who_does_not_stand_at_the_barrier_is_refused,
     a_lifted_fence_changes_nothing,
+    an_engine_that_drops_its_replicas_is_let_go,
+    a_barrier_elsewhere_is_not_told,
 }
 
 async fn a_held_engine_waits(kind: EngineKind) {
@@ -215,6 +217,76 @@ async fn a_lifted_fence_changes_nothing(kind: EngineKind) {
     rig.primary.run("CLIENT KILL TYPE replica");
     rig.primary.run("SET after kill");
     rig.outbound.unfence(&key());
+    rig.until_equal().await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
+    rig.stop().await;
+}
+
+async fn an_engine_that_drops_its_replicas_is_let_go(kind: EngineKind) {
+    let rig = Rig::new(kind, &[]).await;
+    rig.link();
+    rig.until_streaming().await;
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    let own = Inbound::bind(&rig.tasks, ANY, key(), credentials())
+        .await
+        .unwrap();
+    let connections = rig.wan.connections();
+    rig.outbound.fence(&key(), None);
+    replicate(&rig.primary, own.address());
+    rig.eventually("the engine is fenced", || own.status().engine.is_some())
+        .await;
+    rig.primary.run("CLIENT KILL TYPE replica");
+    let dropped = || rig.primary.count("connected_slaves") == 0;
+    rig.eventually("the replica is dropped", dropped).await;
+    let barrier = Barrier {
+        attempt: 9,
+        position: rig.primary.position(),
+    };
+    rig.outbound.fence(&key(), Some(barrier));
+    rig.eventually("the barrier arrives", || rig.inb().barrier == Some(barrier))
+        .await;
+    assert_eq!(
+        rig.wan.connections(),
+        connections,
+        "the session stayed open"
+    );
+    assert_eq!(rig.secondary.position(), barrier.position);
+    rig.stop().await;
+}
+
+async fn a_barrier_elsewhere_is_not_told(kind: EngineKind) {
+    let rig = Rig::new(kind, &[("repl-ping-replica-period", "3600")]).await;
+    rig.link();
+    rig.until_streaming().await;
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    let stands = rig.secondary.position();
+    let mut barrier = Barrier {
+        attempt: 1,
+        position: stands,
+    };
+    barrier.position.offset = stands.offset.advanced(14);
+    rig.outbound.fence(&key(), None);
+    rig.outbound.fence(&key(), Some(barrier));
+    let told = || {
+        let why = rig.inb().last_error.unwrap_or_default();
+        why.contains(&format!(
+            "fenced at {} and you have {stands}",
+            barrier.position
+        ))
+    };
+    rig.eventually("both positions are told", told).await;
+    let (out, inb) = (rig.out(), rig.inb());
+    assert_eq!((out.barrier_sent, inb.barrier), (None, None));
+    let refused = || {
+        rig.out()
+            .last_error
+            .is_some_and(|why| why.contains("fenced at"))
+    };
+    assert!(refused(), "{out:?}");
+    rig.outbound.unfence(&key());
+    rig.until_streaming().await;
     rig.until_equal().await;
     assert_eq!(rig.primary.count("sync_full"), 1);
     rig.stop().await;
