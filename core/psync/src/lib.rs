@@ -25,7 +25,7 @@ mod replica_side;
 pub use framing::{EofMark, Framing, ParseEofMarkError};
 pub use login::Login;
 pub use position::{Offset, ParseReplicationIdError, Position, ReplicationId};
-pub use primary_side::{
-    Command, PrimarySide, ProtocolError, answer_continue, answer_full_sync, answer_later,
+pub use primary_side::{Command, PrimarySide, ProtocolError, answer_continue, answer_full_sync};
+pub use replica_side::{
+    Event, Handshake, ReplicaSide, SourceError, Step, acknowledgement, pause_takeover,
 };
-pub use replica_side::{Event, Handshake, ReplicaSide, SourceError, Step, acknowledgement};

@@ -214,11 +214,5 @@ pub fn answer_full_sync(position: &Position, framing: &Framing) -> Bytes {
     text.into()
 }
 
-/// What tells a replica to come again: it keeps its position and its data.
-#[must_use]
-pub fn answer_later() -> Bytes {
-    Bytes::from_static(b"-NOMASTERLINK the other region is not connected yet\r\n")
-}
-
 #[cfg(test)]
 mod tests;

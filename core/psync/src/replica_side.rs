@@ -341,6 +341,23 @@ pub fn acknowledgement(applied: Offset) -> Bytes {
     out.into()
 }
 
+/// The commands by which a replica takes a pause of clients over: ends whichever there is, and
+/// pauses writes for `ms` milliseconds instead. Sent in one piece, no write comes between.
+///
+/// While a client's `CLIENT PAUSE … ALL` lasts, an engine runs commands for replicas alone. It
+/// drops a replica that it would have to answer, which `CLIENT REPLY SKIP` avoids (`networking.c`).
+#[must_use]
+pub fn pause_takeover(ms: u64) -> Bytes {
+    let mut out = Vec::with_capacity(192);
+    let ms = ms.to_string();
+    let skip: [&[u8]; 3] = [b"CLIENT", b"REPLY", b"SKIP"];
+    write_command(&mut out, &skip);
+    write_command(&mut out, &[b"CLIENT", b"UNPAUSE"]);
+    write_command(&mut out, &skip);
+    write_command(&mut out, &[b"CLIENT", b"PAUSE", ms.as_bytes(), b"WRITE"]);
+    out.into()
+}
+
 fn greeting(handshake: &Handshake) -> (VecDeque<Step>, Bytes) {
     let mut steps = VecDeque::new();
     let mut out = Vec::new();
