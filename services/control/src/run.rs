@@ -13,7 +13,7 @@ use crate::{
     plane::Plane,
     reconciler,
     records::SubscriptionRecord,
-    store::{Change, CommitError, Store},
+    store::{Change, CommitError, State, Store},
 };
 
 /// Why a control plane cannot start.
@@ -214,12 +214,16 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     });
 }
 
-/// Derives desired state anew after every commit.
+/// Derives desired state anew after every commit that can change it.
 async fn publish(plane: Arc<Plane>) {
     let mut states = plane.store.watch();
+    let mut derived: Option<Arc<State>> = None;
     loop {
         let state = Arc::clone(&states.borrow_and_update());
-        plane.desired.refresh(&state);
+        if !derived.is_some_and(|derived| derived.same_for_agents(&state)) {
+            plane.desired.refresh(&state);
+        }
+        derived = Some(state);
         if states.changed().await.is_err() {
             return;
         }

@@ -59,6 +59,14 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Tells whether agents have the same to do as in `other`, by a glance: nothing that desired
+    /// state is derived from was written in between.
+    pub(crate) fn same_for_agents(&self, other: &Self) -> bool {
+        self.caches.same(&other.caches)
+            && self.links.same(&other.links)
+            && self.agents.same(&other.agents)
+    }
+
     /// Follows a commit that went through.
     pub(super) fn advance(&mut self, change: &Change, revision: u64) {
         for (key, value) in &change.writes {
@@ -131,6 +139,11 @@ pub(crate) struct Table<T>(Arc<BTreeMap<Key, Versioned<T>>>);
 impl<T> Table<T> {
     pub(crate) fn get(&self, key: &Key) -> Option<&Versioned<T>> {
         self.0.get(key)
+    }
+
+    /// Tells whether nothing was written between this table and `other`.
+    fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The records whose key begins with `prefix`, by key.
