@@ -176,6 +176,7 @@ mod tests {
     use super::*;
     use crate::Tier;
 
+    #[expect(clippy::unwrap_in_result, reason = "P1 exists")]
     fn settings(pairs: &[(&str, &str)]) -> Result<EngineSettings, ConfigurationError> {
         let map = pairs
             .iter()

@@ -166,6 +166,12 @@ pub enum Step {
         /// The node.
         node: u8,
     },
+    /// Take over whichever pause a client asked for: while one of all commands lasts, the engine
+    /// answers nobody, and cannot be fenced.
+    TakePauseOver {
+        /// The node.
+        node: u8,
+    },
     /// Let clients go on.
     Resume {
         /// The node.

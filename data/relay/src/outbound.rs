@@ -103,6 +103,16 @@ impl Outbound {
         self.set_fence(key, Fence::Open);
     }
 
+    /// Has the geo-primary's engine end whichever pause of clients there is, and pause writes for
+    /// some seconds instead. While a client's `CLIENT PAUSE … ALL` lasts, an engine answers nobody;
+    /// the connection of the shard's session is the one that it still obeys. Without a session
+    /// nothing happens.
+    pub fn take_pause_over(&self, key: &ShardKey) {
+        if let Some(shard) = self.shard(key) {
+            shard.take_pause_over();
+        }
+    }
+
     /// What happens on a shard; `None` when it is not served.
     #[must_use]
     pub fn status(&self, key: &ShardKey) -> Option<OutboundStatus> {

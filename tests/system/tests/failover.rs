@@ -1,10 +1,13 @@
 //! Planned failover: no acknowledged write is lost or doubled, and no full sync is needed.
 
-use system::{Cache, World, ledger::Ledger, with_both_engines};
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use system::{Cache, World, ledger::Ledger, waiting, with_both_engines};
 
 with_both_engines! {
     twenty_failovers_under_load_lose_nothing_and_resync_partially => back_and_forth;
     a_failover_of_the_present_primary_is_refused => wrong_way_round;
+    a_primary_that_a_client_paused_fails_over_and_the_new_one_takes_writes => paused;
 }
 
 /// Full syncs that a cache's leading engine has given, to anybody.
@@ -50,4 +53,30 @@ fn wrong_way_round(engine: &str) {
     let said = world.refused(&["failover", alone.name()]);
     assert!(said.contains("not linked"), "{said}");
     assert_eq!(world.primary(), east.name());
+}
+
+/// Users of the managed service are told to pause clients before a failover, and need not end the
+/// pause afterwards.
+fn paused(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    world.until_healthy();
+    let mut e = east.connect();
+    redis::cmd("SET").arg("k").arg("1").exec(&mut e).unwrap();
+    redis::cmd("CLIENT")
+        .arg("PAUSE")
+        .arg(1_800_000)
+        .exec(&mut e)
+        .unwrap();
+    world.ok(&["failover", "west"]);
+    let mut w = west.connect();
+    let value: String = redis::cmd("GET").arg("k").query(&mut w).unwrap();
+    assert_eq!(value, "1");
+    redis::cmd("SET").arg("k").arg("2").exec(&mut w).unwrap();
+    waiting::until_true("the old primary follows", || {
+        redis::cmd("GET")
+            .arg("k")
+            .query::<String>(&mut e)
+            .is_ok_and(|value| value == "2")
+    });
 }

@@ -128,5 +128,5 @@ fn engines_must_be_interchangeable_in_both_directions() {
             engine: None,
         },
     );
-    assert_eq!(unknown, [Unmet::EngineUnknown(s.id.clone())]);
+    assert_eq!(unknown, [Unmet::EngineUnknown(s.id)]);
 }

@@ -20,7 +20,11 @@ pub(super) fn leader(now: &Situation<'_>) -> Leader {
         .unwrap_or(NodeView::Down)
     {
         NodeView::Up(facts) => Leader::Up(index, facts),
-        NodeView::Silent => Leader::Missing(vec![], ShardStanding::Silent),
+        NodeView::Silent => {
+            let asked = matches!(now.role, GeoRole::Yielding { .. });
+            let steps = asked.then_some(Step::TakePauseOver { node: index });
+            Leader::Missing(steps.into_iter().collect(), ShardStanding::Silent)
+        }
         NodeView::Down => succession(now),
     }
 }

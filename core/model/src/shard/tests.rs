@@ -477,6 +477,18 @@ fn a_silent_leader_is_not_replaced() {
 }
 
 #[test]
+fn a_leader_that_a_client_paused_is_reached_in_a_handoff() {
+    let m = memory(Stance::Primary);
+    let plan = ask(
+        &yielding(),
+        &m,
+        &[NodeView::Silent, IN_STEP],
+        LinkView::default(),
+    );
+    assert_eq!(plan.steps, [Step::TakePauseOver { node: 0 }]);
+}
+
+#[test]
 fn nodes_beyond_the_wanted_number_are_retired() {
     let m = ShardMemory {
         leader: 2,

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use psync::{Event, Framing, Offset, Position, acknowledgement};
+use psync::{Event, Framing, Offset, Position, acknowledgement, pause_takeover};
 use tokio::{
     io::AsyncWriteExt as _,
     net::tcp::OwnedWriteHalf,
@@ -23,6 +23,8 @@ use crate::{Fence, Phase, Source, pulse::Pulse, wan::FrameWriter};
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 /// After a fence is declared the engine's last bytes arrive within this time or never.
 const LAST_BYTES: Duration = Duration::from_secs(2);
+/// A pause that was taken over ends by itself after this long.
+const TAKEOVER: Duration = Duration::from_secs(15);
 /// Watchers are woken by a running position at most this often.
 const SHOW: Duration = Duration::from_millis(5);
 
@@ -94,9 +96,10 @@ impl<'a> Pump<'a> {
                     Answer::FullSync => self.session.full_sync_begins(),
                 }
                 let (session, gone) = (self.session, self.engine_gone.clone());
+                let wanted = self.wanted.clone();
                 tokio::select! {
                     result = self.stream(Some(engine)) => result,
-                    never = acknowledge(session, write, gone) => match never {},
+                    never = acknowledge(session, write, wanted, gone) => match never {},
                 }
             }
         }
@@ -297,14 +300,25 @@ async fn fill(engine: Option<&mut Engine>) -> Result<(), EngineError> {
     }
 }
 
-/// Tells the geo-primary what the geo-secondary has applied, until the engine is let go.
+/// Tells the geo-primary what the geo-secondary has applied, and takes pauses over when asked to,
+/// until the engine is let go.
 async fn acknowledge(
     session: &Session,
     mut write: OwnedWriteHalf,
+    mut wanted: watch::Receiver<Wanted>,
     gone: CancellationToken,
 ) -> Infallible {
     let telling = async {
+        let mut taken_over = wanted.borrow_and_update().takeovers;
         loop {
+            let takeovers = wanted.borrow_and_update().takeovers;
+            if takeovers != taken_over {
+                taken_over = takeovers;
+                let ms = u64::try_from(TAKEOVER.as_millis()).unwrap_or(u64::MAX);
+                if write.write_all(&pause_takeover(ms)).await.is_err() {
+                    return;
+                }
+            }
             let applied: Offset = session.applied();
             // A broken connection is noticed where the engine is read.
             if write.write_all(&acknowledgement(applied)).await.is_err() {
@@ -312,6 +326,7 @@ async fn acknowledge(
             }
             tokio::select! {
                 () = session.acknowledge.notified() => {}
+                _changed_or_gone = wanted.changed() => {}
                 () = sleep(ACKNOWLEDGE) => {}
             }
         }

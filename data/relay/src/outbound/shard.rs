@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     pub(super) generation: u64,
     pub(super) source: Option<Arc<Source>>,
     pub(super) fence: Fence,
+    /// Counts requests to take a pause of clients over.
+    pub(super) takeovers: u64,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl Shard {
                 generation: 0,
                 source: Some(Arc::new(source)),
                 fence: Fence::Open,
+                takeovers: 0,
             }),
             state: Mutex::new(State {
                 sessions: 0,
@@ -117,6 +120,10 @@ impl Shard {
             wanted.fence = fence;
             changed
         });
+    }
+
+    pub(super) fn take_pause_over(&self) {
+        self.wanted.send_modify(|wanted| wanted.takeovers += 1);
     }
 
     pub(super) fn wanted(&self) -> watch::Receiver<Wanted> {

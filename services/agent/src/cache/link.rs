@@ -148,6 +148,12 @@ impl LinkHalf {
         }
     }
 
+    pub(super) fn take_pause_over(&self) {
+        if let Some(key) = &self.key {
+            self.host.outbound.take_pause_over(key);
+        }
+    }
+
     pub(super) fn lift_fence(&self) {
         if let Some(key) = &self.key {
             self.host.outbound.unfence(key);

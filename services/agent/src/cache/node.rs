@@ -25,6 +25,7 @@ pub(super) struct Slot {
     /// What was last seen in a full look.
     pub(super) figures: Figures,
     replication: Option<Replication>,
+    silent: bool,
     looked: Option<Instant>,
     connected_since: Option<Instant>,
     paused: Option<Instant>,
@@ -92,6 +93,7 @@ impl Slot {
         } else {
             node.replication().await
         };
+        self.silent = seen.is_err();
         match seen {
             Ok(replication) => {
                 if !is_connected(&replication) {
@@ -106,10 +108,14 @@ impl Slot {
         }
     }
 
-    /// What the planner sees, after [`Slot::look`] answered.
+    /// What the planner sees. Of a process that did not answer the last look, what it said before
+    /// is worth nothing.
     pub(super) fn view(&self, service: Option<SocketAddr>, name: Naming<'_>) -> NodeView {
-        let (Some(node), Some(seen)) = (&self.node, &self.replication) else {
+        let Some(node) = &self.node else {
             return NodeView::Down;
+        };
+        let Some(seen) = self.replication.as_ref().filter(|_| !self.silent) else {
+            return NodeView::Silent;
         };
         let (upstream, link_up, syncing) = match &seen.role {
             EngineRole::Primary => (None, false, false),
@@ -138,7 +144,7 @@ impl Slot {
 
     /// A primary, or a replica that is connected and past any full sync.
     pub(super) fn is_connected(&self) -> bool {
-        !self.figures.loading && self.connected_since.is_some()
+        !self.figures.loading && !self.silent && self.connected_since.is_some()
     }
 
     /// Connected for long enough to be sure that every write arrives.

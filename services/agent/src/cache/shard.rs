@@ -256,6 +256,10 @@ impl ShardRunner {
             }
             Step::Pause { node } => self.slot(*node)?.pause().await.map_err(told),
             Step::Resume { node } => self.slot(*node)?.resume().await.map_err(told),
+            Step::TakePauseOver { .. } => {
+                self.link.take_pause_over();
+                Ok(())
+            }
             Step::ExpectFence => {
                 self.link.expect_fence();
                 Ok(())

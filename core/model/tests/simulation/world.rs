@@ -1,0 +1,311 @@
+//! Two regions, a control plane, and everything that is under way between them.
+
+use std::collections::BTreeMap;
+
+use model::{
+    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, LinkRecord, Member,
+    PromotionRequest, Timestamp, shard::ShardMemory,
+};
+use psync::ReplicationId;
+
+use crate::{
+    agent::Agent,
+    checks::Ledger,
+    control::Control,
+    dice::Dice,
+    engine::{Address, Chunk, Data, Engine, Item, Pipe, Snapshot},
+};
+
+/// What a run may meet, chosen by its seed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weather {
+    /// Engines are killed.
+    pub(crate) deaths: bool,
+    /// Engines stop answering for a while.
+    pub(crate) silences: bool,
+    /// Agents are stopped in order, and save.
+    pub(crate) stops: bool,
+    /// The link is removed some time.
+    pub(crate) unlink: bool,
+    /// Engines' commands and the agents' disks fail.
+    pub(crate) failures: bool,
+    /// Stream units that an engine keeps for a partial resync.
+    pub(crate) backlog: usize,
+}
+
+/// What an agent's directory holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk {
+    pub(crate) desired: Option<Desired>,
+    pub(crate) epoch: Epoch,
+    pub(crate) memory: ShardMemory,
+}
+
+/// The part of the desired state that moves.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Desired {
+    pub(crate) generation: u64,
+    pub(crate) epoch: Epoch,
+    pub(crate) role: GeoRole,
+}
+
+/// One node's directory, and its process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Node {
+    pub(crate) engine: Option<Engine>,
+    pub(crate) saved: Option<Snapshot>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) member: Member,
+    pub(crate) nodes: [Node; 2],
+    pub(crate) disk: Disk,
+    pub(crate) agent: Option<Agent>,
+    /// The address of the inbound half; another one after the port was taken.
+    pub(crate) inbound: u32,
+    /// Messages under way.
+    pub(crate) reports: Vec<CacheObserved>,
+    pub(crate) orders: Vec<Desired>,
+    pub(crate) requests: Vec<PromotionRequest>,
+    pub(crate) answers: Vec<(u64, bool)>,
+}
+
+/// The store: survives everything.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) version: u64,
+    pub(crate) link: Option<LinkRecord>,
+    /// The caches' own epoch.
+    pub(crate) epoch: Epoch,
+    /// What each region is to be, with the version at which that changed.
+    pub(crate) desired: [Desired; 2],
+}
+
+pub(crate) struct World {
+    pub(crate) dice: Dice,
+    pub(crate) weather: Weather,
+    pub(crate) now: u64,
+    pub(crate) regions: [Region; 2],
+    pub(crate) store: Store,
+    pub(crate) control: Option<Control>,
+    pub(crate) ledger: Ledger,
+    /// Faults are over.
+    pub(crate) calm: bool,
+    lives: u32,
+    histories: u64,
+    trace: Option<Vec<String>>,
+    /// How often what happened, so that a run that tests nothing is noticed.
+    pub(crate) tally: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let weather = Weather {
+            deaths: dice.permille(600),
+            silences: dice.permille(300),
+            stops: dice.permille(300),
+            unlink: dice.permille(250),
+            failures: dice.permille(500),
+            backlog: dice.between(2, 60).try_into().unwrap(),
+        };
+        let alone = Desired {
+            generation: 0,
+            epoch: Epoch::default(),
+            role: GeoRole::Alone,
+        };
+        let mut world = Self {
+            dice,
+            weather,
+            now: 10_000,
+            regions: [region("east", "eastus"), region("west", "westus")],
+            store: Store {
+                version: 1,
+                link: None,
+                epoch: Epoch::default(),
+                desired: [alone.clone(), alone],
+            },
+            control: Some(Control::new(0)),
+            ledger: Ledger::default(),
+            calm: false,
+            lives: 0,
+            histories: 0,
+            trace: traced.then(Vec::new),
+            tally: BTreeMap::new(),
+        };
+        world.found();
+        world
+    }
+
+    /// Two caches that have run for a while: the second has data that the link will erase.
+    fn found(&mut self) {
+        for r in 0..2 {
+            let mut engine = self.fresh_engine(None);
+            engine.at_service = true;
+            let mut data = Data::default();
+            data.keys = 1;
+            data.digest = self.dice.roll();
+            if r == 1 || self.dice.permille(500) {
+                engine.data = data;
+            }
+            let region = &mut self.regions[r];
+            region.disk.memory.founded = true;
+            region.disk.memory.lineage = vec![engine.replid];
+            region.nodes[0].engine = Some(engine);
+            let life = self.life();
+            self.regions[r].agent = Some(Agent::new(life));
+        }
+        let [a, b] = &self.regions;
+        let link = LinkRecord::begin(
+            LinkId::new("l"),
+            a.member.clone(),
+            b.member.clone(),
+            Epoch(1),
+            Timestamp(self.now),
+        );
+        self.store(Some(link), "begin");
+    }
+
+    pub(crate) fn life(&mut self) -> u32 {
+        self.lives += 1;
+        self.lives
+    }
+
+    /// A replication ID that nobody had before.
+    pub(crate) fn history(&mut self) -> ReplicationId {
+        self.histories += 1;
+        format!("{:040x}", self.histories).parse().unwrap()
+    }
+
+    pub(crate) fn fresh_engine(&mut self, upstream: Option<Address>) -> Engine {
+        let (life, replid) = (self.life(), self.history());
+        Engine::new(life, replid, upstream)
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let line = what();
+            trace.push(format!("{:>7} {line}", self.now));
+        }
+    }
+
+    pub(crate) fn last_words(&self, lines: usize) -> String {
+        let trace = self.trace.as_deref().unwrap_or_default();
+        trace[trace.len().saturating_sub(lines)..].join("\n")
+    }
+
+    pub(crate) fn engine(&mut self, r: usize, n: usize) -> Option<&mut Engine> {
+        self.regions[r].nodes[n].engine.as_mut()
+    }
+
+    /// An engine that answers commands.
+    pub(crate) fn answering(&mut self, r: usize, n: usize) -> Option<&mut Engine> {
+        self.engine(r, n).filter(|engine| !engine.silent)
+    }
+
+    /// Puts one unit into a node's stream, and on its way to whoever follows.
+    pub(crate) fn emit(&mut self, r: usize, n: usize, item: Item) {
+        let backlog = self.weather.backlog;
+        let Some(engine) = self.engine(r, n) else {
+            return;
+        };
+        engine.append(item, backlog);
+        let life = engine.life;
+        for pipe in self.outputs(r, n, life) {
+            pipe.chunks.push_back(Chunk::Item(item));
+        }
+        self.check_history(r, n);
+    }
+
+    /// The connections of those who follow a node.
+    fn outputs(&mut self, r: usize, n: usize, life: u32) -> Vec<&mut Pipe> {
+        let [a, b] = &mut self.regions;
+        let (own, other) = if r == 0 { (a, b) } else { (b, a) };
+        let sibling = own.nodes[1 - n].engine.as_mut();
+        let sibling = sibling
+            .filter(|sibling| {
+                matches!(sibling.upstream, Some(Address::Node { node, .. }) if node == n)
+            })
+            .and_then(|sibling| sibling.input.as_mut());
+        let geo = other.agent.as_mut().and_then(|agent| agent.geo.as_mut());
+        let geo = geo
+            .and_then(|geo| geo.open.as_mut())
+            .filter(|open| open.engine == (n, life))
+            .and_then(|open| open.from.as_mut());
+        let both = sibling.into_iter().chain(geo);
+        both.filter(|pipe| !pipe.closed).collect()
+    }
+
+    /// Ends the connections of those who follow a node: some of what was sent still arrives.
+    pub(crate) fn drop_replicas(&mut self, r: usize, n: usize) {
+        let Some(life) = self.engine(r, n).map(|engine| engine.life) else {
+            return;
+        };
+        let arrive = self.dice.roll();
+        for pipe in self.outputs(r, n, life) {
+            let length = u64::try_from(pipe.chunks.len()).unwrap() + 1;
+            pipe.chunks
+                .truncate(usize::try_from(arrive % length).unwrap());
+            pipe.closed = true;
+        }
+    }
+
+    /// A client writes where it finds the cache.
+    pub(crate) fn write(&mut self, r: usize) {
+        let now = self.now;
+        let accepts = |node: &Node| node.engine.as_ref().is_some_and(|e| e.accepts_writes(now));
+        let Some(n) = self.regions[r].nodes.iter().position(accepts) else {
+            return;
+        };
+        let Some(write) = self.ledger.next_write() else {
+            return;
+        };
+        self.note(|| format!("write {write} at {r}.{n}"));
+        self.emit(r, n, Item::Write(write));
+        self.ledger.acknowledge(write);
+    }
+
+    /// A primary with replicas pings them.
+    pub(crate) fn ping(&mut self, r: usize, n: usize) {
+        let Some(engine) = self.engine(r, n) else {
+            return;
+        };
+        let silent = engine.silent || engine.loading.is_some();
+        let life = engine.life;
+        if engine.upstream.is_none()
+            && engine.pings
+            && !silent
+            && !self.outputs(r, n, life).is_empty()
+        {
+            self.emit(r, n, Item::Ping);
+        }
+    }
+}
+
+fn region(name: &str, place: &str) -> Region {
+    let member = Member {
+        uid: CacheUid::new(name),
+        id: CacheId {
+            subscription: "5d0c4f30-0000-4000-8000-000000000001".parse().unwrap(),
+            group: "g".parse().unwrap(),
+            name: name.parse().unwrap(),
+        },
+        region: place.parse().unwrap(),
+    };
+    Region {
+        member,
+        nodes: [Node::default(), Node::default()],
+        disk: Disk::default(),
+        agent: None,
+        inbound: 0,
+        reports: Vec::new(),
+        orders: Vec::new(),
+        requests: Vec::new(),
+        answers: Vec::new(),
+    }
+}
