@@ -20,6 +20,8 @@ demo: cargo
 
 test: cargo
 	@scripts/install-engines.sh --tests
+	# The system tests run this binary.
+	$(CARGO) build --locked --package cli
 	@if command -v cargo-nextest >/dev/null; then \
 	  set -ex; \
 	  $(CARGO) nextest run --workspace --locked; \
@@ -28,7 +30,6 @@ test: cargo
 	  set -ex; \
 	  $(CARGO) test --workspace --locked; \
 	fi
-	$(CARGO) build --locked --package cli
 	tests/sdk/run.sh
 
 check: cargo
