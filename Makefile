@@ -11,7 +11,7 @@ help:
 	@echo "make test    run every test, with real engines of both kinds"
 	@echo "make check   formatting, lints, documentation"
 	@echo "make fmt     format the code"
-	@echo "make bench   measure"
+	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes"
 
 demo: cargo
 	@scripts/install-engines.sh
@@ -43,7 +43,7 @@ fmt: cargo
 bench: cargo
 	@scripts/install-engines.sh --tests
 	$(CARGO) build --release --locked --package cli
-	$(CARGO) run --release --locked --package bench
+	$(CARGO) run --release --locked --package bench -- $(ARGS)
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

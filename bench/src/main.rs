@@ -1,0 +1,222 @@
+//! Measures Godwit beside the engines' own replication: same machine, same run, same engine
+//! configuration, in turn. Nothing here fails because something is slow.
+//!
+//! In: engines on the search path and a release build of `godwit`. Out: a table or JSON on
+//! standard output, progress on standard error. Everything it starts works below one temporary
+//! directory and is killed when it ends, however it ends but by SIGKILL.
+
+mod client;
+mod info;
+mod load;
+mod measure;
+mod processes;
+mod report;
+mod rig;
+mod statistics;
+mod waiting;
+
+use std::{
+    env,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, ValueEnum};
+use engine::{EngineChoice, EngineProgram};
+use model::EngineKind;
+use tokio::{
+    runtime::{self, Runtime},
+    signal::unix::{SignalKind, signal},
+};
+
+use measure::{Plan, footprint, round};
+use report::EngineReport;
+use rig::{Ground, Side};
+
+/// Time for the measuring thread to notice that everything it measures is gone.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// Measure Godwit beside the engines' own replication
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// Engine to measure with; repeat it for both [default: every one that is installed]
+    #[arg(long = "engine", value_enum)]
+    engines: Vec<Engine>,
+    /// Small sizes and one round: whether it works, not how fast it is
+    #[arg(long)]
+    quick: bool,
+    /// Times that each side is set up and measured [default: 3, with --quick 1]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// JSON, with every run
+    #[arg(long)]
+    json: bool,
+    /// The program `godwit` [default: the one beside this program]
+    #[arg(long)]
+    godwit: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Engine {
+    Valkey,
+    Redis,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let godwit = find_godwit(arguments.godwit.as_deref())?;
+    let programs = runtime.block_on(find_engines(&arguments.engines))?;
+    let directory = tempfile::Builder::new().prefix("bench").tempdir();
+    let directory = directory.context("make a directory")?;
+    let rounds = arguments.rounds.filter(|rounds| *rounds > 0);
+    let plan = if arguments.quick {
+        Plan::quick(rounds.unwrap_or(1))
+    } else {
+        Plan::full(rounds.unwrap_or(3))
+    };
+
+    let root = directory.path().to_owned();
+    let measured = guarded(&runtime, &root, {
+        let (handle, root) = (runtime.handle().clone(), root.clone());
+        move || {
+            let ground = |program| Ground {
+                runtime: handle.clone(),
+                root: root.clone(),
+                program,
+                godwit: godwit.clone(),
+            };
+            let mut reports = programs
+                .into_iter()
+                .map(|program| one_engine(&ground(program), &plan));
+            reports.by_ref().collect::<anyhow::Result<Vec<_>>>()
+        }
+    });
+    let reports = measured?;
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&reports).context("write JSON")?
+    } else {
+        report::table(&reports)
+    };
+    writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+fn one_engine(ground: &Ground, plan: &Plan) -> anyhow::Result<EngineReport> {
+    let name = ground.program.version.to_string();
+    let mut report = EngineReport::new(&name);
+    say(&format!("{name}: footprint"));
+    let mut idle = rig::start(Side::Godwit, ground)?;
+    report.idle = footprint::idle(idle.as_mut(), plan.idle)?;
+    drop(idle);
+    for number in 1..=plan.rounds {
+        for side in [Side::Native, Side::Godwit] {
+            let mut talk = |text: &str| {
+                say(&format!(
+                    "{name}: round {number} of {}, {side:?}: {text}",
+                    plan.rounds
+                ));
+            };
+            let round = round::measure(side, ground, plan, number == plan.rounds, &mut talk)?;
+            report.add(side, round);
+        }
+    }
+    Ok(report)
+}
+
+/// Runs `measure` on a thread of its own, and ends every process below `root` afterwards: when it
+/// is done, when it fails, and when this process is asked to stop.
+fn guarded<T: Send + 'static>(
+    runtime: &Runtime,
+    root: &Path,
+    measure: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let mut measuring = runtime.spawn_blocking(measure);
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let measured = tokio::select! {
+            measured = &mut measuring => Some(measured),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        };
+        if let Some(measured) = measured {
+            processes::kill_below(root);
+            return measured.context("measure")?;
+        }
+        // Without its processes the measuring fails soon. Until then it may start others.
+        let deadline = tokio::time::Instant::now() + FAREWELL;
+        while !measuring.is_finished() && tokio::time::Instant::now() < deadline {
+            processes::kill_below(root);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        processes::kill_below(root);
+        bail!("interrupted")
+    })
+}
+
+fn find_godwit(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = match named {
+        Some(path) => std::path::absolute(path)?,
+        None => env::current_exe()
+            .context("find this program")?
+            .with_file_name("godwit"),
+    };
+    if !path.is_file() {
+        bail!(
+            "there is no program {}; build it: cargo build --release --package cli",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// The engines that were asked for, or every one that is there.
+async fn find_engines(asked: &[Engine]) -> anyhow::Result<Vec<EngineProgram>> {
+    let search: Vec<PathBuf> = env::var_os("PATH")
+        .map(|path| env::split_paths(&path).collect())
+        .unwrap_or_default();
+    let kinds = if asked.is_empty() {
+        &[Engine::Valkey, Engine::Redis]
+    } else {
+        asked
+    };
+    let mut found = Vec::new();
+    let mut missing = None;
+    for kind in kinds {
+        let kind = match kind {
+            Engine::Valkey => EngineKind::Valkey,
+            Engine::Redis => EngineKind::Redis,
+        };
+        match engine::find(&EngineChoice::Kind(kind), &search).await {
+            Ok(program) => found.push(program),
+            Err(error) if asked.is_empty() => missing = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match missing {
+        Some(error) if found.is_empty() => Err(error.into()),
+        Some(_) | None => Ok(found),
+    }
+}
+
+fn say(text: &str) {
+    // Nobody has to listen.
+    let _unread = writeln!(io::stderr().lock(), "{text}");
+}
