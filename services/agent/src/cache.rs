@@ -11,7 +11,7 @@ use client::Agents;
 use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
 use model::{
-    CacheDesired, CacheObserved, GeoRole, Presence, PromotionRequest, Region, ShardIndex,
+    CacheDesired, CacheObserved, Epoch, GeoRole, Presence, PromotionRequest, Region, ShardIndex,
     ShardStanding,
 };
 use relay::Outbound;
@@ -52,10 +52,12 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// Runs a cache until it is removed or the tasks are cancelled.
 pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tasks: Tasks) {
     let first = orders.borrow_and_update().clone();
-    let mut worker = match Worker::open(host, first) {
+    let mut worker = match Worker::open(Arc::clone(&host), first.clone()) {
         Ok(worker) => worker,
         Err(error) => {
-            tracing::error!(error = %chain(&error), "a cache cannot be run");
+            let why = format!("the cache cannot be run: {}", chain(&error));
+            tracing::error!(cache.id = %first.id.name, "{why}");
+            host.board.pin(unusable(&first, why));
             return;
         }
     };
@@ -80,6 +82,20 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
     worker.stop().await;
 }
 
+/// A cache whose file cannot be used: nothing is known of it, and nothing is done to it.
+fn unusable(order: &Order, why: String) -> CacheObserved {
+    CacheObserved {
+        uid: order.uid.clone(),
+        settled_revision: 0,
+        epoch: Epoch::default(),
+        role: order.role.kind(),
+        endpoint: None,
+        engine: None,
+        shards: Vec::new(),
+        problem: Some(why),
+    }
+}
+
 struct Worker {
     host: Arc<Host>,
     order: Order,
@@ -88,6 +104,8 @@ struct Worker {
     adopted: bool,
     /// The handoff that was answered, so that it is asked about once.
     answered: Option<u64>,
+    /// What was wrong at the last look, so that it is logged once.
+    problem: Option<String>,
 }
 
 impl Worker {
@@ -101,13 +119,14 @@ impl Worker {
             shards,
             adopted: false,
             answered: None,
+            problem: None,
         })
     }
 
     /// Adopts the order, has every shard take its next steps, reports; tells how long to wait.
     async fn look(&mut self, order: Order) -> Duration {
         if let Err(why) = self.adopt(order) {
-            tracing::error!(cache.id = %self.order.id.name, "{why}");
+            self.complain(Some(&why));
             self.report(Some(why), false);
             return AFTER_FAILURE;
         }
@@ -122,7 +141,6 @@ impl Worker {
         for shard in &mut self.shards {
             let looked = shard.look(&mut self.store, &self.order).await;
             if let Err(why) = looked {
-                tracing::warn!(cache.id = %self.order.id.name, "{why}");
                 problem.get_or_insert(why);
                 pause = AFTER_FAILURE;
             }
@@ -130,9 +148,22 @@ impl Worker {
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
             pause = HOT;
         }
+        self.complain(problem.as_deref());
         self.report(problem, true);
         self.ask_for_the_decision().await;
         pause.min(self.haste())
+    }
+
+    /// Logs a problem when it is new, and its end.
+    fn complain(&mut self, problem: Option<&str>) {
+        if problem == self.problem.as_deref() {
+            return;
+        }
+        match problem {
+            Some(why) => tracing::warn!(cache.id = %self.order.id.name, "{why}"),
+            None => tracing::info!(cache.id = %self.order.id.name, "the problem is over"),
+        }
+        self.problem = problem.map(str::to_owned);
     }
 
     /// Takes an order over. What it changes in the epoch is on disk before anything is done.

@@ -1,0 +1,76 @@
+//! Settings, keys, and whether reads are served, node by node.
+
+use model::{CacheDesired, GeoRole, ShardStanding};
+use runtime::chain;
+
+use super::ShardRunner;
+use crate::cache::store::CacheStore;
+
+impl ShardRunner {
+    /// Brings settings and keys of every node up to the order's revision.
+    pub(super) async fn apply_settings(
+        &mut self,
+        store: &mut CacheStore,
+        desired: &CacheDesired,
+    ) -> Result<(), String> {
+        for index in 0..self.slots.len() {
+            let applied = store
+                .shard(self.shard)
+                .applied
+                .get(index)
+                .copied()
+                .unwrap_or(0);
+            let Some(engine) = self.slots.get(index).and_then(|slot| slot.node.as_ref()) else {
+                continue;
+            };
+            if applied == desired.revision {
+                continue;
+            }
+            let told = |error: engine::CommandError| chain(&error).to_string();
+            engine.apply(&desired.settings).await.map_err(told)?;
+            engine.set_keys(&desired.keys).await.map_err(told)?;
+            let kept = store.change_shard(self.shard, |file| {
+                file.applied.resize(file.applied.len().max(index + 1), 0);
+                if let Some(revision) = file.applied.get_mut(index) {
+                    *revision = desired.revision;
+                }
+            });
+            kept.map_err(|error| chain(&error).to_string())?;
+        }
+        Ok(())
+    }
+
+    /// A geo-secondary serves what it has while the network is down, but nothing while a full sync
+    /// replaces it: neither the former data of a newly linked cache nor half of the new.
+    pub(super) async fn serve_reads(
+        &mut self,
+        store: &mut CacheStore,
+        desired: &CacheDesired,
+    ) -> Result<(), String> {
+        let link = desired.role.link();
+        let standing = &self.observed.standing;
+        let has_the_data = match &desired.role {
+            GeoRole::Alone => true,
+            GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
+                *standing == ShardStanding::Writable
+            }
+            GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
+                *standing == ShardStanding::Following
+            }
+        };
+        let noted = store.file().in_step_once.as_ref() == link;
+        if has_the_data && !noted {
+            let kept = store.change(|file| file.in_step_once = link.cloned());
+            kept.map_err(|error| chain(&error).to_string())?;
+        }
+        let stale = (noted || has_the_data) && *standing != ShardStanding::Syncing;
+        for slot in &mut self.slots {
+            if slot.replication().is_some() {
+                slot.serve_stale(stale)
+                    .await
+                    .map_err(|error| chain(&error).to_string())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! Carries the planner's steps out.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use engine::{Credentials, INTERNAL_USER, Node, NodeConfig, StopHow};
+use model::{
+    CacheDesired,
+    shard::{Step, Upstream},
+};
+use runtime::chain;
+
+use super::{DISCARD_GRACE, ShardRunner};
+use crate::{
+    cache::{node::Slot, store::CacheStore},
+    state::ShardFile,
+};
+
+impl ShardRunner {
+    pub(super) async fn carry_out(
+        &mut self,
+        store: &mut CacheStore,
+        desired: &CacheDesired,
+        step: &Step,
+    ) -> Result<(), String> {
+        let told = |error: engine::CommandError| chain(&error).to_string();
+        match step {
+            Step::Remember(memory) => {
+                let kept = store.change_shard(self.shard, |file| file.memory = memory.clone());
+                kept.map_err(|error| chain(&error).to_string())
+            }
+            Step::Start {
+                node,
+                upstream,
+                saved,
+                at_service_address,
+            } => {
+                let start = (*node, *upstream, *saved, *at_service_address);
+                self.start(store, desired, start).await
+            }
+            Step::Retire { node } => self.retire(*node).await,
+            Step::Follow { node, upstream } => {
+                let address = self.address_of(*upstream)?;
+                let engine = self.engine(*node)?;
+                tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, ?upstream, "follow");
+                engine.follow(address).await.map_err(told)
+            }
+            Step::StandAlone { node } => {
+                tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, "promote");
+                self.engine(*node)?.stand_alone().await.map_err(told)
+            }
+            Step::TakeServiceAddress { node } => {
+                let service = store.file().service.ok_or("the cache has no address yet")?;
+                self.engine(*node)?
+                    .listen_on(service)
+                    .await
+                    .map_err(|e| chain(&e).to_string())
+            }
+            Step::Pause { node } => self.slot(*node)?.pause().await.map_err(told),
+            Step::Resume { node } => self.slot(*node)?.resume().await.map_err(told),
+            Step::TakePauseOver { .. } => {
+                self.link.take_pause_over();
+                Ok(())
+            }
+            Step::ExpectFence => {
+                self.link.expect_fence();
+                Ok(())
+            }
+            Step::DeclareBarrier { attempt, position } => {
+                self.link.declare(*attempt, *position);
+                Ok(())
+            }
+            Step::LiftFence => {
+                self.link.lift_fence();
+                Ok(())
+            }
+        }
+    }
+
+    fn slot(&mut self, node: u8) -> Result<&mut Slot, String> {
+        let slot = self.slots.get_mut(usize::from(node));
+        slot.ok_or_else(|| format!("there is no node {node}"))
+    }
+
+    fn engine(&self, node: u8) -> Result<&Node, String> {
+        let slot = self.slots.get(usize::from(node));
+        let engine = slot.and_then(|slot| slot.node.as_ref());
+        engine.ok_or_else(|| format!("node {node} does not run"))
+    }
+
+    fn address_of(&self, upstream: Upstream) -> Result<SocketAddr, String> {
+        match upstream {
+            Upstream::Inbound => self
+                .link
+                .inbound_address()
+                .ok_or_else(|| "the link has no inbound half".to_owned()),
+            Upstream::Node(node) => self.engine(node).map(Node::address),
+            Upstream::Elsewhere => Err("nothing is known at that address".to_owned()),
+        }
+    }
+
+    async fn start(
+        &mut self,
+        store: &mut CacheStore,
+        desired: &CacheDesired,
+        (node, upstream, saved, at_service): (u8, Option<Upstream>, bool, bool),
+    ) -> Result<(), String> {
+        if store.file().service.is_none() {
+            let taken = BTreeSet::new();
+            let picked = self
+                .host
+                .addresses
+                .pick(&taken)
+                .map_err(|e| chain(&e).to_string())?;
+            let kept = store.change(|file| file.service = Some(picked));
+            kept.map_err(|error| chain(&error).to_string())?;
+        }
+        if at_service && !saved && upstream == Some(Upstream::Inbound) {
+            // It starts with nothing: it has nothing to serve until it was in step again.
+            let kept = store.change(|file| file.in_step_once = None);
+            kept.map_err(|error| chain(&error).to_string())?;
+        }
+        let config = self.node_config(store, desired, node, upstream, saved, at_service)?;
+        match Node::start(&self.host.program, &config).await {
+            Ok(started) => {
+                tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, pid = started.pid(), address = %config.address, ?upstream, saved, "started an engine");
+                self.slot(node)?.seat(started);
+                let applied = |file: &mut ShardFile| {
+                    let index = usize::from(node);
+                    if file.applied.len() <= index {
+                        file.applied.resize(index + 1, 0);
+                    }
+                    if let Some(revision) = file.applied.get_mut(index) {
+                        *revision = desired.revision;
+                    }
+                };
+                let kept = store.change_shard(self.shard, applied);
+                kept.map_err(|error| chain(&error).to_string())
+            }
+            Err(error) => {
+                // An address that no client was ever told may be exchanged for another.
+                let never_up = store.shard(self.shard).memory.lineage.is_empty();
+                if at_service && never_up {
+                    let kept = store.change(|file| file.service = None);
+                    kept.map_err(|error| chain(&error).to_string())?;
+                }
+                Err(format!(
+                    "node {node} of shard {} does not start: {}",
+                    self.shard,
+                    chain(&error)
+                ))
+            }
+        }
+    }
+
+    pub(super) fn node_config(
+        &self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+        node: u8,
+        upstream: Option<Upstream>,
+        load_saved: bool,
+        at_service: bool,
+    ) -> Result<NodeConfig, String> {
+        let service = store.file().service;
+        let address = match service {
+            Some(service) if at_service => service,
+            Some(service) => {
+                let picked = self.host.addresses.pick_node(service, self.shard.0, node);
+                picked.map_err(|error| chain(&error).to_string())?
+            }
+            None => SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        Ok(NodeConfig {
+            directory: self.host.directory.node(&self.uid, self.shard.0, node),
+            address,
+            settings: desired.settings.clone(),
+            keys: desired.keys.clone(),
+            internal: Credentials {
+                user: INTERNAL_USER.to_owned(),
+                password: store.file().internal.clone(),
+            },
+            replica_of: upstream
+                .map(|upstream| self.address_of(upstream))
+                .transpose()?,
+            load_saved,
+            serve_stale: upstream != Some(Upstream::Inbound),
+        })
+    }
+
+    async fn retire(&mut self, node: u8) -> Result<(), String> {
+        let directory = self.host.directory.node(&self.uid, self.shard.0, node);
+        let slot = self.slot(node)?;
+        if let Some(engine) = slot.node.take() {
+            let stopped = engine.stop(StopHow::Discard, DISCARD_GRACE).await;
+            stopped.map_err(|error| chain(&error).to_string())?;
+        }
+        *slot = Slot::default();
+        match std::fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("remove {}: {error}", directory.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}

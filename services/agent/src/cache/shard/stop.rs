@@ -1,0 +1,45 @@
+//! The end of a shard's engines.
+
+use std::time::Duration;
+
+use engine::StopHow;
+use runtime::chain;
+
+use super::{DISCARD_GRACE, ShardRunner, node_index};
+use crate::cache::store::CacheStore;
+
+/// How long a leader may take to save its data set at an orderly stop.
+const SAVE_GRACE: Duration = Duration::from_secs(240);
+
+impl ShardRunner {
+    /// Stops in order: the leader saves its data set first, while whoever follows it still can.
+    pub(in crate::cache) async fn stop(&mut self, store: &mut CacheStore) {
+        let leader = usize::from(store.shard(self.shard).memory.leader);
+        if let Some(node) = self.slots.get_mut(leader).and_then(|slot| slot.node.take()) {
+            match node.stop(StopHow::SaveSnapshot, SAVE_GRACE).await {
+                Ok(stopped) if stopped.snapshot_saved => {
+                    let saved = node_index(leader);
+                    let kept = store.change_shard(self.shard, |file| file.memory.saved = saved);
+                    if let Err(error) = kept {
+                        tracing::error!(error = %chain(&error), "the saved data set cannot be noted");
+                    }
+                }
+                Ok(_) => tracing::error!("an engine stopped without saving its data set"),
+                Err(error) => tracing::error!(error = %chain(&error), "an engine does not stop"),
+            }
+        }
+        self.discard().await;
+    }
+
+    /// Stops what runs without saving, and ends the link's half.
+    pub(in crate::cache) async fn discard(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(node) = slot.node.take()
+                && let Err(error) = node.stop(StopHow::Discard, DISCARD_GRACE).await
+            {
+                tracing::error!(error = %chain(&error), "an engine does not stop");
+            }
+        }
+        self.link.close().await;
+    }
+}
