@@ -52,12 +52,13 @@ impl<'a> Cache<'a> {
         })
     }
 
-    /// An access key.
+    /// An access key; asked again while the control plane is being started again.
     pub fn key(&self) -> String {
-        let answer = self
-            .world
-            .ok(&["cache", "keys", self.name, "--show", "primary"]);
-        answer.out.trim().trim_matches('"').to_owned()
+        waiting::until("the cache's keys", || {
+            let keys = self.world.run(&["cache", "keys", self.name]);
+            let keys = (keys.code == 0).then(|| keys.json())?;
+            Some(keys["primaryKey"].as_str()?.to_owned())
+        })
     }
 
     /// A client of the cache, as an application is one.
