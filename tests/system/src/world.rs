@@ -160,6 +160,23 @@ impl World {
         up.wait().unwrap();
     }
 
+    /// Kills `godwit up`, the control plane and the agents in one moment, before any of them can
+    /// stop in order.
+    pub fn kill_everybody_but_the_engines(&mut self) {
+        let mut up = self.up.take().unwrap();
+        let children = processes::children(up.id(), " --parent ");
+        assert_eq!(children.len(), 3, "a control plane and two agents");
+        for pid in &children {
+            processes::signal(*pid, Signal::STOP);
+        }
+        processes::signal(up.id(), Signal::KILL);
+        up.wait().unwrap();
+        for pid in children {
+            processes::signal(pid, Signal::KILL);
+            waiting::until_true("it is gone", || !processes::is_alive(pid));
+        }
+    }
+
     /// Kills the control plane's process; `godwit up` starts it again.
     pub fn kill_control(&self) {
         self.kill_child(" control ");

@@ -13,6 +13,7 @@ with_both_engines! {
     a_failover_survives_kills_at_any_moment => kills_during_failover;
     an_orderly_stop_keeps_everything => stop_and_start;
     a_killed_process_tree_leaves_nothing_behind => tree_dies;
+    engines_of_a_tree_that_was_killed_as_a_whole_are_adopted => orphans;
     a_primary_that_lost_every_node_never_wipes_the_secondary => source_lost;
 }
 
@@ -199,6 +200,31 @@ fn tree_dies(engine: &str) {
     world.up();
     world.until_healthy();
     assert_eq!(get(&world.cache("east"), "k").as_deref(), Some("1"));
+}
+
+fn orphans(engine: &str) {
+    let mut world = World::with(engine);
+    let nodes = {
+        let (east, west) = world.linked_pair();
+        put(&east, "k", "1");
+        until_equal(&east, &west);
+        (east.until_whole(), west.until_whole())
+    };
+    world.kill_everybody_but_the_engines();
+    for pid in nodes.0.iter().chain(&nodes.1) {
+        assert!(processes::is_alive(*pid), "engines serve on");
+    }
+    world.up();
+    world.until_healthy();
+    let (east, west) = (world.cache("east"), world.cache("west"));
+    assert_eq!(
+        (east.until_whole(), west.until_whole()),
+        nodes,
+        "{}",
+        world.logs()
+    );
+    put(&east, "k", "2");
+    until_equal(&east, &west);
 }
 
 fn source_lost(engine: &str) {
