@@ -74,9 +74,9 @@ pub enum GeoRole {
         link: LinkId,
         /// How it came by the role; decides when its engines may be promoted.
         standing: Standing,
-        /// Start empty when every node of a shard is gone. False: the other side may hold the
-        /// only copy, so hold still and say so.
-        accept_empty: bool,
+        /// Start empty when every node of a shard is gone, once for each epoch that is named here.
+        /// `None`: the other side may hold the only copy, so hold still and say so.
+        accept_empty: Option<Epoch>,
     },
     /// Geo-primary in a handoff: fence, then send the barrier.
     Yielding {

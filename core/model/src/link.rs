@@ -21,7 +21,7 @@ pub struct LinkRecord {
     pub primary: Member,
     /// The geo-secondary at `epoch`.
     pub secondary: Member,
-    /// Counts role changes.
+    /// Counts role changes, and the occasions on which both sides had to say anew what they hold.
     pub epoch: Epoch,
     /// How the primary came by its role.
     pub standing: Standing,
@@ -31,8 +31,12 @@ pub struct LinkRecord {
     pub attempt: u64,
     /// How the last handoff ended, if it was aborted: its attempt and the reason.
     pub last_abort: Option<(u64, String)>,
-    /// The primary may start empty in this epoch: both sides were seen to hold nothing.
+    /// The primary may start empty in this epoch, once: both sides were seen to hold nothing.
     pub accept_empty: bool,
+    /// This epoch began because both sides were seen to hold nothing: a report of it was made when
+    /// the primary had nothing to give any more.
+    #[serde(default)]
+    pub suspect_empty: bool,
     /// When `phase` began.
     pub since: Timestamp,
 }
@@ -150,6 +154,7 @@ impl LinkRecord {
             attempt: 0,
             last_abort: None,
             accept_empty: false,
+            suspect_empty: false,
             since: now,
         }
     }
@@ -207,7 +212,7 @@ impl LinkRecord {
             (_, true) => GeoRole::Primary {
                 link,
                 standing: self.standing.clone(),
-                accept_empty: self.accept_empty,
+                accept_empty: self.accept_empty.then_some(self.epoch),
             },
             (_, false) => GeoRole::Secondary { link, source },
         }
@@ -216,6 +221,7 @@ impl LinkRecord {
     fn enter(&self, phase: LinkPhase, now: Timestamp) -> Self {
         Self {
             phase,
+            suspect_empty: false,
             since: now,
             ..self.clone()
         }
@@ -230,6 +236,7 @@ impl LinkRecord {
             standing,
             phase: LinkPhase::Promoting,
             accept_empty: false,
+            suspect_empty: false,
             since: now,
             ..self.clone()
         }
@@ -360,23 +367,35 @@ impl LinkRecord {
 
     fn advance_linked(&self, seen: LinkSeen<'_>) -> Option<Self> {
         let primary = self.current(seen.primary, RoleKind::Primary)?;
+        if self.accept_empty && primary.all_shards(|s| *s == ShardStanding::Writable) {
+            return Some(Self {
+                accept_empty: false,
+                ..self.clone()
+            });
+        }
         let secondary = self.current(seen.secondary, RoleKind::Secondary)?;
         let lost = primary
             .shards
             .iter()
             .any(|s| s.standing == ShardStanding::Lost);
-        if self.accept_empty {
-            let writable = primary.all_shards(|standing| *standing == ShardStanding::Writable);
-            return writable.then(|| Self {
-                accept_empty: false,
-                ..self.clone()
-            });
-        }
         let both_empty = lost && holds_nothing(secondary);
-        both_empty.then(|| Self {
-            accept_empty: true,
-            ..self.clone()
-        })
+        // The secondary may have said so just before the last data of the primary reached it. Only
+        // a report that is younger than the loss counts, so the epoch changes and both are heard
+        // again; and again, so that a loss after the empty start is told from the one before.
+        match (both_empty, self.suspect_empty) {
+            (true, suspected) => Some(Self {
+                epoch: self.epoch.next(),
+                accept_empty: suspected,
+                suspect_empty: !suspected,
+                ..self.clone()
+            }),
+            (false, false) if !(lost && self.accept_empty) => None,
+            (false, true | false) => Some(Self {
+                accept_empty: false,
+                suspect_empty: false,
+                ..self.clone()
+            }),
+        }
     }
 
     fn advance_handoff(
@@ -421,20 +440,34 @@ impl LinkRecord {
             return Some(self.enter(LinkPhase::Creating, now));
         }
         // The new primary lost what it held before any shard was promoted, while the old one is
-        // fenced and whole: the role goes back, at an epoch of its own.
-        let unpromoted = primary.all_shards(|standing| {
-            matches!(
-                standing,
-                ShardStanding::Lost | ShardStanding::Unpromotable { .. }
-            )
+        // fenced and whole: the role goes back, at an epoch of its own. A shard that must not be
+        // promoted and has no leader may have been promoted before that died.
+        let unpromoted = primary.shards.iter().all(|shard| match shard.standing {
+            ShardStanding::Lost => true,
+            ShardStanding::Unpromotable { .. } => shard.position.is_some(),
+            ShardStanding::Starting
+            | ShardStanding::Writable
+            | ShardStanding::Yielded { .. }
+            | ShardStanding::Following
+            | ShardStanding::Syncing
+            | ShardStanding::Cut
+            | ShardStanding::Silent => false,
         });
+        // One that was started empty meanwhile has a history of its own.
+        let Standing::AtBarrier { barriers, .. } = &self.standing else {
+            return None;
+        };
         let fenced = seen.secondary.is_some_and(|old| {
-            old.shards
-                .iter()
-                .all(|s| s.position.is_some() && s.standing != ShardStanding::Lost)
+            old.shards.len() == barriers.len()
+                && old.shards.iter().zip(barriers).all(|(shard, barrier)| {
+                    shard.standing != ShardStanding::Lost
+                        && shard
+                            .position
+                            .is_some_and(|here| here.replid == barrier.replid)
+                })
         });
-        let can_return = matches!(self.standing, Standing::AtBarrier { .. });
-        (unpromoted && fenced && can_return).then(|| self.swapped(Standing::AsFound, now))
+        (unpromoted && fenced && !primary.shards.is_empty())
+            .then(|| self.swapped(Standing::AsFound, now))
     }
 }
 
@@ -443,10 +476,10 @@ fn holds_nothing(secondary: &CacheObserved) -> bool {
     !secondary.shards.is_empty()
         && secondary.shards.iter().all(|shard| match shard.standing {
             ShardStanding::Lost => true,
-            ShardStanding::Cut | ShardStanding::Syncing => {
-                shard.keys == 0 && shard.position.is_some()
-            }
-            ShardStanding::Starting
+            ShardStanding::Cut => shard.keys == 0 && shard.position.is_some(),
+            // What it receives may be whole.
+            ShardStanding::Syncing
+            | ShardStanding::Starting
             | ShardStanding::Writable
             | ShardStanding::Yielded { .. }
             | ShardStanding::Following

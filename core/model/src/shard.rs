@@ -7,7 +7,10 @@
 //!
 //! Invariants kept here:
 //! - A node is started empty only when the shard was never founded, when the cache is alone and no
-//!   node holds data, when it is to be a replica, or by the control plane's word (`accept_empty`).
+//!   node holds data, when it is to be a replica, or by the control plane's word (`accept_empty`),
+//!   which counts once.
+//! - A shard is called lost only when nothing that is under way can bring its data back.
+//! - Whenever the outbound half may have been told of a fence, the stance says so.
 //! - A replica is promoted only as the dead leader's heir, at its barrier, to take back a fence of
 //!   its own, when the link ends, or when the other side has nothing (`Standing::AsFound`).
 //! - A fence whose barrier may have been sent is lifted only by a new desired role.
@@ -20,7 +23,7 @@ pub use plan::plan;
 use psync::{Position, ReplicationId};
 use serde::{Deserialize, Serialize};
 
-use crate::{GeoRole, ShardIndex, ShardStanding};
+use crate::{Epoch, GeoRole, ShardIndex, ShardStanding};
 
 /// What an agent keeps on disk about a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,8 +36,14 @@ pub struct ShardMemory {
     pub stance: Stance,
     /// The leader's replication IDs, the present one first, then the one before it.
     pub lineage: Vec<ReplicationId>,
+    /// The leader was told to begin a history whose ID is not in `lineage` yet.
+    #[serde(default)]
+    pub unsettled: bool,
     /// The node whose directory holds the snapshot of an orderly stop, not loaded yet.
     pub saved: Option<u8>,
+    /// The last epoch whose word to start empty (`accept_empty`) is used up: a leader was up.
+    #[serde(default)]
+    pub emptied: Option<Epoch>,
 }
 
 /// What a shard's leader was last told to be.

@@ -219,6 +219,28 @@ fn the_role_goes_back_when_the_new_primary_lost_its_data_before_it_was_promoted(
         *won,
         "nowhere to go back to"
     );
+    let mut refounded = s.clone();
+    let own = Position::new("b".repeat(40).parse().unwrap(), psync::Offset(0));
+    refounded.shards[0].position = Some(own);
+    assert_eq!(
+        advance(&won, Some(&p), Some(&refounded), 2),
+        *won,
+        "it was started empty meanwhile"
+    );
+    let why = "nobody knows".to_owned();
+    let mut unknown = sees(
+        &won.primary,
+        2,
+        RoleKind::Primary,
+        ShardStanding::Unpromotable { why },
+    );
+    assert_ne!(advance(&won, Some(&unknown), Some(&s), 2), *won);
+    unknown.shards[0].position = None;
+    assert_eq!(
+        advance(&won, Some(&unknown), Some(&s), 2),
+        *won,
+        "it may have been promoted before its leader died"
+    );
 }
 
 #[test]
@@ -296,10 +318,72 @@ fn an_empty_primary_is_accepted_only_when_the_secondary_holds_nothing() {
     assert!(!advance(&link, Some(&lost), Some(&cut), 1).accept_empty);
     assert!(!advance(&link, Some(&lost), None, 1).accept_empty);
     cut.shards[0].keys = 0;
-    let accepted = advance(&link, Some(&lost), Some(&cut), 1);
+    let suspected = advance(&link, Some(&lost), Some(&cut), 1);
+    assert!(!suspected.accept_empty, "the secondary's word may be older");
+    assert_eq!(suspected.epoch, Epoch(2));
+    assert_eq!(
+        advance(&suspected, Some(&lost), Some(&cut), 2),
+        suspected,
+        "reports of the epoch before say nothing"
+    );
+    let later = |epoch, standing: ShardStanding| {
+        let mut p = sees(&link.primary, epoch, RoleKind::Primary, standing);
+        p.shards[0].keys = 0;
+        p
+    };
+    cut.epoch = Epoch(2);
+    let accepted = advance(
+        &suspected,
+        Some(&later(2, ShardStanding::Lost)),
+        Some(&cut),
+        2,
+    );
     assert!(accepted.accept_empty);
-    let p = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
-    assert!(!advance(&accepted, Some(&p), Some(&cut), 2).accept_empty);
+    assert_eq!(accepted.epoch, Epoch(3));
+    let role = accepted.role_of(&accepted.primary.uid, None);
+    assert!(matches!(
+        role,
+        GeoRole::Primary {
+            accept_empty: Some(Epoch(3)),
+            ..
+        }
+    ));
+    let writable = later(3, ShardStanding::Writable);
+    assert!(!advance(&accepted, Some(&writable), Some(&cut), 2).accept_empty);
+    cut.epoch = Epoch(3);
+    let again = advance(
+        &accepted,
+        Some(&later(3, ShardStanding::Lost)),
+        Some(&cut),
+        2,
+    );
+    assert!(
+        !again.accept_empty && again.epoch == Epoch(4),
+        "it was used: {again:?}"
+    );
+}
+
+#[test]
+fn a_suspicion_of_emptiness_ends_when_the_secondary_has_something() {
+    let link = LinkRecord {
+        suspect_empty: true,
+        ..linked()
+    };
+    let lost = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Lost);
+    let receiving = sees(
+        &link.secondary,
+        1,
+        RoleKind::Secondary,
+        ShardStanding::Syncing,
+    );
+    let next = advance(&link, Some(&lost), Some(&receiving), 1);
+    assert_eq!(next, linked());
+    let handing_off = LinkRecord {
+        suspect_empty: true,
+        ..handing_off()
+    };
+    let aborted = advance(&handing_off, None, None, 10_000);
+    assert!(!aborted.suspect_empty, "a new phase looks anew");
 }
 
 #[test]

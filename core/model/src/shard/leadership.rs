@@ -1,6 +1,6 @@
 //! Who leads the shard, and what happens when the leader's process is gone.
 
-use super::{NodeFacts, NodeView, Situation, Stance, Step, Upstream};
+use super::{NodeFacts, NodeView, Situation, Stance, Step, Upstream, plan::is_fenced};
 use crate::{GeoRole, ShardStanding};
 
 /// The leader, or what to do for want of one.
@@ -35,6 +35,8 @@ fn succession(now: &Situation<'_>) -> Leader {
         let mut next = memory.clone();
         next.leader = heir;
         next.saved = None;
+        // It is promoted next.
+        next.unsettled |= next.stance == Stance::Primary && stance_of(now.role) == Stance::Primary;
         return Leader::Missing(vec![Step::Remember(next)], ShardStanding::Starting);
     }
     if memory.saved == Some(memory.leader) {
@@ -47,56 +49,103 @@ fn succession(now: &Situation<'_>) -> Leader {
         let steps = vec![Step::Remember(next), start(now, false)];
         return Leader::Missing(steps, ShardStanding::Starting);
     }
-    // A node that is up but not fit to lead may become so: it is loading, or does not answer.
+    // A node that is up but not fit to lead may become so: it does not answer, or its full sync can
+    // still end well, with what had arrived.
     if now.nodes.iter().any(|node| match node {
         NodeView::Silent => true,
-        NodeView::Up(facts) => facts.loading,
+        NodeView::Up(facts) => facts.loading || facts.syncing,
         NodeView::Down => false,
     }) {
         return Leader::Missing(vec![], ShardStanding::Silent);
     }
-    if may_start_empty(now.role) {
+    if may_start_empty(now) {
         let mut next = memory.clone();
         next.stance = stance_of(now.role);
         next.lineage.clear();
-        let steps = vec![Step::Remember(next), start(now, false)];
+        let mut steps = vec![Step::Remember(next)];
+        steps.extend(is_fenced(now).then_some(Step::LiftFence));
+        steps.push(start(now, false));
         return Leader::Missing(steps, ShardStanding::Starting);
+    }
+    // Or the first bytes of one are still unread. Cut off, what a node has is what it will have; an
+    // inbound half beside a geo-primary answers nobody.
+    let waits = |facts: &NodeFacts| facts.upstream.is_some_and(|of| of != Upstream::Inbound);
+    let waiting = siblings(now).filter(|(_, facts)| waits(facts));
+    let cut: Vec<Step> = waiting
+        .map(|(node, _)| Step::Follow {
+            node,
+            upstream: Upstream::Inbound,
+        })
+        .collect();
+    if !cut.is_empty() {
+        return Leader::Missing(cut, ShardStanding::Starting);
+    }
+    if let Some(why) = undecided(now) {
+        return Leader::Missing(vec![], ShardStanding::Unpromotable { why });
     }
     Leader::Missing(vec![], ShardStanding::Lost)
 }
 
 /// The node that takes the place of a dead leader: the most advanced one of the leader's own
-/// history. Where the data set is not the only copy of its history (a geo-secondary), or nobody
-/// else has one (a cache that is alone), a node with any data is better than none.
+/// history. Where the choice is between it and an empty node (a geo-secondary, a cache that is
+/// alone, a geo-primary whose other side has nothing), a node with any data is better than none,
+/// and one that runs better than one to be started: data may still be on their way to it.
 fn heir(now: &Situation<'_>) -> Option<u8> {
-    let others = (0u8..)
-        .zip(now.nodes)
-        .filter_map(|(index, node)| match node {
-            NodeView::Up(facts) if index != now.memory.leader && !facts.loading => {
-                Some((index, facts))
-            }
-            NodeView::Up(_) | NodeView::Down | NodeView::Silent => None,
-        });
-    let others: Vec<(u8, &NodeFacts)> = others.collect();
     // Among equals the lower index wins, so that the choice does not depend on chance.
     let best = |fit: &dyn Fn(&NodeFacts) -> bool| {
-        let fit = others.iter().filter(|(_, facts)| fit(facts));
+        let fit = siblings(now).filter(|(_, facts)| !facts.loading && fit(facts));
         fit.max_by_key(|(index, facts)| (facts.position.offset, u8::MAX - index))
-            .map(|(i, _)| *i)
+            .map(|(index, _)| index)
     };
-    let kin = |facts: &NodeFacts| now.memory.lineage.contains(&facts.position.replid);
-    best(&kin).or_else(|| match now.role {
-        GeoRole::Alone | GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
-            best(&|facts| facts.keys > 0)
-        }
-        GeoRole::Primary { .. } | GeoRole::Yielding { .. } => None,
+    let kin = |facts: &NodeFacts| {
+        now.memory.lineage.contains(&facts.position.replid) && !is_behind_barrier(now, facts)
+    };
+    best(&kin).or_else(|| {
+        let any = || best(&|facts| facts.keys > 0).or_else(|| best(&|facts| !facts.syncing));
+        may_start_empty(now).then(any)?
     })
 }
 
-fn may_start_empty(role: &GeoRole) -> bool {
-    match role {
+/// The nodes that are up, without the leader.
+fn siblings<'a>(now: &Situation<'a>) -> impl Iterator<Item = (u8, &'a NodeFacts)> {
+    let leader = now.memory.leader;
+    (0u8..)
+        .zip(now.nodes)
+        .filter_map(move |(index, node)| match node {
+            NodeView::Up(facts) if index != leader => Some((index, facts)),
+            NodeView::Up(_) | NodeView::Down | NodeView::Silent => None,
+        })
+}
+
+/// It never got to where its side took over: the other side, which gave the role up there, has
+/// more.
+fn is_behind_barrier(now: &Situation<'_>, facts: &NodeFacts) -> bool {
+    let GeoRole::Primary { standing, .. } = now.role else {
+        return false;
+    };
+    standing.barrier(now.shard).is_some_and(|barrier| {
+        barrier.replid == facts.position.replid && facts.position.offset < barrier.offset
+    })
+}
+
+/// Why nobody can tell whether the dead leader's data are lost: it may have begun a history that
+/// nobody noted, and a node that has data may have them from there, or from long ago.
+fn undecided(now: &Situation<'_>) -> Option<String> {
+    let strange = |facts: &NodeFacts| facts.keys > 0 && !is_behind_barrier(now, facts);
+    let (node, _) = siblings(now).find(|(_, facts)| strange(facts))?;
+    now.memory.unsettled.then(|| {
+        format!(
+            "its leader died right after it was promoted, and whether node {node} had followed it by then is not known; unlink to go on with what that node has"
+        )
+    })
+}
+
+fn may_start_empty(now: &Situation<'_>) -> bool {
+    match now.role {
         GeoRole::Alone | GeoRole::Secondary { .. } | GeoRole::Taking { .. } => true,
-        GeoRole::Primary { accept_empty, .. } => *accept_empty,
+        GeoRole::Primary { accept_empty, .. } => {
+            accept_empty.is_some() && *accept_empty != now.memory.emptied
+        }
         GeoRole::Yielding { .. } => false,
     }
 }

@@ -74,12 +74,22 @@ fn blocked(standing: ShardStanding) -> Plan {
     }
 }
 
-/// What the memory should say of a leader that is up: its history, and that nothing is saved.
+/// What the memory should say of a leader that is up: its history, that nothing is saved, and that
+/// a word to start empty has done its work: from now on the other side may hold more.
 fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
     let mut memory = now.memory.clone();
     memory.saved = None;
     memory.founded = true;
+    if let GeoRole::Primary {
+        accept_empty: Some(epoch),
+        ..
+    } = now.role
+    {
+        memory.emptied = Some(*epoch);
+    }
     if facts.upstream.is_none() || facts.link_up {
+        // A promotion that is still to be carried out begins another.
+        memory.unsettled &= facts.upstream.is_some() && memory.stance != Stance::Follower;
         let replid = facts.position.replid;
         if memory.lineage.first() != Some(&replid) {
             memory.lineage.retain(|known| *known != replid);
@@ -93,6 +103,8 @@ fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
 fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Option<Step> {
     let mut memory = settle_memory(now, facts).unwrap_or_else(|| now.memory.clone());
     memory.stance = stance;
+    // A promotion begins a history, and its ID is not known before the next look.
+    memory.unsettled |= stance == Stance::Primary && facts.upstream.is_some();
     (memory != *now.memory).then_some(Step::Remember(memory))
 }
 
@@ -113,6 +125,11 @@ fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> O
         (Standing::AsFound, _) if facts.syncing => {
             Some("it is in the middle of a full sync".to_owned())
         }
+        // A node that was started empty has a history of its own until it is in step.
+        (Standing::AsFound, _) if !now.memory.lineage.contains(&here.replid) => Some(
+            "it was started empty and has received nothing since, so there is nothing to take over with"
+                .to_owned(),
+        ),
         (Standing::AsFound, _) => None,
         (Standing::Founder, _) => Some(
             "it follows another node although it founded the link; its primary role was never given up"
@@ -121,15 +138,24 @@ fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> O
     }
 }
 
+/// The outbound half may have been told of a fence.
+pub(super) fn is_fenced(now: &Situation<'_>) -> bool {
+    match now.memory.stance {
+        Stance::Fenced { .. } => true,
+        Stance::Primary | Stance::Follower => false,
+    }
+}
+
 /// The leader is to take writes.
 fn lead(now: &Situation<'_>, index: u8, facts: NodeFacts, serve: bool) -> Plan {
     let mut steps = Vec::new();
     steps.extend(told(now, facts, Stance::Primary));
+    if is_fenced(now) {
+        // Before anything that can fail: once the memory says so, nobody asks for it again.
+        steps.push(Step::LiftFence);
+    }
     if facts.upstream.is_some() {
         steps.push(Step::StandAlone { node: index });
-    }
-    if now.memory.stance != Stance::Primary || facts.paused {
-        steps.push(Step::LiftFence);
     }
     if facts.paused {
         steps.push(Step::Resume { node: index });
@@ -197,8 +223,8 @@ fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) ->
             // them to nobody: take the fence back and try again.
             let mut steps = Vec::new();
             steps.extend(told(now, facts, Stance::Primary));
-            steps.push(Step::StandAlone { node: index });
             steps.push(Step::LiftFence);
+            steps.push(Step::StandAlone { node: index });
             working(steps)
         }
         (Some(_), None) if now.memory.stance == Stance::Follower => {
@@ -214,15 +240,13 @@ fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) ->
         (Some(_), None) => lead(now, index, facts, false),
         (None, _) if !facts.paused => working(vec![Step::Pause { node: index }]),
         (None, _) if caught_up => {
-            let mut steps = vec![Step::ExpectFence];
-            steps.extend(told(
-                now,
-                facts,
-                Stance::Fenced {
-                    attempt,
-                    declared: false,
-                },
-            ));
+            let fenced = Stance::Fenced {
+                attempt,
+                declared: false,
+            };
+            let mut steps = Vec::new();
+            steps.extend(told(now, facts, fenced));
+            steps.push(Step::ExpectFence);
             steps.push(Step::Follow {
                 node: index,
                 upstream: Upstream::Inbound,

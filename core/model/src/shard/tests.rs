@@ -1,5 +1,5 @@
 use super::*;
-use crate::{LinkId, Standing};
+use crate::{Epoch, LinkId, Standing};
 use psync::Offset;
 
 fn id(letter: char) -> ReplicationId {
@@ -46,7 +46,9 @@ fn memory(stance: Stance) -> ShardMemory {
         founded: true,
         stance,
         lineage: vec![id('a')],
+        unsettled: false,
         saved: None,
+        emptied: None,
     }
 }
 
@@ -58,7 +60,7 @@ fn geo_primary(standing: Standing) -> GeoRole {
     GeoRole::Primary {
         link: link(),
         standing,
-        accept_empty: false,
+        accept_empty: None,
     }
 }
 
@@ -162,6 +164,7 @@ fn a_dead_primary_is_succeeded_by_its_replica_and_returns_as_one() {
     let heir = Up(replica(Upstream::Node(0), 5));
     let promoted = ShardMemory {
         leader: 1,
+        unsettled: true,
         ..m.clone()
     };
     assert_eq!(
@@ -184,7 +187,20 @@ fn an_empty_or_foreign_node_does_not_inherit_a_geo_primary() {
     let mut stranger = replica(Upstream::Node(0), 9);
     stranger.position.replid = id('b');
     let role = geo_primary(Standing::Founder);
-    let plan = ask(&role, &m, &[Down, Up(stranger)], LinkView::default());
+    let cut = Step::Follow {
+        node: 1,
+        upstream: Upstream::Inbound,
+    };
+    assert_eq!(
+        steps(&role, &m, &[Down, Up(stranger)]),
+        [cut],
+        "data may still be on their way to it"
+    );
+    let held = NodeFacts {
+        upstream: Some(Upstream::Inbound),
+        ..stranger
+    };
+    let plan = ask(&role, &m, &[Down, Up(held)], LinkView::default());
     assert_eq!((plan.steps, plan.standing), (vec![], ShardStanding::Lost));
     let alone = steps(&GeoRole::Alone, &m, &[Down, Up(stranger)]);
     assert!(
@@ -199,13 +215,8 @@ fn a_geo_primary_that_lost_every_node_holds_still_until_told() {
     let role = geo_primary(Standing::Founder);
     let plan = ask(&role, &m, &[Down, Down], LinkView::default());
     assert_eq!((plan.steps, plan.standing), (vec![], ShardStanding::Lost));
-    let told = GeoRole::Primary {
-        link: link(),
-        standing: Standing::Founder,
-        accept_empty: true,
-    };
     assert_eq!(
-        steps(&told, &m, &[Down, Down]).last(),
+        steps(&may_be_empty(), &m, &[Down, Down]).last(),
         Some(&starts(0, None, false, true))
     );
     let as_replica = steps(&secondary(), &m, &[Down, Down]);
@@ -269,8 +280,8 @@ fn yielding_pauses_catches_up_fences_then_declares() {
     assert_eq!(
         plan.steps,
         [
-            Step::ExpectFence,
             Step::Remember(fenced.clone()),
+            Step::ExpectFence,
             Step::Follow {
                 node: 0,
                 upstream: Upstream::Inbound
@@ -356,11 +367,145 @@ fn an_aborted_handoff_gives_the_writes_back() {
     assert_eq!(
         plan.steps,
         [
-            Step::Remember(memory(Stance::Primary)),
-            Step::StandAlone { node: 0 },
+            Step::Remember(ShardMemory {
+                unsettled: true,
+                ..memory(Stance::Primary)
+            }),
             Step::LiftFence,
-        ]
+            Step::StandAlone { node: 0 },
+        ],
+        "the fence is lifted before anything that can fail"
     );
+}
+
+#[test]
+fn a_fence_goes_with_the_data_behind_it() {
+    let fenced = memory(Stance::Fenced {
+        attempt: 4,
+        declared: true,
+    });
+    let told = steps(&may_be_empty(), &fenced, &[Down, Down]);
+    assert!(
+        matches!(
+            told[..],
+            [Step::Remember(_), Step::LiftFence, Step::Start { .. }]
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_shard_is_lost_only_when_nothing_can_bring_it_back() {
+    let m = memory(Stance::Primary);
+    let role = geo_primary(Standing::Founder);
+    let receiving = NodeFacts {
+        syncing: true,
+        link_up: false,
+        position: Position::new(id('c'), Offset(0)),
+        keys: 0,
+        ..replica(Upstream::Node(0), 0)
+    };
+    for (node, standing) in [
+        (Up(receiving), ShardStanding::Silent),
+        (NodeView::Silent, ShardStanding::Silent),
+    ] {
+        let plan = ask(&role, &m, &[Down, node], LinkView::default());
+        assert_eq!((plan.steps, plan.standing), (vec![], standing));
+    }
+}
+
+#[test]
+fn the_word_to_start_empty_counts_once() {
+    let used = ShardMemory {
+        emptied: Some(Epoch(3)),
+        ..memory(Stance::Primary)
+    };
+    let plan = ask(&may_be_empty(), &used, &[Down, Down], LinkView::default());
+    assert_eq!((plan.steps, plan.standing), (vec![], ShardStanding::Lost));
+    let first = steps(
+        &may_be_empty(),
+        &memory(Stance::Primary),
+        &[Up(primary(5)), IN_STEP],
+    );
+    assert_eq!(first, [Step::Remember(used)], "from the first look on");
+}
+
+#[test]
+fn a_node_with_data_leads_where_an_empty_one_could() {
+    let mut stranger = replica(Upstream::Node(0), 9);
+    stranger.position.replid = id('b');
+    for role in [GeoRole::Alone, secondary(), may_be_empty()] {
+        let m = memory(Stance::Primary);
+        let plan = steps(&role, &m, &[Down, Up(stranger)]);
+        assert!(
+            matches!(plan[..], [Step::Remember(ShardMemory { leader: 1, .. })]),
+            "{role:?}: {plan:?}"
+        );
+    }
+}
+
+#[test]
+fn an_heir_behind_the_barrier_does_not_take_over() {
+    let m = memory(Stance::Primary);
+    let behind = Up(replica(Upstream::Inbound, 4));
+    let plan = ask(&taken_over_at(5), &m, &[Down, behind], LinkView::default());
+    assert_eq!((plan.steps, plan.standing), (vec![], ShardStanding::Lost));
+    let level = steps(
+        &taken_over_at(5),
+        &m,
+        &[Down, Up(replica(Upstream::Inbound, 5))],
+    );
+    assert!(
+        matches!(level[..], [Step::Remember(ShardMemory { leader: 1, .. })]),
+        "{level:?}"
+    );
+}
+
+#[test]
+fn data_of_a_history_that_nobody_noted_are_not_called_lost() {
+    let mut heir = replica(Upstream::Inbound, 9);
+    heir.position.replid = id('b');
+    let promoted = ShardMemory {
+        unsettled: true,
+        ..memory(Stance::Primary)
+    };
+    let standing = |m| {
+        let role = taken_over_at(5);
+        ask(&role, m, &[Down, Up(heir)], LinkView::default()).standing
+    };
+    assert!(
+        matches!(standing(&promoted), ShardStanding::Unpromotable { .. }),
+        "{:?}",
+        standing(&promoted)
+    );
+    assert_eq!(standing(&memory(Stance::Primary)), ShardStanding::Lost);
+}
+
+#[test]
+fn nothing_takes_over_as_found_that_was_never_in_step() {
+    let fresh = ShardMemory {
+        lineage: vec![],
+        ..memory(Stance::Follower)
+    };
+    let role = geo_primary(Standing::AsFound);
+    let plan = ask(
+        &role,
+        &fresh,
+        &[Up(follower(0)), IN_STEP],
+        LinkView::default(),
+    );
+    assert!(
+        matches!(plan.standing, ShardStanding::Unpromotable { .. }),
+        "{plan:?}"
+    );
+}
+
+fn may_be_empty() -> GeoRole {
+    GeoRole::Primary {
+        link: link(),
+        standing: Standing::Founder,
+        accept_empty: Some(Epoch(3)),
+    }
 }
 
 #[test]
