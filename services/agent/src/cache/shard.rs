@@ -9,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::Node;
 use model::{
-    CacheDesired, CacheUid, GeoRole, ShardIndex, ShardObserved, ShardStanding,
+    CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
     shard::{NodeView, Plan, Situation, Upstream, plan},
 };
 use psync::Position;
@@ -34,6 +34,9 @@ pub(super) struct ShardRunner {
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
+    /// The epoch in which every figure was asked for. The first report of an epoch must not carry
+    /// an older one: the control plane may let a primary start empty by it.
+    fresh_in: Option<Epoch>,
 }
 
 impl ShardRunner {
@@ -60,6 +63,7 @@ impl ShardRunner {
             observed,
             ready: None,
             moved: false,
+            fresh_in: None,
         }
     }
 
@@ -177,8 +181,10 @@ impl ShardRunner {
 
     async fn look_at_nodes(&mut self, desired: &CacheDesired) -> Option<String> {
         let mut problem = None;
+        let full = self.fresh_in != Some(desired.epoch);
+        self.fresh_in = Some(desired.epoch);
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            match slot.look(false).await {
+            match slot.look(full).await {
                 Look::Died { pid } => {
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
