@@ -6,7 +6,7 @@ use model::Epoch;
 use psync::{Offset, Position};
 
 use crate::{
-    engine::{Address, Chunk, Data, Engine, Following, Item, Pipe},
+    engine::{Address, Chunk, Data, Engine, Following, Pipe},
     world::World,
 };
 
@@ -18,11 +18,12 @@ pub(crate) enum Fence {
     Declared(u64, Position),
 }
 
-/// The outbound half: served from a node.
+/// The outbound half: served from an address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outbound {
     pub(crate) epoch: Epoch,
     pub(crate) node: usize,
+    pub(crate) at_service: bool,
     pub(crate) fence: Fence,
 }
 
@@ -209,7 +210,15 @@ impl World {
         if target != Some(outbound.epoch) {
             return;
         }
-        let engine = self.regions[1 - r].nodes[outbound.node].engine.as_ref();
+        // The address that clients use belongs to whoever leads.
+        let mut nodes = self.regions[1 - r].nodes.iter().enumerate();
+        let listens = nodes.find_map(|(n, node)| {
+            let engine = node.engine.as_ref()?;
+            let there = engine.at_service == outbound.at_service
+                && (outbound.at_service || n == outbound.node);
+            there.then_some((n, engine))
+        });
+        let (node, engine) = listens.map_or((0, None), |(n, engine)| (n, Some(engine)));
         let life = engine.map_or(0, |engine| engine.life);
         let (from, wan, sent) = match outbound.fence {
             Fence::Expected => return,
@@ -233,7 +242,7 @@ impl World {
         };
         self.note(|| format!("the inbound of {r} is attached, have {have:?}"));
         let open = Open {
-            engine: (outbound.node, life),
+            engine: (node, life),
             from,
             wan,
             sent,
@@ -394,4 +403,3 @@ impl World {
         }
     }
 }
-

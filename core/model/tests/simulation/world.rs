@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, LinkRecord, Member,
-    PromotionRequest, Timestamp, shard::ShardMemory,
+    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, LinkRecord, Member, PromotionRequest,
+    Timestamp, shard::ShardMemory,
 };
 use psync::ReplicationId;
 
@@ -143,9 +143,11 @@ impl World {
         for r in 0..2 {
             let mut engine = self.fresh_engine(None);
             engine.at_service = true;
-            let mut data = Data::default();
-            data.keys = 1;
-            data.digest = self.dice.roll();
+            let data = Data {
+                keys: 1,
+                digest: self.dice.roll(),
+                ..Data::default()
+            };
             if r == 1 || self.dice.permille(500) {
                 engine.data = data;
             }
@@ -153,8 +155,7 @@ impl World {
             region.disk.memory.founded = true;
             region.disk.memory.lineage = vec![engine.replid];
             region.nodes[0].engine = Some(engine);
-            let life = self.life();
-            self.regions[r].agent = Some(Agent::new(life));
+            self.regions[r].agent = Some(Agent::new());
         }
         let [a, b] = &self.regions;
         let link = LinkRecord::begin(
@@ -167,7 +168,7 @@ impl World {
         self.store(Some(link), "begin");
     }
 
-    pub(crate) fn life(&mut self) -> u32 {
+    fn life(&mut self) -> u32 {
         self.lives += 1;
         self.lives
     }
@@ -228,9 +229,9 @@ impl World {
         let (own, other) = if r == 0 { (a, b) } else { (b, a) };
         let sibling = own.nodes[1 - n].engine.as_mut();
         let sibling = sibling
-            .filter(|sibling| {
-                matches!(sibling.upstream, Some(Address::Node { node, .. }) if node == n)
-            })
+            .filter(
+                |sibling| matches!(sibling.upstream, Some(Address::Node { node, .. }) if node == n),
+            )
             .and_then(|sibling| sibling.input.as_mut());
         let geo = other.agent.as_mut().and_then(|agent| agent.geo.as_mut());
         let geo = geo
@@ -267,7 +268,10 @@ impl World {
         };
         self.note(|| format!("write {write} at {r}.{n}"));
         self.emit(r, n, Item::Write(write));
-        self.ledger.acknowledge(write);
+        // What the secondary has of its own is erased as the link begins.
+        if r == 0 || self.ledger.joined() {
+            self.ledger.acknowledge(write);
+        }
     }
 
     /// A primary with replicas pings them.
