@@ -94,7 +94,7 @@ struct Line(
     Compare,
 );
 
-const LINES: [Line; 16] = [
+const LINES: [Line; 17] = [
     Line("stream, MB/s", |s| s.streams(|t| t.mb_per_second), 1, Ratio),
     Line(
         "stream, writes/s",
@@ -129,6 +129,12 @@ const LINES: [Line; 16] = [
     Line("lag p50, ms", |s| s.lags(|lag| lag.p50_ms), 3, Difference),
     Line("lag p99, ms", |s| s.lags(|lag| lag.p99_ms), 3, Difference),
     Line("lag max, ms", |s| s.lags(|lag| lag.max_ms), 3, Difference),
+    Line(
+        "  CPU of others, s",
+        |s| s.lags(|lag| lag.cpu_seconds.elsewhere),
+        2,
+        Difference,
+    ),
     Line("full sync, s", |s| s.full_syncs(|f| f.seconds), 2, Ratio),
     Line(
         "full sync, MB/s",

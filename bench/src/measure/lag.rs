@@ -11,7 +11,10 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Plan;
+use super::{
+    Plan,
+    effort::{Effort, Meter},
+};
 use crate::{
     client::{Endpoint, Reply},
     load::value,
@@ -32,17 +35,19 @@ pub(crate) struct Lag {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) max_ms: f64,
+    pub(crate) cpu_seconds: Effort,
 }
 
 pub(crate) fn measure(rig: &dyn Rig, plan: &Plan) -> anyhow::Result<Lag> {
     let (primary, secondary) = (rig.primary(), rig.secondary());
     let stop = AtomicBool::new(false);
+    let meter = Meter::read(rig);
     thread::scope(|scope| {
         let load = scope.spawn(|| keep_writing(&primary, &stop));
         let probed = probe(&primary, &secondary, plan.probes);
         stop.store(true, Ordering::Relaxed);
         match load.join() {
-            Ok(Ok(())) => Lag::of(probed?).context("there was no probe"),
+            Ok(Ok(())) => Lag::of(probed?, meter.effort(rig)).context("there was no probe"),
             Ok(Err(error)) => Err(error.context("write while the lag is probed")),
             Err(_panic) => bail!("the load panicked"),
         }
@@ -50,13 +55,14 @@ pub(crate) fn measure(rig: &dyn Rig, plan: &Plan) -> anyhow::Result<Lag> {
 }
 
 impl Lag {
-    fn of(probes: Vec<f64>) -> Option<Self> {
+    fn of(probes: Vec<f64>, cpu_seconds: Effort) -> Option<Self> {
         let all = sorted(probes);
         Some(Self {
             probes: all.len(),
             p50_ms: quantile(&all, 0.5)?,
             p99_ms: quantile(&all, 0.99)?,
             max_ms: quantile(&all, 1.0)?,
+            cpu_seconds,
         })
     }
 }
