@@ -79,10 +79,10 @@ impl World {
         self.regions[r].agent.as_mut()
     }
 
-    /// Goes one stage further.
-    pub(crate) fn work(&mut self, r: usize) {
+    /// Goes one stage further; tells whether that carried a step out.
+    pub(crate) fn work(&mut self, r: usize) -> bool {
         let Some(stage) = self.agent(r).map(|agent| agent.stage) else {
-            return;
+            return false;
         };
         let next = match stage {
             Stage::Idle => self.adopt(r),
@@ -97,6 +97,7 @@ impl World {
         if let Some(agent) = self.agent(r) {
             agent.stage = next;
         }
+        matches!((stage, next), (Stage::Step(_), Stage::Step(_)))
     }
 
     /// A desired state arrives: on disk before anything else, and never an older one.

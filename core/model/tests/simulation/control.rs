@@ -141,7 +141,7 @@ impl World {
     /// A person asks for a failover. Tells whether it began.
     pub(crate) fn fail_over(&mut self) -> bool {
         let now = self.now;
-        let patience = self.dice.between(200, 10_000);
+        let patience = [800, 1_500, 3_000, 10_000][self.dice.below(4)];
         let (Some(control), Some(link)) = (&self.control, &self.store.link) else {
             return false;
         };

@@ -29,11 +29,13 @@ impl World {
             match self.dice.below(100) {
                 0..=39 => {
                     let r = self.dice.side();
-                    self.work(r);
+                    if self.work(r) && faults > 0 && self.dice.permille(30) {
+                        self.strike(r);
+                    }
                 }
-                40..=74 => self.move_bytes(),
-                75..=91 => self.move_messages(),
-                92..=97 => self.traffic(),
+                40..=73 => self.move_bytes(),
+                74..=90 => self.move_messages(),
+                91..=96 => self.traffic(),
                 _ => self.ask(),
             }
             self.check();
@@ -136,7 +138,8 @@ impl World {
         if self.lost() {
             return;
         }
-        if self.twice() {
+        // One whose sender gave it up may come late.
+        if self.twice() || (!self.calm && self.dice.permille(250)) {
             self.regions[r].requests.push(request.clone());
         }
         self.decide(r, &request);
@@ -206,6 +209,27 @@ impl World {
                 self.start_agent(0);
                 self.start_agent(1);
             }
+        }
+    }
+
+    /// Something breaks right after a step was carried out, where it hurts most.
+    fn strike(&mut self, r: usize) {
+        self.count("strikes");
+        let leader = usize::from(self.regions[r].disk.memory.leader);
+        let deaths = self.weather.deaths;
+        match self.dice.below(6) {
+            0 | 1 => self.crash_agent(r),
+            2 => self.cut(r, "the WAN is cut"),
+            3 if deaths => self.kill(r, leader),
+            4 if deaths => {
+                self.kill(r, leader);
+                self.crash_agent(r);
+            }
+            5 if deaths => {
+                self.kill(r, 0);
+                self.kill(r, 1);
+            }
+            _ => self.control = None,
         }
     }
 
