@@ -36,8 +36,9 @@ use measure::{Plan, footprint, round};
 use report::EngineReport;
 use rig::{Ground, Side};
 
-/// Time for the measuring thread to notice that everything it measures is gone.
-const FAREWELL: Duration = Duration::from_secs(20);
+/// Time for the measuring thread to come to a step that fails without its processes. What it is in
+/// by then is a wait.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Measure Godwit beside the engines' own replication
 #[derive(Debug, Parser)]
@@ -109,6 +110,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             reports.by_ref().collect::<anyhow::Result<Vec<_>>>()
         }
     });
+    // A measuring thread that still waits is not waited for.
+    runtime.shutdown_background();
     let reports = measured?;
     let text = if arguments.json {
         serde_json::to_string_pretty(&reports).context("write JSON")?
