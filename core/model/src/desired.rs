@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use psync::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::{CacheId, CacheUid, EngineSettings, Epoch, LinkId, Secret, ShardIndex, StoreId};
+use crate::{
+    CacheId, CacheUid, EngineSettings, Epoch, LinkId, Region, ReplicationSettings, Secret,
+    ShardIndex, StoreId,
+};
 
 /// Everything that a region's agent is to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct CacheDesired {
     pub presence: Presence,
     /// What it is to the geo-replication.
     pub role: GeoRole,
+    /// How its link moves bytes, and with whom; `None` when it is not linked.
+    #[serde(default)]
+    pub replication: Option<ReplicationDesired>,
     /// Shards; 1 without clustering.
     pub shards: u16,
     /// Replicas of each shard's primary.
@@ -43,6 +49,15 @@ pub struct CacheDesired {
     pub settings: EngineSettings,
     /// The passwords of the default user.
     pub keys: AccessKeys,
+}
+
+/// The link of a cache, whatever the cache's role in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationDesired {
+    /// The region of the other cache: nobody else's agent may be the other half.
+    pub peer: Region,
+    /// The link's settings.
+    pub settings: ReplicationSettings,
 }
 
 /// A cache's two access keys, either of which lets a client in.

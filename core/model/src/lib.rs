@@ -8,11 +8,13 @@ mod cache;
 mod configuration;
 mod desired;
 mod engine_version;
+mod event;
 mod ids;
 mod link;
 mod names;
 mod observed;
 mod prerequisites;
+mod replication;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -24,9 +26,10 @@ pub use cache::{CacheRecord, CacheSpec, Lifecycle};
 pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
-    RoleKind, Standing,
+    ReplicationDesired, RoleKind, Standing,
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
+pub use event::{EventKind, EventObserved};
 pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
     Timestamp,
@@ -34,10 +37,14 @@ pub use ids::{
 pub use link::{Advance, Decision, FailoverRefused, LinkPhase, LinkRecord, LinkSeen, Member};
 pub use names::{CacheName, GroupName, NameError, Region, SubscriptionId};
 pub use observed::{
-    CacheObserved, LinkActivity, LinkObserved, NodeObserved, RegionObserved, ShardObserved,
-    ShardStanding,
+    CacheObserved, JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved,
+    OffsetsObserved, RegionObserved, ShardObserved, ShardStanding, WireObserved,
 };
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
+pub use replication::{
+    Compression, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError, ReplicationSettings,
+    Retention, SecondaryReads, SnapshotSource,
+};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

@@ -8,8 +8,8 @@ use psync::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, RoleKind, ShardStanding,
-    Standing, Timestamp,
+    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, ReplicationSettings,
+    RoleKind, ShardStanding, Standing, Timestamp,
 };
 
 /// A link as the store keeps it.
@@ -39,6 +39,9 @@ pub struct LinkRecord {
     pub suspect_empty: bool,
     /// When `phase` began.
     pub since: Timestamp,
+    /// How it moves its bytes.
+    #[serde(default)]
+    pub settings: ReplicationSettings,
 }
 
 /// One of the two caches of a link.
@@ -156,6 +159,7 @@ impl LinkRecord {
             accept_empty: false,
             suspect_empty: false,
             since: now,
+            settings: ReplicationSettings::default(),
         }
     }
 

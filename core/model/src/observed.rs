@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use psync::Position;
+use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
-use crate::{CacheUid, EngineVersion, Epoch, Region, RoleKind, ShardIndex};
+use crate::{CacheUid, EngineVersion, Epoch, EventObserved, Region, RoleKind, ShardIndex};
 
 /// Everything that an agent sees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct RegionObserved {
     pub problem: Option<String>,
     /// The caches that have something on this host, in the order of their uid.
     pub caches: Vec<CacheObserved>,
+    /// What happened lately, oldest first; repeated in the reports of some minutes.
+    #[serde(default)]
+    pub events: Vec<EventObserved>,
 }
 
 /// One cache.
@@ -114,7 +117,7 @@ pub struct NodeObserved {
 }
 
 /// A shard's half of a link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LinkObserved {
     /// Connected to the other half.
     pub connected: bool,
@@ -137,12 +140,87 @@ pub struct LinkObserved {
     pub silent_ms: Option<u64>,
     /// What went wrong last, in a sentence.
     pub last_error: Option<String>,
+    /// How far the stream has come at each station (geo-primary's side; the geo-secondary's side
+    /// tells `shipped` and `applied` of what reached it).
+    #[serde(default)]
+    pub offsets: OffsetsObserved,
+    /// Lags of the last minute (geo-primary's side).
+    #[serde(default)]
+    pub last_minute: Option<LagObserved>,
+    /// Lags of the last hour (geo-primary's side).
+    #[serde(default)]
+    pub last_hour: Option<LagObserved>,
+    /// Bytes wait and none was applied for 10 s: who waits for whom, in a sentence.
+    #[serde(default)]
+    pub stalled: Option<String>,
+    /// What the connection between the regions carried (the sending side counts).
+    #[serde(default)]
+    pub wire: WireObserved,
+    /// The journal (geo-primary's side).
+    #[serde(default)]
+    pub journal: Option<JournalObserved>,
+}
+
+/// Stream offsets of a shard's link, from the geo-primary's engine to the geo-secondary's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OffsetsObserved {
+    /// Read from the geo-primary's engine.
+    pub received: Option<Offset>,
+    /// Written to the journal.
+    pub journaled: Option<Offset>,
+    /// Handed to the network.
+    pub shipped: Option<Offset>,
+    /// Applied by the geo-secondary's engine.
+    pub applied: Option<Offset>,
+}
+
+/// How old writes were when the geo-secondary had applied them, in milliseconds on the outbound's
+/// clock.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LagObserved {
+    /// Half of them were younger.
+    pub p50_ms: f64,
+    /// 99 of 100 were younger.
+    pub p99_ms: f64,
+    /// The oldest.
+    pub max_ms: f64,
+}
+
+/// What one half put on the connection between the regions, since its agent started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WireObserved {
+    /// Snapshot and stream bytes, before compression.
+    pub raw_bytes: u64,
+    /// Bytes of frames that carried them, as they were handed to TLS.
+    pub sent_bytes: u64,
+    /// Of `raw_bytes`, what went uncompressed because compression saved too little.
+    pub bypassed_bytes: u64,
+    /// That is so right now.
+    pub bypassing: bool,
+    /// Connections that ended and were made again.
+    pub reconnects: u64,
+    /// Times that bytes waited and none was applied for 10 s.
+    pub stalls: u64,
+}
+
+/// A shard's journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JournalObserved {
+    /// Stream bytes kept.
+    pub bytes: u64,
+    /// Age of the oldest of them, in milliseconds.
+    pub oldest_ms: Option<u64>,
+    /// Bytes of the snapshot kept, or being taken.
+    pub snapshot_bytes: u64,
+    /// Stream bytes read and not yet written.
+    pub queued_bytes: u64,
 }
 
 /// What a half of a link is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum LinkActivity {
     /// Waits for the other half.
+    #[default]
     Waiting,
     /// Moves a snapshot.
     FullSync {

@@ -68,6 +68,7 @@ impl Board {
             engine: Some(host.program.version),
             problem: seen.problem.clone(),
             caches: seen.caches.values().cloned().collect(),
+            events: Vec::new(),
         }
     }
 }

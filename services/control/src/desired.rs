@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired, StoreId,
-    engine_settings,
+    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired,
+    ReplicationDesired, StoreId, engine_settings,
 };
 use runtime::chain;
 use tokio::sync::watch;
@@ -105,6 +105,10 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
             | Lifecycle::Failed { .. } => Presence::Present,
         },
         role: link.map_or(GeoRole::Alone, |link| link.role_of(&cache.uid, source)),
+        replication: link.map(|link| ReplicationDesired {
+            peer: link.other(&cache.uid).region.clone(),
+            settings: link.settings.clone(),
+        }),
         shards: cache.spec.shards.unwrap_or(1),
         replicas: cache.spec.replicas,
         settings,

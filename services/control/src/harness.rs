@@ -408,6 +408,7 @@ impl Agent {
                 .filter(there)
                 .map(|c| observed(c, &behaviour))
                 .collect(),
+            events: Vec::new(),
         }
     }
 }
@@ -451,7 +452,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         full_syncs_finished: 1,
         partial_syncs: 0,
         silent_ms: Some(3),
-        last_error: None,
+        ..LinkObserved::default()
     };
     CacheObserved {
         uid: cache.uid.clone(),

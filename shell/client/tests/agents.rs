@@ -89,6 +89,7 @@ async fn report_is_taken() {
         engine: None,
         problem: None,
         caches: Vec::new(),
+        events: Vec::new(),
     };
     agents.report(&observed).await.unwrap();
 }

@@ -50,7 +50,7 @@ fn sees(member: &Member, epoch: u64, role: RoleKind, standing: ShardStanding) ->
                 full_syncs_finished: 0,
                 partial_syncs: 0,
                 silent_ms: None,
-                last_error: None,
+                ..LinkObserved::default()
             }),
         }],
         problem: None,

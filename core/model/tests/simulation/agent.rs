@@ -593,6 +593,6 @@ fn seen_link(connected: bool) -> LinkObserved {
         full_syncs_finished: 0,
         partial_syncs: 0,
         silent_ms: None,
-        last_error: None,
+        ..LinkObserved::default()
     }
 }

@@ -298,6 +298,7 @@ impl Seen {
             partial_syncs: self.counters.partial_syncs,
             silent_ms: self.silent.map(whole_millis),
             last_error: self.last_error,
+            ..LinkObserved::default()
         }
     }
 }

@@ -103,6 +103,7 @@ fn report(place: &str, caches: Vec<CacheObserved>) -> RegionObserved {
         engine: Some(crate::harness::engine()),
         problem: None,
         caches,
+        events: vec![],
     }
 }
 

@@ -36,6 +36,7 @@ fn report(name: &str) -> RegionObserved {
         engine: Some(engine()),
         problem: None,
         caches: vec![],
+        events: vec![],
     }
 }
 
