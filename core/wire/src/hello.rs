@@ -10,9 +10,18 @@ use crate::{
 };
 
 /// The version of the protocol. A side answers every other one with a refusal.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of a link's ID, at most.
 const LINK_BYTES: u16 = 256;
+
+/// How far a snapshot got in an earlier session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partial {
+    /// The snapshot, as the outbound named it.
+    pub snapshot: u64,
+    /// Its first bytes, which the inbound has.
+    pub bytes: u64,
+}
 
 /// The first message: what the inbound wants, and where its engine stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +36,8 @@ pub struct Hello {
     pub epoch: Epoch,
     /// What the geo-secondary's engine holds; `None` asks for a full sync.
     pub have: Option<Position>,
+    /// The snapshot that was under way; the outbound goes on behind these bytes if it still has it.
+    pub partial: Option<Partial>,
     /// Keys in the geo-secondary, so that an empty primary does not wipe them unasked.
     pub keys_held: u64,
 }
@@ -39,6 +50,10 @@ impl Hello {
         out.extend_from_slice(&self.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.keys_held.to_le_bytes());
         put_optional(&mut out, self.have.as_ref(), put_position);
+        put_optional(&mut out, self.partial.as_ref(), |out, partial| {
+            out.extend_from_slice(&partial.snapshot.to_le_bytes());
+            out.extend_from_slice(&partial.bytes.to_le_bytes());
+        });
         put_text(&mut out, self.link.as_str(), LINK_BYTES);
         out
     }
@@ -51,6 +66,12 @@ impl Hello {
             epoch: Epoch(fields.u64()?),
             keys_held: fields.u64()?,
             have: fields.optional(Fields::position)?,
+            partial: fields.optional(|fields| {
+                Ok(Partial {
+                    snapshot: fields.u64()?,
+                    bytes: fields.u64()?,
+                })
+            })?,
             link: LinkId::new(fields.text(usize::from(LINK_BYTES))?),
         };
         fields.end()?;

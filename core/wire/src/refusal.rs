@@ -33,9 +33,17 @@ pub enum RefusalCode {
     Superseded = 9,
     /// The agent withdrew or changed the shard.
     Withdrawn = 10,
+    /// The journal beside the geo-primary cannot be written or read.
+    JournalFailed = 11,
+    /// The geo-primary is empty, its history is another one, and the geo-secondary holds data.
+    EmptySource = 12,
+    /// This agent is not the one that may follow the shard.
+    WrongPeer = 13,
+    /// The journal does not reach back any more to where the session stands.
+    Outrun = 14,
 }
 
-const CODES: [RefusalCode; 10] = [
+const CODES: [RefusalCode; 14] = [
     RefusalCode::UnknownShard,
     RefusalCode::WrongEpoch,
     RefusalCode::WrongVersion,
@@ -46,6 +54,10 @@ const CODES: [RefusalCode; 10] = [
     RefusalCode::Fenced,
     RefusalCode::Superseded,
     RefusalCode::Withdrawn,
+    RefusalCode::JournalFailed,
+    RefusalCode::EmptySource,
+    RefusalCode::WrongPeer,
+    RefusalCode::Outrun,
 ];
 
 /// A reason and a sentence for people.

@@ -56,18 +56,26 @@ impl Heartbeat {
     }
 }
 
+/// The snapshot that is about to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// Names it, so that a later session can go on with it.
+    pub id: u64,
+    /// The index of the first byte that will be sent; those before it are already there.
+    pub from: u64,
+    /// Where it ends.
+    pub position: Position,
+    /// How the end of its payload is told.
+    pub framing: Framing,
+}
+
 /// A message of the outbound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInbound {
     /// The stream goes on behind this position, whose replication ID may be new.
     Continue(Position),
     /// A snapshot follows that ends at this position.
-    Snapshot {
-        /// Where it ends.
-        position: Position,
-        /// How the end of its payload is told.
-        framing: Framing,
-    },
+    Snapshot(SnapshotHead),
     /// Bytes of the snapshot's payload.
     SnapshotData {
         /// The index of the first of them.
@@ -102,9 +110,11 @@ impl ToInbound {
                 put_position(&mut out, position);
                 encode(Kind::Continue, &out)
             }
-            Self::Snapshot { position, framing } => {
-                put_position(&mut out, position);
-                put_framing(&mut out, framing);
+            Self::Snapshot(head) => {
+                out.extend_from_slice(&head.id.to_le_bytes());
+                out.extend_from_slice(&head.from.to_le_bytes());
+                put_position(&mut out, &head.position);
+                put_framing(&mut out, &head.framing);
                 encode(Kind::Snapshot, &out)
             }
             Self::SnapshotData { at, bytes } => with_header(crate::DataKind::Snapshot, *at, bytes),
@@ -122,15 +132,17 @@ impl ToInbound {
 
     /// Reads a frame that came from an outbound.
     pub fn read(frame: Frame) -> Result<Self, FrameError> {
-        let Frame { kind, payload } = frame;
+        let (kind, payload) = frame.opened()?;
         let name = kind.name();
         let mut fields = Fields::of(name, payload);
         let message = match kind {
             Kind::Continue => Self::Continue(fields.position()?),
-            Kind::Snapshot => Self::Snapshot {
+            Kind::Snapshot => Self::Snapshot(SnapshotHead {
+                id: fields.u64()?,
+                from: fields.u64()?,
                 position: fields.position()?,
                 framing: framing(&mut fields)?,
-            },
+            }),
             Kind::SnapshotData => {
                 let at = fields.u64()?;
                 let bytes = fields.remainder();

@@ -41,6 +41,8 @@ pub struct Replication {
     pub second_offset: Option<Offset>,
     /// Written by a primary, applied by a replica.
     pub offset: Offset,
+    /// The last byte before those that its backlog still has; `None` without a backlog.
+    pub backlog_from: Option<Offset>,
     /// Who follows this node.
     pub replicas: Vec<ReplicaInfo>,
 }
@@ -147,6 +149,7 @@ impl Replication {
             replid2: (!replid2.is_unset()).then_some(replid2),
             second_offset,
             offset: Offset(offset),
+            backlog_from: fields.backlog_from(),
             replicas: replicas.filter_map(|line| replica(line)).collect(),
         })
     }
@@ -214,6 +217,12 @@ impl<'a> Fields<'a> {
     /// A field that may be absent, or negative for "none".
     fn maybe<T: FromStr>(&self, name: &'static str) -> Option<T> {
         self.0.get(name)?.parse().ok()
+    }
+
+    fn backlog_from(&self) -> Option<Offset> {
+        self.maybe::<u64>("repl_backlog_active")
+            .filter(|on| *on == 1)?;
+        Offset::before_wanted(self.maybe("repl_backlog_first_byte_offset")?)
     }
 
     fn replica_role(&self) -> Result<EngineRole, InfoError> {

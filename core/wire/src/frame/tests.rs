@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use psync::{Framing, Offset, Position};
 
 use super::*;
-use crate::{Barrier, Heartbeat, Hello, Refusal, RefusalCode, ToInbound, ToOutbound};
+use crate::{
+    Barrier, Heartbeat, Hello, Partial, Refusal, RefusalCode, SnapshotHead, ToInbound, ToOutbound,
+};
 
 fn position() -> impl Strategy<Value = Position> {
     ("[0-9a-f]{40}", any::<u64>())
@@ -35,8 +37,16 @@ fn data() -> impl Strategy<Value = Bytes> {
 fn to_inbound() -> impl Strategy<Value = ToInbound> {
     prop_oneof![
         position().prop_map(ToInbound::Continue),
-        (position(), framing())
-            .prop_map(|(position, framing)| ToInbound::Snapshot { position, framing }),
+        (position(), framing()).prop_flat_map(|(position, framing)| {
+            any::<(u64, u64)>().prop_map(move |(id, from)| {
+                ToInbound::Snapshot(SnapshotHead {
+                    id,
+                    from,
+                    position,
+                    framing,
+                })
+            })
+        }),
         (any::<u64>(), data()).prop_map(|(at, bytes)| ToInbound::SnapshotData { at, bytes }),
         Just(ToInbound::SnapshotEnd),
         (any::<u64>(), data()).prop_map(|(after, bytes)| ToInbound::Stream { after, bytes }),
@@ -59,6 +69,10 @@ fn to_outbound() -> impl Strategy<Value = ToOutbound> {
             shard: ShardIndex(shard),
             epoch: Epoch(epoch),
             have,
+            partial: (keys_held % 2 == 0).then_some(Partial {
+                snapshot: keys_held,
+                bytes: epoch,
+            }),
             keys_held,
         });
     prop_oneof![
