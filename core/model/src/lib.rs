@@ -34,7 +34,10 @@ pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
     Timestamp,
 };
-pub use link::{Advance, Decision, FailoverRefused, LinkPhase, LinkRecord, LinkSeen, Member};
+pub use link::{
+    AcceptEmptyRefused, Advance, Decision, FailoverRefused, GeoSample, LinkPhase, LinkRecord,
+    LinkSeen, Member,
+};
 pub use names::{CacheName, GroupName, NameError, Region, SubscriptionId};
 pub use observed::{
     CacheObserved, JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved,

@@ -4,8 +4,14 @@
 //! level-triggered: it looks at the record and at what the agents report and gives the next
 //! record, or none; it may be asked at any time, by anybody, twice.
 
+mod empty;
+mod geo_sample;
+
 use psync::Position;
 use serde::{Deserialize, Serialize};
+
+pub use empty::AcceptEmptyRefused;
+pub use geo_sample::GeoSample;
 
 use crate::{
     CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, ReplicationSettings,
@@ -31,7 +37,8 @@ pub struct LinkRecord {
     pub attempt: u64,
     /// How the last handoff ended, if it was aborted: its attempt and the reason.
     pub last_abort: Option<(u64, String)>,
-    /// The primary may start empty in this epoch, once: both sides were seen to hold nothing.
+    /// The primary may start empty in this epoch, once: both sides were seen to hold nothing, or a
+    /// person said so.
     pub accept_empty: bool,
     /// This epoch began because both sides were seen to hold nothing: a report of it was made when
     /// the primary had nothing to give any more.

@@ -386,6 +386,123 @@ fn a_suspicion_of_emptiness_ends_when_the_secondary_has_something() {
     assert!(!aborted.suspect_empty, "a new phase looks anew");
 }
 
+/// What a person's word comes to, by what is seen of the primary.
+#[test]
+fn an_empty_source_is_accepted_at_a_person_s_word_when_it_is_lost() {
+    let link = linked();
+    let p = |epoch, standing| sees(&link.primary, epoch, RoleKind::Primary, standing);
+    let name = || "east".to_owned();
+    for (record, primary, expected) in [
+        (
+            link.clone(),
+            Some(p(1, ShardStanding::Writable)),
+            AcceptEmptyRefused::NotLost(name()),
+        ),
+        (
+            link.clone(),
+            Some(p(1, ShardStanding::Silent)),
+            AcceptEmptyRefused::NotLost(name()),
+        ),
+        (
+            link.clone(),
+            None,
+            AcceptEmptyRefused::PrimaryUnseen(name()),
+        ),
+        (
+            link.clone(),
+            Some(p(0, ShardStanding::Lost)),
+            AcceptEmptyRefused::PrimaryUnseen(name()),
+        ),
+        (
+            fresh().enter(LinkPhase::Syncing, Timestamp(0)),
+            Some(p(1, ShardStanding::Lost)),
+            AcceptEmptyRefused::Busy("Syncing"),
+        ),
+        (
+            link.unlink(Timestamp(0)).unwrap(),
+            Some(p(1, ShardStanding::Lost)),
+            AcceptEmptyRefused::Busy("Deleting"),
+        ),
+    ] {
+        let seen = LinkSeen {
+            primary: primary.as_ref(),
+            secondary: None,
+        };
+        assert_eq!(record.accept_empty_source(seen), Err(expected));
+    }
+}
+
+#[test]
+fn a_person_s_word_counts_once_and_is_not_taken_back_by_what_the_secondary_holds() {
+    let link = linked();
+    let primary = |epoch, standing| sees(&link.primary, epoch, RoleKind::Primary, standing);
+    let cut = |epoch| {
+        sees(
+            &link.secondary,
+            epoch,
+            RoleKind::Secondary,
+            ShardStanding::Cut,
+        )
+    };
+    let accept = |record: &LinkRecord, primary: &CacheObserved| {
+        let seen = LinkSeen {
+            primary: Some(primary),
+            secondary: None,
+        };
+        record.accept_empty_source(seen).unwrap()
+    };
+    let lost = primary(1, ShardStanding::Lost);
+    let accepted = accept(&link, &lost);
+    assert_eq!((accepted.epoch, accepted.accept_empty), (Epoch(2), true));
+    assert_eq!(accepted.phase, LinkPhase::Linked);
+    assert_eq!(accept(&accepted, &lost), accepted, "given twice at once");
+    // What is reported until the primary has started empty.
+    for (p, s) in [
+        (primary(1, ShardStanding::Lost), cut(1)),
+        (primary(1, ShardStanding::Lost), cut(2)),
+        (primary(2, ShardStanding::Starting), cut(2)),
+    ] {
+        assert_eq!(advance(&accepted, Some(&p), Some(&s), 1), accepted);
+    }
+    let starting = primary(2, ShardStanding::Starting);
+    assert_eq!(accept(&accepted, &starting), accepted);
+    let writable = primary(2, ShardStanding::Writable);
+    let begun = advance(&accepted, Some(&writable), Some(&cut(2)), 1);
+    assert_eq!((begun.epoch, begun.accept_empty), (Epoch(2), false));
+    // It died once more before it took a write: the word is used up, and may be given again.
+    let lost = primary(2, ShardStanding::Lost);
+    let withdrawn = advance(&accepted, Some(&lost), Some(&cut(2)), 1);
+    assert_eq!((withdrawn.epoch, withdrawn.accept_empty), (Epoch(2), false));
+    let again = accept(&accepted, &lost);
+    assert_eq!((again.epoch, again.accept_empty), (Epoch(3), true));
+}
+
+#[test]
+fn a_failover_or_an_unlink_takes_a_person_s_word_back() {
+    let link = linked();
+    let lost = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Lost);
+    let seen = LinkSeen {
+        primary: Some(&lost),
+        secondary: None,
+    };
+    let accepted = link.accept_empty_source(seen).unwrap();
+    let lost = sees(&link.primary, 2, RoleKind::Primary, ShardStanding::Lost);
+    let cut = sees(&link.secondary, 2, RoleKind::Secondary, ShardStanding::Cut);
+    let seen = LinkSeen {
+        primary: Some(&lost),
+        secondary: Some(&cut),
+    };
+    let failed_over = accepted.fail_over(seen, Timestamp(0), 1).unwrap();
+    assert_eq!(failed_over.epoch, Epoch(3));
+    assert!(!failed_over.accept_empty);
+    let unlinking = accepted.unlink(Timestamp(0)).unwrap();
+    assert_eq!(
+        unlinking.role_of(&link.primary.uid, None),
+        GeoRole::Alone,
+        "alone, it may start empty anyway"
+    );
+}
+
 #[test]
 fn unlink_frees_the_primary_then_the_secondary_then_ends() {
     let link = linked().unlink(Timestamp(0)).unwrap();

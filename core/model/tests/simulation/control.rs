@@ -5,7 +5,10 @@ use model::{
     Standing, Timestamp,
 };
 
-use crate::world::{Desired, World};
+use crate::{
+    engine::Writes,
+    world::{Desired, World},
+};
 
 /// An agent that was silent for longer is not heard from.
 const FRESH_MS: u64 = 5_000;
@@ -157,6 +160,27 @@ impl World {
             self.count("handoffs begun");
         }
         self.store(Some(next), "failover");
+        true
+    }
+
+    /// A person gives up what the secondary holds of a lost primary's data. Tells whether that
+    /// counted.
+    pub(crate) fn accept_empty(&mut self) -> bool {
+        let now = self.now;
+        let (Some(control), Some(link)) = (&self.control, &self.store.link) else {
+            return false;
+        };
+        let primary = self.primary_region(link);
+        let seen = control.seen_of(link, primary, now);
+        let Ok(next) = link.accept_empty_source(seen) else {
+            return false;
+        };
+        if next.epoch == link.epoch {
+            return false;
+        }
+        self.count("empty sources accepted");
+        self.ledger.forced(Writes::default());
+        self.store(Some(next), "accept empty");
         true
     }
 

@@ -73,6 +73,7 @@ fn whatever_the_timing_nothing_acknowledged_is_lost_and_the_link_comes_to_rest()
         "partial syncs",
         "starts from a saved data set",
         "failovers from a lost primary",
+        "empty sources accepted",
         "roles given back",
     ] {
         assert!(tally.contains_key(what), "no run had {what}: {tally:?}");

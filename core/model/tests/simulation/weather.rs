@@ -169,6 +169,9 @@ impl World {
                 self.fail_over();
             }
             50 if self.weather.unlink => self.unlink(),
+            51..=60 => {
+                self.accept_empty();
+            }
             _ => {}
         }
     }
@@ -294,7 +297,8 @@ impl World {
             if stuck > 200 {
                 stuck = 0;
                 self.count("a person is asked");
-                if !self.fail_over() {
+                let gives_up = self.dice.permille(300) && self.accept_empty();
+                if !gives_up && !self.fail_over() {
                     self.unlink();
                 }
             }
