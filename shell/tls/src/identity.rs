@@ -1,0 +1,268 @@
+//! What an agent is to the other agents: accepts and dials in its own name.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use model::{Region, Timestamp};
+use parking_lot::RwLock;
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    client::Resumption,
+    pki_types::{DnsName, ServerName},
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    sign::SingleCertAndKey,
+    version::TLS13,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::{
+    Alert, Certified, TlsError, TlsStream,
+    provider::provider,
+    verifier::{Rules, Verdict, Verifier},
+};
+
+/// The protocol that agents speak within TLS.
+pub const ALPN: &[u8] = b"godwit/1";
+/// How long a handshake may take.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long, and for how much, a refused peer is listened to, so that it gets to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES: u64 = 64 << 10;
+
+/// Who is at the other end of a stream: an agent of the same deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerIdentity {
+    /// The region whose agent it is.
+    pub region: Region,
+}
+
+/// An agent's identity. Clones are one: a certificate that is replaced is replaced for all, for
+/// connections that are made from then on; those that stand go on.
+#[derive(Clone)]
+pub struct Identity {
+    region: Region,
+    current: Arc<RwLock<Option<Arc<Current>>>>,
+}
+
+struct Current {
+    certified: Certified,
+    rules: Arc<Rules>,
+    signing: Arc<SingleCertAndKey>,
+}
+
+impl Identity {
+    /// The identity that `certified` proves.
+    #[must_use]
+    pub fn new(certified: Certified) -> Self {
+        let identity = Self::vacant(certified.region().clone());
+        identity.replace(certified);
+        identity
+    }
+
+    /// The identity of the agent of `region`, with no certificate yet: no connection is accepted
+    /// or made before [`Identity::replace`].
+    #[must_use]
+    pub fn vacant(region: Region) -> Self {
+        Self {
+            region,
+            current: Arc::default(),
+        }
+    }
+
+    /// Goes on with another certificate.
+    ///
+    /// # Panics
+    ///
+    /// When it is that of another region's agent.
+    pub fn replace(&self, certified: Certified) {
+        assert_eq!(*certified.region(), self.region, "an agent has one region");
+        *self.current.write() = Some(Arc::new(Current::new(certified)));
+    }
+
+    /// The region whose agent this is.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// When the certificate that is in use expires.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let current = self.current.read();
+        let current = current.as_ref()?;
+        Some(current.certified.validity().until)
+    }
+
+    /// The key and certificate that are in use.
+    #[must_use]
+    pub fn certified(&self) -> Option<Certified> {
+        let current = self.current.read();
+        current.as_ref().map(|current| current.certified.clone())
+    }
+
+    /// Accepts the connection of another agent of the deployment, and says whose it is.
+    pub async fn accept(&self, tcp: TcpStream) -> Result<(TlsStream, PeerIdentity), TlsError> {
+        let verdict = Verdict::default();
+        let config = self.current()?.server(Arc::clone(&verdict))?;
+        let shaken = TlsAcceptor::from(Arc::new(config)).accept(tcp);
+        let stream = match timeout(HANDSHAKE, shaken.into_fallible()).await {
+            Err(_elapsed) => return Err(TlsError::Late),
+            Ok(Err((error, tcp))) => {
+                farewell(tcp).await;
+                return Err(failure(error, &verdict));
+            }
+            Ok(Ok(stream)) => TlsStream::new(stream.into()),
+        };
+        let region = admit(&stream, &verdict)?;
+        Ok((stream, PeerIdentity { region }))
+    }
+
+    /// Makes a connection to the agent of `region`: whoever answers has to prove to be it. When
+    /// the other side refuses this agent's certificate, the first read of the stream says so.
+    pub async fn connect(&self, tcp: TcpStream, region: &Region) -> Result<TlsStream, TlsError> {
+        let verdict = Verdict::default();
+        let config = self.current()?.client(region, Arc::clone(&verdict))?;
+        let shaken = TlsConnector::from(Arc::new(config)).connect(unused_name(), tcp);
+        let stream = match timeout(HANDSHAKE, shaken).await {
+            Err(_elapsed) => return Err(TlsError::Late),
+            Ok(Err(error)) => return Err(failure(error, &verdict)),
+            Ok(Ok(stream)) => TlsStream::new(stream.into()),
+        };
+        admit(&stream, &verdict)?;
+        Ok(stream)
+    }
+
+    fn current(&self) -> Result<Arc<Current>, TlsError> {
+        let current = self.current.read().clone();
+        current.ok_or_else(|| TlsError::NoIdentity {
+            region: self.region.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("region", &self.region)
+            .field("certified", &self.certified())
+            .finish()
+    }
+}
+
+impl Current {
+    fn new(certified: Certified) -> Self {
+        let mut roots = RootCertStore::empty();
+        let root = certified.authority().der().clone();
+        roots
+            .add(root)
+            .expect("a certified key was checked against this root");
+        let roots = Arc::new(roots);
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider());
+        let rules = Rules {
+            store: certified.store().clone(),
+            clients: clients
+                .build()
+                .expect("there is one root and no revocation list"),
+            roots,
+        };
+        Self {
+            rules: Arc::new(rules),
+            signing: Arc::new(SingleCertAndKey::from(certified.signing())),
+            certified,
+        }
+    }
+
+    /// Each connection has a verifier of its own, which remembers who was there.
+    fn verifier(&self, expected: Option<Region>, verdict: Verdict) -> Arc<Verifier> {
+        Arc::new(Verifier {
+            rules: Arc::clone(&self.rules),
+            expected,
+            verdict,
+        })
+    }
+
+    fn server(&self, verdict: Verdict) -> Result<ServerConfig, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Protocol)?
+            .with_client_cert_verifier(self.verifier(None, verdict))
+            .with_cert_resolver(Arc::clone(&self.signing) as _);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.max_early_data_size = 0;
+        Ok(config)
+    }
+
+    fn client(&self, region: &Region, verdict: Verdict) -> Result<ClientConfig, TlsError> {
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Protocol)?
+            .dangerous()
+            .with_custom_certificate_verifier(self.verifier(Some(region.clone()), verdict))
+            .with_client_cert_resolver(Arc::clone(&self.signing) as _);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        config.enable_early_data = false;
+        config.enable_sni = false;
+        Ok(config)
+    }
+}
+
+/// The library wants a name; it is neither sent nor verified.
+fn unused_name() -> ServerName<'static> {
+    let name = DnsName::try_from("agent.invalid").expect("this is a host name");
+    ServerName::DnsName(name)
+}
+
+/// Takes a finished handshake: the other side was verified and speaks the same protocol.
+fn admit(stream: &TlsStream, verdict: &Verdict) -> Result<Region, TlsError> {
+    if stream.protocol() != Some(ALPN) {
+        let presented = stream.protocol();
+        return Err(TlsError::Application {
+            presented: presented
+                .map(|name| String::from_utf8_lossy(name).escape_debug().to_string()),
+        });
+    }
+    let found = verdict.lock().take();
+    Ok(found.ok_or(TlsError::Anonymous)??)
+}
+
+/// Why a handshake failed.
+fn failure(error: io::Error, verdict: &Verdict) -> TlsError {
+    if let Some(Err(refusal)) = verdict.lock().take() {
+        return refusal.into();
+    }
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        None => TlsError::Broken(error),
+        Some(rustls::Error::NoCertificatesPresented) => TlsError::Anonymous,
+        Some(
+            rustls::Error::NoApplicationProtocol
+            | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol),
+        ) => TlsError::Application { presented: None },
+        Some(tls) => match Alert::of(tls) {
+            Some(alert) => TlsError::RefusedByPeer(alert),
+            None => TlsError::Protocol(tls.clone()),
+        },
+    }
+}
+
+/// Ends a refused connection so that the alert arrives: closing it with bytes unread would reset
+/// it, and the alert with it.
+async fn farewell(mut tcp: TcpStream) {
+    let listen = async {
+        tcp.shutdown().await?;
+        let mut rest = (&mut tcp).take(FAREWELL_BYTES);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    if !matches!(timeout(FAREWELL, listen).await, Ok(Ok(_))) {
+        tracing::trace!("a refused peer did not close its connection");
+    }
+}

@@ -1,0 +1,43 @@
+//! Mutual TLS 1.3 between agents: who may talk to whom, and how they prove it.
+//!
+//! The control plane keeps an [`Authority`], which certifies the key of each region's agent. An
+//! [`Identity`] is what an agent is to the others: [`Identity::accept`] and [`Identity::connect`]
+//! turn a TCP connection into a [`TlsStream`] whose other end is known to be the agent of a region.
+//!
+//! In: a store's identity, certificate requests, TCP connections. Out: certificates, encrypted
+//! streams, and errors that say what the other side presented and what was expected.
+//!
+//! Invariants:
+//! - An agent is its certificate's one name, `godwit://<store>/regions/<region>`; host names and
+//!   addresses prove nothing and are not looked at.
+//! - One authority is trusted, that of the agent's own deployment; the system's are not.
+//! - Both sides show a certificate. Nothing is resumed and nothing is sent early, so every stream's
+//!   peer was verified by its own handshake.
+//! - An agent's key leaves its host in no message, and no error or log shows it.
+//!
+//! It does not listen, dial, keep files, or ask for certificates; and it does not know which
+//! regions a stream is allowed to serve.
+
+#![warn(missing_docs)]
+
+mod authority;
+mod certificate;
+mod certified;
+mod error;
+mod identity;
+mod key;
+mod name;
+mod provider;
+mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod verifier;
+
+pub use authority::{
+    Authority, AuthorityCertificate, AuthorityError, CERTIFICATE_DAYS, IssueError,
+};
+pub use certified::{CertificateRequest, Certified, CertifiedError, IssuedCertificate, Validity};
+pub use error::{Alert, Refusal, TlsError};
+pub use identity::{ALPN, Identity, PeerIdentity};
+pub use key::{AgentKey, KeyError};
+pub use stream::TlsStream;
