@@ -9,7 +9,13 @@ pub const DATA_BYTES: usize = 256 * 1024;
 /// Payload bytes of any other frame, at most.
 const MESSAGE_BYTES: usize = 4096;
 /// Before the data of a frame stands where they belong.
-const PLACE_BYTES: usize = 8;
+pub(crate) const PLACE_BYTES: usize = 8;
+/// Before compressed data stands how many they are.
+pub(crate) const RAW_LENGTH_BYTES: usize = 4;
+/// What zstd adds to data that it cannot compress, at most.
+const COMPRESSION_BYTES: usize = 1024;
+/// The flag of data that are compressed.
+const COMPRESSED: u8 = 0x01;
 
 /// Every kind of frame there is, in both directions. Numbers are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +71,28 @@ impl Kind {
         }
     }
 
-    fn limit(self) -> usize {
+    /// Flags that a frame of this kind may have.
+    fn flags(self) -> u8 {
         match self {
+            Self::SnapshotData | Self::Stream => COMPRESSED,
+            Self::Hello
+            | Self::Continue
+            | Self::Snapshot
+            | Self::SnapshotEnd
+            | Self::Barrier
+            | Self::Heartbeat
+            | Self::Refused
+            | Self::Received
+            | Self::Applied
+            | Self::Promoted => 0,
+        }
+    }
+
+    fn limit(self, compressed: bool) -> usize {
+        match self {
+            Self::SnapshotData | Self::Stream if compressed => {
+                PLACE_BYTES + RAW_LENGTH_BYTES + DATA_BYTES + COMPRESSION_BYTES
+            }
             Self::SnapshotData | Self::Stream => PLACE_BYTES + DATA_BYTES,
             Self::Hello
             | Self::Continue
@@ -82,11 +108,26 @@ impl Kind {
     }
 }
 
-/// A whole frame whose checksum was right.
+/// A whole frame whose checksum was right. One that is compressed has to go through
+/// [`crate::Decompressor::open`] before it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub(crate) kind: Kind,
     pub(crate) payload: Bytes,
+    pub(crate) compressed: bool,
+}
+
+impl Frame {
+    /// The kind and the fields, when the payload is not compressed any more.
+    pub(crate) fn opened(self) -> Result<(Kind, Bytes), FrameError> {
+        if self.compressed {
+            return Err(FrameError::BadPayload {
+                kind: self.kind.name(),
+                problem: "it is compressed and was not opened",
+            });
+        }
+        Ok((self.kind, self.payload))
+    }
 }
 
 /// The bytes are not the WAN protocol, or were damaged. Nothing more can be read from them.
@@ -151,10 +192,11 @@ pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     let reserved_too = header.get_u32_le();
     let kind = Kind::from_number(number).ok_or(FrameError::UnknownKind(number))?;
     let name = kind.name();
-    if (flags, reserved, reserved_too) != (0, 0, 0) {
+    if (flags & !kind.flags(), reserved, reserved_too) != (0, 0, 0) {
         return Err(FrameError::ReservedSet { kind: name });
     }
-    let limit = kind.limit();
+    let compressed = flags & COMPRESSED != 0;
+    let limit = kind.limit(compressed);
     let size = match usize::try_from(length) {
         Ok(size) if size <= limit => size,
         Ok(_) | Err(_) => {
@@ -178,7 +220,11 @@ pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
             computed,
         });
     }
-    Ok(Some(Frame { kind, payload }))
+    Ok(Some(Frame {
+        kind,
+        payload,
+        compressed,
+    }))
 }
 
 /// The two kinds of frame that carry data.
@@ -190,19 +236,24 @@ pub enum DataKind {
     Stream,
 }
 
+impl DataKind {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Snapshot => Kind::SnapshotData,
+            Self::Stream => Kind::Stream,
+        }
+    }
+}
+
 /// What stands before `data` on the wire, so that the data need not be copied: the header, then
 /// the place of the first byte (its index in the snapshot, or the stream offset before it).
 /// `data` has at most [`DATA_BYTES`] bytes.
 #[must_use]
 pub fn data_header(kind: DataKind, place: u64, data: &[u8]) -> [u8; HEADER_BYTES + PLACE_BYTES] {
     debug_assert!(data.len() <= DATA_BYTES, "callers cut data into frames");
-    let kind = match kind {
-        DataKind::Snapshot => Kind::SnapshotData,
-        DataKind::Stream => Kind::Stream,
-    };
     let place = place.to_le_bytes();
     let checksum = crc32c::crc32c_append(crc32c::crc32c(&place), data);
-    let header = header(kind, PLACE_BYTES + data.len(), checksum);
+    let header = header(kind.kind(), 0, PLACE_BYTES + data.len(), checksum);
     let mut out = [0; HEADER_BYTES + PLACE_BYTES];
     for (to, from) in out.iter_mut().zip(header.into_iter().chain(place)) {
         *to = from;
@@ -210,21 +261,49 @@ pub fn data_header(kind: DataKind, place: u64, data: &[u8]) -> [u8; HEADER_BYTES
     out
 }
 
+/// Appends a data frame that is not compressed.
+pub(crate) fn put_raw(kind: DataKind, place: u64, data: &[u8], out: &mut Vec<u8>) {
+    out.reserve(HEADER_BYTES + PLACE_BYTES + data.len());
+    out.extend_from_slice(&data_header(kind, place, data));
+    out.extend_from_slice(data);
+}
+
+/// Appends what stands before compressed data; [`finish_compressed`] fills the header in.
+pub(crate) fn start_compressed(place: u64, data: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(data.len() <= DATA_BYTES, "callers cut data into frames");
+    let raw_length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    out.extend_from_slice(&place.to_le_bytes());
+    out.extend_from_slice(&raw_length.to_le_bytes());
+}
+
+/// The compressed data are whole, in the frame that begins at `start` and ends with `out`.
+pub(crate) fn finish_compressed(kind: DataKind, start: usize, out: &mut [u8]) {
+    let frame = out.get_mut(start..).unwrap_or_default();
+    if let Some((head, payload)) = frame.split_first_chunk_mut() {
+        debug_assert!(payload.len() <= kind.kind().limit(true), "zstd adds little");
+        let checksum = crc32c::crc32c(payload);
+        *head = header(kind.kind(), COMPRESSED, payload.len(), checksum);
+    }
+}
+
 /// A frame with a small payload, whole.
 pub(crate) fn encode(kind: Kind, payload: &[u8]) -> Bytes {
     debug_assert!(payload.len() <= MESSAGE_BYTES, "messages are small");
     let mut out = Vec::with_capacity(HEADER_BYTES + payload.len());
-    out.extend_from_slice(&header(kind, payload.len(), crc32c::crc32c(payload)));
+    out.extend_from_slice(&header(kind, 0, payload.len(), crc32c::crc32c(payload)));
     out.extend_from_slice(payload);
     out.into()
 }
 
-fn header(kind: Kind, length: usize, checksum: u32) -> [u8; HEADER_BYTES] {
+fn header(kind: Kind, flags: u8, length: usize, checksum: u32) -> [u8; HEADER_BYTES] {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let [l0, l1, l2, l3] = length.to_le_bytes();
     let [c0, c1, c2, c3] = checksum.to_le_bytes();
     let kind = kind as u8;
-    [l0, l1, l2, l3, kind, 0, 0, 0, c0, c1, c2, c3, 0, 0, 0, 0]
+    [
+        l0, l1, l2, l3, kind, flags, 0, 0, c0, c1, c2, c3, 0, 0, 0, 0,
+    ]
 }
 
 #[cfg(test)]

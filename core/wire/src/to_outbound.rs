@@ -49,7 +49,7 @@ impl ToOutbound {
 
     /// Reads a frame that came from an inbound.
     pub fn read(frame: Frame) -> Result<Self, FrameError> {
-        let Frame { kind, payload } = frame;
+        let (kind, payload) = frame.opened()?;
         let name = kind.name();
         let mut fields = Fields::of(name, payload);
         let message = match kind {

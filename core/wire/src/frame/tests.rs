@@ -137,10 +137,10 @@ proptest! {
         // Whatever is cut off or added, with a right checksum, is refused.
         let frame = frames(&[&message.encode()]).unwrap().remove(0);
         let longer = [&frame.payload[..], &vec![0; extra]].concat();
-        let longer = Frame { kind: frame.kind, payload: longer.into() };
+        let longer = Frame { kind: frame.kind, payload: longer.into(), compressed: false };
         prop_assert!(ToOutbound::read(longer).is_err());
         let shorter = frame.payload.slice(..frame.payload.len() - 1);
-        let shorter = Frame { kind: frame.kind, payload: shorter };
+        let shorter = Frame { kind: frame.kind, payload: shorter, compressed: false };
         prop_assert!(ToOutbound::read(shorter).is_err());
     }
 
@@ -149,7 +149,7 @@ proptest! {
         let mut buffer = BytesMut::from(&bytes[..]);
         let _either = take_frame(&mut buffer);
         if let Some(kind) = Kind::from_number(kind) {
-            let frame = Frame { kind, payload: bytes.into() };
+            let frame = Frame { kind, payload: bytes.into(), compressed: false };
             let _either = (ToInbound::read(frame.clone()), ToOutbound::read(frame));
         }
     }
@@ -186,7 +186,7 @@ fn the_largest_data_frame_passes_and_one_byte_more_does_not() {
         ToInbound::read(frame),
         Ok(ToInbound::Stream { after: 9, bytes })
     );
-    let too_long = header(Kind::Stream, PLACE_BYTES + DATA_BYTES + 1, 0);
+    let too_long = header(Kind::Stream, 0, PLACE_BYTES + DATA_BYTES + 1, 0);
     let result = take_frame(&mut BytesMut::from(&too_long[..]));
     assert!(matches!(result, Err(FrameError::TooLong { .. })));
 }
