@@ -11,7 +11,7 @@ use rcgen::{
 };
 use runtime::dice::Dice;
 use rustls::pki_types::{
-    CertificateDer, CertificateSigningRequestDer, alg_id, pem::PemObject as _,
+    CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer, alg_id, pem::PemObject as _,
 };
 use time::OffsetDateTime;
 use x509_cert::{
@@ -52,7 +52,7 @@ pub enum AuthorityError {
     Certificate,
     /// The key is not a key.
     #[error("the text holds no ECDSA P-256 key in PKCS #8 PEM")]
-    Key(#[source] rcgen::Error),
+    Key,
     /// Certificate and key are not each other's.
     #[error("the key is not that of the authority's certificate")]
     Mismatch,
@@ -164,8 +164,10 @@ impl Authority {
     /// Reads what [`Authority::to_pem`] wrote.
     pub fn from_pem(pem: &Secret) -> Result<Self, AuthorityError> {
         let certificate = AuthorityCertificate::from_pem(pem.reveal())?;
-        let key = KeyPair::from_pkcs8_pem_and_sign_algo(pem.reveal(), &PKCS_ECDSA_P256_SHA256)
-            .map_err(AuthorityError::Key)?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.reveal().as_bytes())
+            .map_err(|_no_pem| AuthorityError::Key)?;
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
+            .map_err(|_odd| AuthorityError::Key)?;
         let unreadable = |_odd| AuthorityError::Certificate;
         let parsed = Certificate::from_der(&certificate.der).map_err(unreadable)?;
         let certified = parsed.tbs_certificate().subject_public_key_info();
@@ -324,3 +326,6 @@ impl PublicKeyData for RequestedKey {
         &PKCS_ECDSA_P256_SHA256
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,21 @@ fn check_issuer(
         provider().signature_verification_algorithms.all,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_a_third_is_nearly_over() {
+        let validity = Validity {
+            from: Timestamp(1000),
+            until: Timestamp(4000),
+        };
+        let nearly =
+            [0, 1000, 3000, 3001, 4000, 9000].map(|now| validity.is_nearly_over(Timestamp(now)));
+        assert_eq!(nearly, [false, false, false, true, true, true]);
+        let covers = [999, 1000, 4000, 4001].map(|now| validity.covers(Timestamp(now)));
+        assert_eq!(covers, [false, true, true, false]);
+    }
+}

@@ -125,6 +125,14 @@ pub enum Refusal {
         /// Whose it had to be.
         expected: Region,
     },
+    /// It is a copy: whoever presents it does not have its key.
+    #[error(
+        "the other side does not have the key of the certificate that it presented, that of the agent of `{presented}`"
+    )]
+    Key {
+        /// Whose certificate it is.
+        presented: Region,
+    },
     /// Something else is wrong with it.
     #[error("the other side's certificate is not valid (presented: {presented})")]
     Invalid {
@@ -146,7 +154,9 @@ impl Refusal {
             | Self::Purpose { presented }
             | Self::Name { presented, .. }
             | Self::Invalid { presented, .. } => Some(presented.clone()),
-            Self::OtherRegion { presented, .. } => Some(format!("the agent of `{presented}`")),
+            Self::OtherRegion { presented, .. } | Self::Key { presented } => {
+                Some(format!("the agent of `{presented}`"))
+            }
         }
     }
 }

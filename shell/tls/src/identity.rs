@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use model::{Region, Timestamp};
 use parking_lot::RwLock;
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    AlertDescription, ClientConfig, RootCertStore, ServerConfig,
     client::Resumption,
     pki_types::{DnsName, ServerName},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    Alert, Certified, TlsError, TlsStream,
+    Alert, Certified, Refusal, TlsError, TlsStream,
     provider::provider,
     verifier::{Rules, Verdict, Verifier},
 };
@@ -234,20 +234,23 @@ fn admit(stream: &TlsStream, verdict: &Verdict) -> Result<Region, TlsError> {
 
 /// Why a handshake failed.
 fn failure(error: io::Error, verdict: &Verdict) -> TlsError {
-    if let Some(Err(refusal)) = verdict.lock().take() {
-        return refusal.into();
-    }
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        None => TlsError::Broken(error),
-        Some(rustls::Error::NoCertificatesPresented) => TlsError::Anonymous,
-        Some(
+    let inner = error.get_ref();
+    let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return TlsError::Broken(error);
+    };
+    match (verdict.lock().take(), tls) {
+        (Some(Err(refusal)), _) => refusal.into(),
+        // The certificate was believed, and the proof that goes with it was not.
+        (Some(Ok(presented)), rustls::Error::InvalidCertificate(_)) => {
+            Refusal::Key { presented }.into()
+        }
+        (_, rustls::Error::NoCertificatesPresented) => TlsError::Anonymous,
+        (
+            _,
             rustls::Error::NoApplicationProtocol
-            | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol),
+            | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
         ) => TlsError::Application { presented: None },
-        Some(tls) => match Alert::of(tls) {
+        (_, tls) => match Alert::of(tls) {
             Some(alert) => TlsError::RefusedByPeer(alert),
             None => TlsError::Protocol(tls.clone()),
         },

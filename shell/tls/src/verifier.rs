@@ -126,6 +126,7 @@ fn alert(refusal: &Refusal) -> CertificateError {
         Refusal::Expired { .. } => CertificateError::Expired,
         Refusal::NotYet { .. } => CertificateError::NotValidYet,
         Refusal::Purpose { .. } => CertificateError::InvalidPurpose,
+        Refusal::Key { .. } => CertificateError::BadSignature,
         Refusal::Name { .. } | Refusal::OtherRegion { .. } => {
             CertificateError::ApplicationVerificationFailure
         }

@@ -1,10 +1,12 @@
 //! Agents meet over loopback: the right ones get a stream, all others get a reason.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::io::IoSlice;
+
 use model::Region;
 use tls::{Identity, PeerIdentity, TlsError, TlsStream, testing};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
@@ -32,17 +34,15 @@ async fn meet(server: &Identity, client: &Identity, expected: &str) -> (Accepted
 
 /// Bytes go both ways.
 async fn talk(one: &mut TlsStream, other: &mut TlsStream) {
-    for (from, to) in [(&mut *one, &mut *other)] {
-        from.write_all(b"ping").await.unwrap();
-        from.flush().await.unwrap();
-        let mut bytes = [0; 4];
-        to.read_exact(&mut bytes).await.unwrap();
-        assert_eq!(&bytes, b"ping");
-        to.write_all(b"pong").await.unwrap();
-        to.flush().await.unwrap();
-        from.read_exact(&mut bytes).await.unwrap();
-        assert_eq!(&bytes, b"pong");
-    }
+    let mut bytes = [0; 4];
+    one.write_all(b"ping").await.unwrap();
+    one.flush().await.unwrap();
+    other.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"ping");
+    other.write_all(b"pong").await.unwrap();
+    other.flush().await.unwrap();
+    one.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"pong");
 }
 
 #[tokio::test]
@@ -133,4 +133,29 @@ async fn a_renewed_certificate_leaves_connections_alone() {
     let (mut near_again, _peer) = accepted.unwrap();
     talk(&mut near_again, &mut connected.unwrap()).await;
     talk(&mut far, &mut near).await;
+}
+
+#[tokio::test]
+async fn many_bytes_arrive_as_they_were_sent() {
+    let authority = testing::authority();
+    let east = testing::identity(&authority, &region("eastus"));
+    let west = testing::identity(&authority, &region("westus"));
+    let (accepted, connected) = meet(&east, &west, "eastus").await;
+    let (mut near, _peer) = accepted.unwrap();
+    let mut far = connected.unwrap();
+    let header: Vec<u8> = (0..16).collect();
+    let body: Vec<u8> = (0..=u8::MAX).cycle().take(3 << 20).collect();
+    let sending = async {
+        let mut parts = &mut [IoSlice::new(&header), IoSlice::new(&body)][..];
+        assert!(near.is_write_vectored());
+        while !parts.is_empty() {
+            let sent = near.write_vectored(parts).await.unwrap();
+            IoSlice::advance_slices(&mut parts, sent);
+        }
+        near.shutdown().await.unwrap();
+    };
+    let mut received = Vec::new();
+    let (read, ()) = tokio::join!(far.read_to_end(&mut received), sending);
+    assert_eq!(read.unwrap(), header.len() + body.len());
+    assert!(received[..16] == header && received[16..] == body);
 }
