@@ -18,6 +18,7 @@ mod answer;
 mod body;
 mod caches;
 mod caller;
+mod certificates;
 mod decide;
 mod door;
 mod error;
@@ -37,6 +38,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(management())
         .merge(resources())
         .merge(agents::routes())
+        .merge(certificates::routes())
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {
             ApiError::no_such_method(&method, uri.path())

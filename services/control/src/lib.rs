@@ -19,6 +19,7 @@
 #![warn(missing_docs)]
 
 mod api;
+mod ca;
 mod config;
 mod desired;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod run;
 mod store;
 mod view;
 
+pub use ca::AuthorityFileError;
 pub use config::{Config, DEFAULT_ZONE};
 pub use run::{BuildError, Control, build};
 pub use store::OpenError;

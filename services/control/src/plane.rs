@@ -2,6 +2,7 @@
 
 use model::{Region, Secret};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+use tls::Authority;
 
 use crate::{desired::Desired, observations::Observations, store::Store};
 
@@ -10,6 +11,8 @@ pub(crate) struct Plane {
     pub(crate) store: Store,
     pub(crate) observations: Observations,
     pub(crate) desired: Desired,
+    /// Certifies the agents.
+    pub(crate) authority: Authority,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
     /// What a client of the management API must show.

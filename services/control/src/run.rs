@@ -7,7 +7,7 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tokio::net::TcpListener;
 
 use crate::{
-    Config, OpenError, api,
+    AuthorityFileError, Config, OpenError, api, ca,
     desired::Desired,
     observations::Observations,
     plane::Plane,
@@ -53,6 +53,9 @@ pub enum BuildError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The certificate authority cannot be read or made.
+    #[error(transparent)]
+    Authority(#[from] AuthorityFileError),
     /// The first subscription cannot be stored.
     #[error("store the first subscription in {}", path.display())]
     Subscription {
@@ -85,6 +88,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
     };
     first_subscription(&store, &dice).await.map_err(failed)?;
     check_regions(&config.regions, store.state().caches.iter().map(|c| &**c))?;
+    let authority = ca::open(&config.data, store.id(), clock.now())?;
     let listener = bind(config.listen).await?;
     let address = listener.local_addr().map_err(|source| BuildError::Listen {
         address: config.listen,
@@ -95,6 +99,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
         store,
         observations: Observations::new(),
         desired,
+        authority,
         clock,
         dice,
         token: config.token,

@@ -1,10 +1,11 @@
-//! The agents' side of the control plane: report what is seen, learn what is wanted, ask for the
-//! decision of a handoff.
+//! The agents' side of the control plane: report what is seen, learn what is wanted, ask for
+//! certificates and for the decision of a handoff.
 
 use std::{fmt, time::Duration};
 
 use model::{PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, Secret};
 use reqwest::{Method, StatusCode};
+use tls::{CertificateRequest, IssuedCertificate, KnownAuthority};
 
 use crate::{BuildError, RequestError, connection::Connection};
 
@@ -55,6 +56,27 @@ impl Agents {
             return Ok(None);
         }
         answer.json().map(Some)
+    }
+
+    /// Asks which authority certifies the agents.
+    pub async fn authority(&self) -> Result<KnownAuthority, RequestError> {
+        let path = "/agents/v1/authority";
+        self.0
+            .ask(Method::GET, path, &[], None::<&()>, ANSWER_LIMIT)
+            .await?
+            .json()
+    }
+
+    /// Asks for a certificate for the key that made the request.
+    pub async fn certificate(
+        &self,
+        request: &CertificateRequest,
+    ) -> Result<IssuedCertificate, RequestError> {
+        let path = "/agents/v1/certificates";
+        self.0
+            .ask(Method::POST, path, &[], Some(request), ANSWER_LIMIT)
+            .await?
+            .json()
     }
 
     /// Asks for the decision of a handoff in which every shard has applied its barrier. After an

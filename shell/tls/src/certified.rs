@@ -35,6 +35,13 @@ pub struct IssuedCertificate {
     pub authority: String,
 }
 
+/// The answer to `GET /agents/v1/authority`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownAuthority {
+    /// The authority's certificate, PEM.
+    pub authority: String,
+}
+
 /// A key and a certificate that do not go together.
 #[derive(Debug, thiserror::Error)]
 pub enum CertifiedError {

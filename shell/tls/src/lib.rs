@@ -36,7 +36,9 @@ mod verifier;
 pub use authority::{
     Authority, AuthorityCertificate, AuthorityError, CERTIFICATE_DAYS, IssueError,
 };
-pub use certified::{CertificateRequest, Certified, CertifiedError, IssuedCertificate, Validity};
+pub use certified::{
+    CertificateRequest, Certified, CertifiedError, IssuedCertificate, KnownAuthority, Validity,
+};
 pub use error::{Alert, Refusal, TlsError};
 pub use identity::{ALPN, Identity, PeerIdentity};
 pub use key::{AgentKey, KeyError};

@@ -50,7 +50,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Message<T> {
     }
 }
 
-fn no_region(region: &Region) -> ApiError {
+pub(super) fn no_region(region: &Region) -> ApiError {
     ApiError::not_found(
         "RegionNotFound",
         format!(

@@ -1,5 +1,6 @@
 mod agents;
 mod caches;
+mod certificates;
 mod door;
 mod groups;
 mod links;
