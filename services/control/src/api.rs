@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::Method,
+    extract::State,
+    http::{Method, header::CONTENT_TYPE},
+    response::IntoResponse,
     routing::{get, head, post, put},
 };
 
-use crate::plane::Plane;
+use crate::{metrics, plane::Plane};
 
 mod agents;
 mod answer;
@@ -24,9 +26,11 @@ mod door;
 mod error;
 mod find;
 mod groups;
+mod insights;
 mod links;
 mod operations;
 mod providers;
+mod query;
 mod subscriptions;
 
 pub(crate) use door::service;
@@ -39,11 +43,20 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(resources())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {
             ApiError::no_such_method(&method, uri.path())
         })
         .with_state(plane)
+}
+
+/// What Prometheus reads.
+async fn scrape(State(plane): State<Arc<Plane>>) -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        metrics::render(&plane),
+    )
 }
 
 fn management() -> Router<Arc<Plane>> {
@@ -129,6 +142,23 @@ fn resources() -> Router<Arc<Plane>> {
         .route(
             &cache("/linkedservers/{other}/runtimestatus"),
             get(links::runtime_status),
+        )
+        .route(
+            &cache("/linkedservers/{other}/replicationsettings"),
+            get(links::show_settings).patch(links::patch_settings),
+        )
+        .route(
+            &cache("/linkedservers/{other}/acceptemptysource"),
+            post(links::accept_empty_source),
+        )
+        .route(&cache("/linkedservers/{other}/events"), get(links::events))
+        .route(
+            &cache("/providers/microsoft.insights/metrics"),
+            get(insights::metrics),
+        )
+        .route(
+            &cache("/providers/microsoft.insights/metricdefinitions"),
+            get(insights::definitions),
         )
 }
 

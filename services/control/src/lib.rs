@@ -2,10 +2,11 @@
 //!
 //! In: the management API, in the managed service's shape ([`docs/api.md`]), and the agents'
 //! reports. Out: for each region the desired state that its agent runs. In between: a store of
-//! versioned records ([`docs/format/store.md`]) and a reconciler.
+//! versioned records ([`docs/format/store.md`]) and a reconciler. Beside them: a history of events
+//! and a day of metrics, to be read by people and by dashboards.
 //!
 //! **Invariants.** Everything that must not be forgotten is in the store; what agents report is
-//! not. Every write is one compare-and-swap, and a request that is refused writes nothing. A
+//! not. Nothing is decided by the history. Every write is one compare-and-swap, and a request that is refused writes nothing. A
 //! generation of desired state never goes back. Whether a handoff is promoted or given up is
 //! decided by one write of the link's record.
 //!
@@ -20,10 +21,14 @@
 
 mod api;
 mod ca;
+mod chronicle;
 mod config;
 mod desired;
+mod geo_metrics;
 #[cfg(test)]
 mod harness;
+mod history;
+mod metrics;
 mod observations;
 mod plane;
 mod reconciler;

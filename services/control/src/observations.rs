@@ -89,6 +89,11 @@ impl Seen {
         self.regions.get(region).map(AsRef::as_ref)
     }
 
+    /// The latest report of every region, however old.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Heard> {
+        self.regions.values().map(AsRef::as_ref)
+    }
+
     /// How old a report is.
     pub(crate) fn age(&self, heard: &Heard) -> Duration {
         self.now.saturating_duration_since(heard.at)

@@ -4,7 +4,10 @@ use model::{Region, Secret};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
-use crate::{desired::Desired, observations::Observations, store::Store};
+use crate::{
+    desired::Desired, geo_metrics::GeoMetrics, history::History, observations::Observations,
+    store::Store,
+};
 
 /// The parts, put together once.
 pub(crate) struct Plane {
@@ -13,6 +16,8 @@ pub(crate) struct Plane {
     pub(crate) desired: Desired,
     /// Certifies the agents.
     pub(crate) authority: Authority,
+    pub(crate) history: History,
+    pub(crate) geo_metrics: GeoMetrics,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
     /// What a client of the management API must show.

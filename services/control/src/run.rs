@@ -7,8 +7,10 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tokio::net::TcpListener;
 
 use crate::{
-    AuthorityFileError, Config, OpenError, api, ca,
+    AuthorityFileError, Config, OpenError, api, ca, chronicle,
     desired::Desired,
+    geo_metrics::{self, GeoMetrics},
+    history::History,
     observations::Observations,
     plane::Plane,
     reconciler,
@@ -95,11 +97,14 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
         source,
     })?;
     let desired = Desired::new(store.id(), &config.regions, &store.state());
+    let history = History::open(&config.data, &dice).await?;
     let plane = Plane {
         store,
         observations: Observations::new(),
         desired,
         authority,
+        history,
+        geo_metrics: GeoMetrics::default(),
         clock,
         dice,
         token: config.token,
@@ -191,7 +196,7 @@ impl Control {
         } = self;
         tracing::info!(address = %self.address, "The control plane serves its APIs");
         let parts = tasks.child();
-        let store = plane.store.clone();
+        let (store, history) = (plane.store.clone(), plane.history.clone());
         start(&plane, &parts);
         let service = api::service(plane);
         let stopping = parts.clone();
@@ -204,6 +209,7 @@ impl Control {
         if !parts.stop(GRACE).await {
             tracing::warn!("Some work of the control plane did not end in time");
         }
+        history.close().await;
         store.close().await;
     }
 }
@@ -212,6 +218,12 @@ impl Control {
 pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     tasks.spawn("desired state", publish(Arc::clone(plane)));
     tasks.spawn("reconciler", reconciler::run(Arc::clone(plane)));
+    let states = plane.store.watch();
+    tasks.spawn("chronicle", chronicle::run(Arc::clone(plane), states));
+    tasks.spawn_until_done(
+        "geo metrics",
+        geo_metrics::run(Arc::clone(plane), tasks.clone()),
+    );
     let (plane, all) = (Arc::clone(plane), tasks.clone());
     tasks.spawn_until_done("long polls", async move {
         all.cancelled().await;

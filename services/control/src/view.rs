@@ -1,12 +1,19 @@
 //! Resources as the management API shows them: JSON made from records and reports.
 
 mod cache;
+mod event;
+mod geo_metric;
 mod health;
 mod link;
 mod operation;
 mod runtime_status;
 
 pub(crate) use cache::{cache_json, displayed_configuration, provisioning_state};
-pub(crate) use link::{link_id, link_json, shows_link};
+pub(crate) use event::event_json;
+pub(crate) use geo_metric::{
+    Aggregation, MetricQuery, Range, Split, metric_definitions, metrics_json,
+};
+pub(crate) use health::link_is_healthy;
+pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use operation::operation_json;
 pub(crate) use runtime_status::{cache_status, link_status};

@@ -61,13 +61,17 @@ pub(super) fn no_region(region: &Region) -> ApiError {
 
 async fn report(
     State(plane): State<Arc<Plane>>,
-    Message(report): Message<RegionObserved>,
+    Message(mut report): Message<RegionObserved>,
 ) -> Result<StatusCode, ApiError> {
     if !plane.regions.contains(&report.region) {
         return Err(no_region(&report.region));
     }
     remember_agent(&plane, &report).await?;
+    let events = std::mem::take(&mut report.events);
+    let region = report.region.clone();
     plane.observations.hear(report);
+    let now = plane.clock.now();
+    plane.history.hear(&region, events, now).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -48,7 +48,7 @@ pub(super) fn malformed(error: &serde_json::Error) -> ApiError {
 
 /// The fields of an object, to be taken one by one. `null` is as good as absent, and the case of
 /// names does not matter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fields {
     /// The path of the object, with a dot at its end unless it is the body itself.
     at: String,
@@ -78,15 +78,21 @@ impl<S: Sync> FromRequest<S> for Fields {
 
 impl Fields {
     fn take(&mut self, name: &str) -> Option<Value> {
+        self.given(name).filter(|value| !value.is_null())
+    }
+
+    /// A field as it came, `null` included.
+    pub(super) fn given(&mut self, name: &str) -> Option<Value> {
         let key = self
             .map
             .keys()
             .find(|key| key.eq_ignore_ascii_case(name))?
             .clone();
-        self.map.remove(&key).filter(|value| !value.is_null())
+        self.map.remove(&key)
     }
 
-    fn wrong(&self, name: &str, found: &Value, takes: &str) -> ApiError {
+    /// The refusal of a value of another type.
+    pub(super) fn wrong(&self, name: &str, found: &Value, takes: &str) -> ApiError {
         ApiError::body(format!(
             "The field `{}{name}` is {}; it takes {takes}.",
             self.at,

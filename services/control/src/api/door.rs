@@ -77,8 +77,9 @@ fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
         return Err(ApiError::unauthenticated(&caller_base, is_agent));
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if !is_agent {
-        let of_cache = path.contains("/microsoft.cache/");
+    if !is_agent && path != "/metrics" {
+        let of_cache =
+            path.contains("/microsoft.cache/") && !path.contains("/providers/microsoft.insights/");
         let api_version = api_version(&query, of_cache)?;
         request.extensions_mut().insert(Caller {
             base: caller_base,

@@ -4,12 +4,12 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use model::{CacheId, CacheName, FailoverRefused, GroupName, SubscriptionId};
+use model::{AcceptEmptyRefused, CacheId, CacheName, FailoverRefused, GroupName, SubscriptionId};
 use runtime::chain;
 use serde_json::json;
 
 use super::answer::json_response;
-use crate::store::CommitError;
+use crate::{history::HistoryError, store::CommitError};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -128,6 +128,11 @@ impl ApiError {
     pub(crate) fn failover(refused: &FailoverRefused) -> Self {
         Self::conflict(format!("Cannot fail over, since {refused}."))
     }
+
+    /// An empty geo-primary cannot be accepted.
+    pub(crate) fn accept_empty(refused: &AcceptEmptyRefused) -> Self {
+        Self::conflict(format!("Cannot accept an empty source, since {refused}."))
+    }
 }
 
 impl From<CommitError> for ApiError {
@@ -151,6 +156,22 @@ impl From<CommitError> for ApiError {
                 "ServiceUnavailable",
                 "The control plane is stopping; ask again.",
             ),
+        }
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        match &error {
+            HistoryError::Closed => CommitError::Stopped.into(),
+            HistoryError::Database { .. } | HistoryError::Minute { .. } => {
+                tracing::error!(error = %chain(&error), "Failed to read the history");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "HistoryFailed",
+                    format!("The control plane could not read its history: {error}."),
+                )
+            }
         }
     }
 }

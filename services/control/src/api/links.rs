@@ -22,9 +22,15 @@ use crate::{
     view::{link_json, link_status, shows_link},
 };
 
+mod empty;
+mod events;
 mod put;
+mod settings;
 
+pub(super) use empty::accept_empty_source;
+pub(super) use events::events;
 pub(super) use put::put;
+pub(super) use settings::{patch_settings, show_settings};
 
 type Names = Path<(String, String, String, String)>;
 

@@ -142,7 +142,7 @@ impl<T> Table<T> {
     }
 
     /// Tells whether nothing was written between this table and `other`.
-    fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

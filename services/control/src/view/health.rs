@@ -16,6 +16,11 @@ pub(crate) struct Health {
     pub(crate) reasons: Vec<String>,
 }
 
+/// Tells whether the secondary is in step and nothing is wrong.
+pub(crate) fn link_is_healthy(link: &LinkRecord, seen: LinkSeen<'_>) -> bool {
+    health(link, seen).healthy
+}
+
 /// Judges a link by what its two agents report.
 pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
     let mut reasons = Vec::new();
@@ -31,6 +36,7 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
         &mut reasons,
     );
     side(link, &link.secondary, seen.secondary, false, &mut reasons);
+    reasons.extend(stalls(link, seen));
     if let Some((attempt, why)) = &link.last_abort
         && *attempt == link.attempt
         && link.phase == LinkPhase::Linked
@@ -67,16 +73,40 @@ fn source_lost(link: &LinkRecord, seen: LinkSeen<'_>) -> Option<String> {
         .shards
         .iter()
         .any(|shard| shard.standing == ShardStanding::Lost);
-    if !lost || link.accept_empty {
+    // One that may start empty does, and is not called lost while it does.
+    if !lost {
         return None;
     }
     let keys: u64 = seen.secondary?.shards.iter().map(|shard| shard.keys).sum();
     let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
     (keys > 0).then(|| {
         format!(
-            "no node of the geo-primary `{p}` holds its data any more, and `{s}` still has {keys} keys; fail over to `{s}` to go on with them, or unlink to let `{p}` start empty"
+            "no node of the geo-primary `{p}` holds its data any more, and `{s}` still has {keys} keys; fail over to `{s}` to go on with them, unlink to let `{p}` start empty and `{s}` keep them, or give them up: `godwit link resume {p} --accept-empty-source`"
         )
     })
+}
+
+/// The shards in which bytes wait and none is applied, whichever half noticed.
+fn stalls(link: &LinkRecord, seen: LinkSeen<'_>) -> Vec<String> {
+    let shards = |cache: Option<&'_ CacheObserved>| {
+        let current = cache.filter(|cache| cache.epoch == link.epoch);
+        current.map_or_else(Vec::new, |cache| {
+            let stalled = |shard: &ShardObserved| shard.link.as_ref()?.stalled.clone();
+            cache.shards.iter().map(stalled).collect()
+        })
+    };
+    let (primary, secondary) = (shards(seen.primary), shards(seen.secondary));
+    let count = primary.len().max(secondary.len());
+    let of = |side: &[Option<String>], index| side.get(index).cloned().flatten();
+    let stalled = |index| {
+        let why = of(&primary, index).or_else(|| of(&secondary, index))?;
+        Some(if count > 1 {
+            format!("shard {index} is stalled: {why}")
+        } else {
+            format!("the link is stalled: {why}")
+        })
+    };
+    (0..count).filter_map(stalled).collect()
 }
 
 fn side(

@@ -1,6 +1,8 @@
 //! A link, as one of its caches shows it: `arm.md` 2.3.
 
-use model::{CacheId, CacheName, CacheRecord, CacheUid, LinkPhase, LinkRecord};
+use model::{
+    CacheId, CacheName, CacheRecord, CacheUid, LinkPhase, LinkRecord, ReplicationSettings,
+};
 use serde_json::{Value, json};
 
 use crate::plane::Plane;
@@ -35,5 +37,24 @@ pub(crate) fn link_json(plane: &Plane, own: &CacheRecord, link: &LinkRecord) -> 
             "primaryHostName": plane.host(&link.primary.id.name),
             "provisioningState": link.provisioning_state(),
         },
+    })
+}
+
+/// The settings of a link, as the resource below `own`.
+pub(crate) fn settings_resource(own: &CacheRecord, link: &LinkRecord) -> Value {
+    let id = link_id(&own.id, &link.other(&own.uid).id.name);
+    let mut resource = settings_json(&link.settings);
+    resource["id"] = format!("{id}/replicationSettings").into();
+    resource
+}
+
+/// Settings, by the names and in the values that a change of them takes.
+pub(crate) fn settings_json(settings: &ReplicationSettings) -> Value {
+    json!({
+        "source": settings.source,
+        "compression": settings.compression,
+        "rateLimit": settings.rate_limit,
+        "journal": settings.journal,
+        "secondaryReads": settings.secondary_reads,
     })
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A moment as the API writes it; `null` when it cannot be written.
-fn time(at: Timestamp) -> Option<String> {
+pub(super) fn time(at: Timestamp) -> Option<String> {
     let ms = i64::try_from(at.0).ok()?;
     let stamp = jiff::Timestamp::from_millisecond(ms).ok()?;
     Some(stamp.to_string())

@@ -1,13 +1,17 @@
 //! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
 
 use model::{
-    CacheObserved, CacheRecord, LinkActivity, LinkObserved, LinkRecord, LinkSeen, ShardObserved,
-    ShardStanding,
+    CacheObserved, CacheRecord, JournalObserved, LagObserved, LinkActivity, LinkObserved,
+    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, WireObserved,
 };
 use psync::Position;
 use serde_json::{Value, json};
 
-use super::{health::health, link::link_id, provisioning_state};
+use super::{
+    health::health,
+    link::{link_id, settings_json},
+    provisioning_state,
+};
 use crate::{
     observations::Seen,
     reconciler::{is_settled, link_seen},
@@ -69,6 +73,7 @@ pub(crate) fn link_status(seen: &Seen, own: &CacheRecord, link: &LinkRecord) -> 
         "secondary": link.secondary.id.name.as_str(),
         "healthy": health.healthy,
         "reasons": health.reasons,
+        "replicationSettings": settings_json(&link.settings),
         "shards": link_shards(sides),
     })
 }
@@ -104,6 +109,12 @@ fn link_shards(seen: LinkSeen<'_>) -> Vec<Value> {
                 "secondary": secondary.as_ref().map(shard_json),
                 "bytesBehind": bytes_behind(primary.as_ref(), secondary.as_ref()),
                 "lagMs": lag_ms(primary.as_ref(), secondary.as_ref()),
+                "offsets": offsets(primary.as_ref(), secondary.as_ref()),
+                "lastMinute": half(&primary).and_then(|half| half.last_minute).map(lag_json),
+                "lastHour": half(&primary).and_then(|half| half.last_hour).map(lag_json),
+                "stalled": stalled(&primary).or_else(|| stalled(&secondary)),
+                "wire": half(&primary).map(|half| wire_json(half.wire)),
+                "journal": half(&primary).and_then(|half| half.journal).map(journal_json),
             })
         })
         .collect()
@@ -132,6 +143,70 @@ pub(crate) fn lag_ms(
 ) -> Option<f64> {
     let half = |shard: Option<&ShardObserved>| shard?.link.as_ref()?.lag_ms;
     half(primary).or_else(|| half(secondary))
+}
+
+fn half(shard: &Option<ShardObserved>) -> Option<&LinkObserved> {
+    shard.as_ref()?.link.as_ref()
+}
+
+fn stalled(shard: &Option<ShardObserved>) -> Option<String> {
+    half(shard)?.stalled.clone()
+}
+
+/// How far the stream has come at each station. The geo-primary's side knows them all; what it
+/// cannot tell without a connection, the other side may.
+fn offsets(primary: Option<&ShardObserved>, secondary: Option<&ShardObserved>) -> Value {
+    let of = |shard: Option<&ShardObserved>| {
+        let half = shard.and_then(|shard| shard.link.as_ref());
+        half.map_or_else(OffsetsObserved::default, |half| half.offsets)
+    };
+    let (p, s) = (of(primary), of(secondary));
+    offsets_json(OffsetsObserved {
+        received: p.received,
+        journaled: p.journaled,
+        shipped: p.shipped.or(s.shipped),
+        applied: p.applied.or(s.applied),
+    })
+}
+
+fn offsets_json(offsets: OffsetsObserved) -> Value {
+    json!({
+        "received": offsets.received,
+        "journaled": offsets.journaled,
+        "shipped": offsets.shipped,
+        "applied": offsets.applied,
+    })
+}
+
+fn lag_json(lag: LagObserved) -> Value {
+    json!({"p50Ms": lag.p50_ms, "p99Ms": lag.p99_ms, "maxMs": lag.max_ms})
+}
+
+fn wire_json(wire: WireObserved) -> Value {
+    json!({
+        "rawBytes": wire.raw_bytes,
+        "sentBytes": wire.sent_bytes,
+        "ratio": ratio(wire),
+        "bypassedBytes": wire.bypassed_bytes,
+        "bypassing": wire.bypassing,
+        "reconnects": wire.reconnects,
+        "stalls": wire.stalls,
+    })
+}
+
+/// How many raw bytes a sent byte carries; `None` before any was sent.
+#[expect(clippy::cast_precision_loss, reason = "a ratio needs no more digits")]
+fn ratio(wire: WireObserved) -> Option<f64> {
+    (wire.sent_bytes > 0).then(|| wire.raw_bytes as f64 / wire.sent_bytes as f64)
+}
+
+fn journal_json(journal: JournalObserved) -> Value {
+    json!({
+        "bytes": journal.bytes,
+        "oldestMs": journal.oldest_ms,
+        "snapshotBytes": journal.snapshot_bytes,
+        "queuedBytes": journal.queued_bytes,
+    })
 }
 
 fn shard_json(shard: &ShardObserved) -> Value {
@@ -199,5 +274,11 @@ fn half_json(half: &LinkObserved) -> Value {
         "partialSyncs": half.partial_syncs,
         "silentMs": half.silent_ms,
         "lastError": half.last_error,
+        "offsets": offsets_json(half.offsets),
+        "lastMinute": half.last_minute.map(lag_json),
+        "lastHour": half.last_hour.map(lag_json),
+        "stalled": half.stalled,
+        "wire": wire_json(half.wire),
+        "journal": half.journal.map(journal_json),
     })
 }

@@ -9,11 +9,11 @@ use axum::{
     response::Response,
 };
 use model::{
-    CacheId, CacheRecord, LinkId, LinkPhase, LinkRecord, Member, OperationId, Region, Side, Unmet,
-    unmet_for_failover, unmet_for_link,
+    CacheId, CacheRecord, LinkId, LinkPhase, LinkRecord, Member, OperationId, Region,
+    ReplicationSettings, Side, Unmet, unmet_for_failover, unmet_for_link,
 };
 
-use super::{Names, operation, other_name};
+use super::{Names, operation, other_name, settings::merged};
 use crate::{
     api::{
         ApiError, answer,
@@ -39,6 +39,8 @@ struct Requested {
     location: Region,
     /// The other is to be the geo-secondary.
     other_follows: bool,
+    /// How a new link is to move its bytes; Godwit's own.
+    settings: Option<Fields>,
 }
 
 impl Requested {
@@ -68,6 +70,7 @@ impl Requested {
                 .parse()
                 .map_err(|error| of.refused(LOCATION, error))?,
             other_follows: role == "Secondary",
+            settings: of.object("replicationSettings")?,
         };
         of.skip(&[
             "geoReplicatedPrimaryHostName",
@@ -92,6 +95,23 @@ struct Pair<'a> {
     secondary: &'a Versioned<CacheRecord>,
 }
 
+/// Who is asked for what.
+struct Asks<'a> {
+    own: &'a CacheRecord,
+    pair: &'a Pair<'a>,
+    settings: Option<&'a Fields>,
+}
+
+impl Asks<'_> {
+    /// The settings that are asked for, on top of `present`.
+    fn settings(&self, present: &ReplicationSettings) -> Result<ReplicationSettings, ApiError> {
+        match self.settings {
+            Some(body) => merged(body.clone(), present),
+            None => Ok(present.clone()),
+        }
+    }
+}
+
 pub(in crate::api) async fn put(
     State(plane): State<Arc<Plane>>,
     Path((subscription, group, name, other)): Names,
@@ -107,7 +127,12 @@ pub(in crate::api) async fn put(
         let own = find_cache(state, &subscription, &group, &name)?;
         let pair = resolve(state, own, &other, &asked)?;
         let seen = plane.observations.seen();
-        let plan = plan(&plane, state, &seen, own, &pair, &ids)?;
+        let asks = Asks {
+            own,
+            pair: &pair,
+            settings: asked.settings.as_ref(),
+        };
+        let plan = plan(&plane, state, &seen, &asks, &ids)?;
         Ok(match plan {
             Plan::Answer(outcome) => Plan::Answer((own.clone(), outcome)),
             Plan::Commit(change, outcome) => Plan::Commit(change, (own.clone(), outcome)),
@@ -161,10 +186,10 @@ fn plan(
     plane: &Plane,
     state: &Records,
     seen: &Seen,
-    own: &CacheRecord,
-    pair: &Pair<'_>,
+    asks: &Asks<'_>,
     ids: &(LinkId, OperationId),
 ) -> Result<Plan<Outcome>, ApiError> {
+    let pair = asks.pair;
     let link = state.link_of(pair.primary);
     match link.filter(|link| pair.secondary.link.as_ref() == Some(&link.id)) {
         Some(link) if pair.primary.uid != pair.secondary.uid => {
@@ -173,12 +198,17 @@ fn plan(
                     "The two caches are being unlinked; wait until the link is gone.",
                 ));
             }
+            if asks.settings(&link.settings)? != link.settings {
+                return Err(ApiError::body(
+                    "The two caches are linked already, with other `replicationSettings`; change those with a PATCH of the link's own `replicationSettings`.",
+                ));
+            }
             if let Some(outcome) = repeated(state, link, pair)? {
                 return Ok(Plan::Answer(outcome));
             }
-            fail_over(plane, seen, own, pair, link, &ids.1)
+            fail_over(plane, seen, asks.own, pair, link, &ids.1)
         }
-        Some(_) | None => create(plane, seen, own, pair, ids),
+        Some(_) | None => create(plane, seen, asks, ids),
     }
 }
 
@@ -214,27 +244,27 @@ fn repeated(
 fn create(
     plane: &Plane,
     seen: &Seen,
-    own: &CacheRecord,
-    pair: &Pair<'_>,
+    asks: &Asks<'_>,
     ids: &(LinkId, OperationId),
 ) -> Result<Plan<Outcome>, ApiError> {
-    let (primary, secondary) = (pair.primary, pair.secondary);
+    let (primary, secondary) = (asks.pair.primary, asks.pair.secondary);
     refuse(
         &unmet_for_link(side(seen, primary), side(seen, secondary)),
         "create geo-replication link",
     )?;
     let epoch = primary.epoch.max(secondary.epoch).next();
-    let link = LinkRecord::begin(
+    let mut link = LinkRecord::begin(
         ids.0.clone(),
         member(primary),
         member(secondary),
         epoch,
         plane.clock.now(),
     );
+    link.settings = asks.settings(&ReplicationSettings::default())?;
     let op = operation(
         plane,
         &ids.1,
-        own,
+        asks.own,
         Work::CreateLink {
             link: link.id.clone(),
             epoch,

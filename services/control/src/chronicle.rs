@@ -1,0 +1,148 @@
+//! Writes down what the control plane does to links, by comparing one state of the store with the
+//! next. An event is written after its change: a crash between the two loses the event alone.
+
+use std::sync::Arc;
+
+use model::{LinkPhase, LinkRecord};
+use tokio::sync::watch;
+
+use crate::{
+    history::{OwnEvent, OwnKind},
+    plane::Plane,
+    store::State,
+    view::settings_json,
+};
+
+/// Follows the store for ever, from the state that `states` has shown last.
+pub(crate) async fn run(plane: Arc<Plane>, mut states: watch::Receiver<Arc<State>>) {
+    let mut before = Arc::clone(&states.borrow());
+    while states.changed().await.is_ok() {
+        let after = Arc::clone(&states.borrow_and_update());
+        let events = changes(&before, &after);
+        plane.history.note(events, plane.clock.now()).await;
+        before = after;
+    }
+}
+
+/// What became of the links between two states. States in between may be missing.
+fn changes(before: &State, after: &State) -> Vec<OwnEvent> {
+    if before.links.same(&after.links) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for link in after.links.iter() {
+        let known = before.links.get(&crate::records::link::key(&link.id));
+        let told = known.map_or_else(|| created(link), |known| changed(known, link));
+        events.extend(told.into_iter().map(|(kind, text)| OwnEvent {
+            link: link.id.clone(),
+            kind,
+            text,
+        }));
+    }
+    for link in before.links.iter() {
+        if after
+            .links
+            .get(&crate::records::link::key(&link.id))
+            .is_none()
+        {
+            let (p, s) = names(link);
+            events.push(OwnEvent {
+                link: link.id.clone(),
+                kind: OwnKind::Unlinked,
+                text: format!("`{p}` and `{s}` are no longer linked"),
+            });
+        }
+    }
+    events
+}
+
+type Told = Vec<(OwnKind, String)>;
+
+fn names(link: &LinkRecord) -> (&str, &str) {
+    (
+        link.primary.id.name.as_str(),
+        link.secondary.id.name.as_str(),
+    )
+}
+
+fn created(link: &LinkRecord) -> Told {
+    let (p, s) = names(link);
+    vec![(
+        OwnKind::LinkCreated,
+        format!("`{s}` is to follow `{p}`, at epoch {}", link.epoch),
+    )]
+}
+
+fn changed(old: &LinkRecord, new: &LinkRecord) -> Told {
+    let mut told = Told::new();
+    let (p, s) = names(new);
+    if old.settings != new.settings {
+        told.push((OwnKind::SettingsChanged, settings(old, new)));
+    }
+    if new.attempt > old.attempt {
+        let (old_p, old_s) = names(old);
+        let text = format!(
+            "attempt {}: `{old_p}` is to hand the primary role to `{old_s}`",
+            new.attempt
+        );
+        told.push((OwnKind::FailoverBegun, text));
+    }
+    if new.last_abort != old.last_abort
+        && let Some((attempt, why)) = &new.last_abort
+    {
+        let text = format!("attempt {attempt} was given up, and nothing changed: {why}");
+        told.push((OwnKind::FailoverAborted, text));
+    }
+    if new.primary.uid != old.primary.uid {
+        let text = format!(
+            "`{p}` is the geo-primary at epoch {}, and `{s}` follows it",
+            new.epoch
+        );
+        told.push((OwnKind::FailoverDecided, text));
+    }
+    if new.accept_empty && (!old.accept_empty || new.epoch > old.epoch) {
+        let text = format!(
+            "`{p}` may start empty at epoch {}; `{s}` follows it whatever it holds",
+            new.epoch
+        );
+        told.push((OwnKind::EmptyStartAllowed, text));
+    }
+    let syncing = matches!(
+        old.phase,
+        LinkPhase::Creating | LinkPhase::Syncing | LinkPhase::Promoting
+    );
+    if syncing && new.phase == LinkPhase::Linked {
+        let text = format!("`{s}` is in step with `{p}`");
+        told.push((OwnKind::InStep, text));
+    }
+    if new.is_unlinking() && !old.is_unlinking() {
+        let text = format!("`{s}` is to stop following `{p}`; both keep their data");
+        told.push((OwnKind::UnlinkBegun, text));
+    }
+    told
+}
+
+/// Each setting that changed, from and to.
+fn settings(old: &LinkRecord, new: &LinkRecord) -> String {
+    let (old, new) = (settings_json(&old.settings), settings_json(&new.settings));
+    let changed = new
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| {
+            let before = &old[name.as_str()];
+            let shown = |value: &serde_json::Value| match value {
+                serde_json::Value::Null => "none".to_owned(),
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Bool(_)
+                | serde_json::Value::Number(_)
+                | serde_json::Value::Array(_)
+                | serde_json::Value::Object(_) => value.to_string(),
+            };
+            (before != value).then(|| format!("{name} from {} to {}", shown(before), shown(value)))
+        });
+    changed.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! What happened, and the last day's metrics: kept beside the store, never decided upon.
+//!
+//! A database of its own (`docs/format/store.md`): writing it wakes nobody, its failure stops no
+//! commit and refuses no request, and it may be thrown away. Reads and writes are blocking SQLite
+//! calls on threads of their own, one at a time.
+
+mod database;
+mod event;
+mod minute;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use model::{CacheUid, EventObserved, LinkId, Region, Timestamp};
+use parking_lot::Mutex;
+use runtime::{chain, dice::Dice};
+use tokio::task::spawn_blocking;
+
+use database::Database;
+pub(crate) use database::HistoryError;
+pub(crate) use event::{Event, OwnEvent, OwnKind, Since};
+pub(crate) use minute::{Cell, Metric, Minute};
+
+use crate::store::OpenError;
+
+/// The database's file.
+const FILE: &str = "history.db";
+/// An event older than this is forgotten, in milliseconds.
+const EVENTS_KEPT_MS: u64 = 90 * 24 * 3_600_000;
+/// A minute older than this is forgotten: a day, and an hour to look it up in.
+const MINUTES_KEPT: u64 = 25 * 60;
+
+/// A handle to the history; clones are the same.
+#[derive(Clone)]
+pub(crate) struct History {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// `None` once it is closed.
+    database: Mutex<Option<Database>>,
+    /// The last event of each region's agent that is known to be kept: its boot and sequence.
+    told: Mutex<BTreeMap<Region, (u64, u64)>>,
+    /// Counts the control plane's own events since `boot`.
+    own: Mutex<u64>,
+    boot: u64,
+    /// The last write failed, and that is logged.
+    failing: Mutex<bool>,
+}
+
+impl History {
+    /// Opens the history in `directory`, which the store has made. A damaged one is set aside.
+    pub(crate) async fn open(directory: &Path, dice: &Dice) -> Result<Self, OpenError> {
+        let path = directory.join(FILE);
+        let opened = spawn_blocking(move || Database::open(&path)).await;
+        let database = opened.map_err(|_stopped| OpenError::Stopped)??;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database: Mutex::new(Some(database)),
+                told: Mutex::default(),
+                own: Mutex::default(),
+                boot: dice.below(u64::MAX),
+                failing: Mutex::new(false),
+            }),
+        })
+    }
+
+    /// Keeps the events of a report that are news. Agents repeat them, so that a failure now is
+    /// made good by the next report.
+    pub(crate) async fn hear(&self, region: &Region, events: Vec<EventObserved>, now: Timestamp) {
+        let known = self.inner.told.lock().get(region).copied();
+        let is_news = |event: &EventObserved| {
+            known.is_none_or(|(boot, last)| event.boot != boot || event.sequence > last)
+        };
+        let news: Vec<_> = events.into_iter().filter(is_news).collect();
+        let Some(last) = news.last().map(|event| (event.boot, event.sequence)) else {
+            return;
+        };
+        let rows = news
+            .into_iter()
+            .map(|event| Event::of_agent(region, event, now))
+            .collect();
+        if self.keep(rows).await {
+            let mut told = self.inner.told.lock();
+            let known = told.entry(region.clone()).or_insert(last);
+            if known.0 != last.0 || known.1 < last.1 {
+                *known = last;
+            }
+        }
+    }
+
+    /// Keeps what the control plane itself did.
+    pub(crate) async fn note(&self, events: Vec<OwnEvent>, now: Timestamp) {
+        if events.is_empty() {
+            return;
+        }
+        let rows = {
+            let mut count = self.inner.own.lock();
+            let numbered = events.into_iter().map(|event| {
+                *count += 1;
+                event.numbered(self.inner.boot, *count, now)
+            });
+            numbered.collect()
+        };
+        self.keep(rows).await;
+    }
+
+    async fn keep(&self, rows: Vec<Event>) -> bool {
+        let kept = self.write(move |database| database.add_events(&rows)).await;
+        self.complain(kept, "keep events")
+    }
+
+    /// Up to `top` events of a link, oldest first: the first after `since`, or the last there are.
+    pub(crate) async fn events(
+        &self,
+        link: &LinkId,
+        since: Option<Since>,
+        top: usize,
+    ) -> Result<Vec<Event>, HistoryError> {
+        let link = link.clone();
+        self.write(move |database| database.events(&link, since, top))
+            .await
+    }
+
+    /// Keeps closed minutes; what is there of one already is added to.
+    pub(crate) async fn add_minute(&self, minute: u64, caches: BTreeMap<CacheUid, Minute>) -> bool {
+        let kept = self
+            .write(move |database| database.add_minute(minute, &caches))
+            .await;
+        self.complain(kept, "keep a minute of metrics")
+    }
+
+    /// The minutes of a cache from `from` up to `to`, without `to`.
+    pub(crate) async fn minutes(
+        &self,
+        cache: &CacheUid,
+        from: u64,
+        to: u64,
+    ) -> Result<BTreeMap<u64, Minute>, HistoryError> {
+        let cache = cache.clone();
+        self.write(move |database| database.minutes(&cache, from, to))
+            .await
+    }
+
+    /// Forgets what is too old.
+    pub(crate) async fn prune(&self, now: Timestamp) {
+        let events = now.0.saturating_sub(EVENTS_KEPT_MS);
+        let minutes = (now.0 / 60_000).saturating_sub(MINUTES_KEPT);
+        let pruned = self
+            .write(move |database| database.prune(events, minutes))
+            .await;
+        self.complain(pruned, "forget what is old");
+    }
+
+    /// Ends it: what is under way is finished, and the file is free.
+    pub(crate) async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let closed = spawn_blocking(move || drop(inner.database.lock().take())).await;
+        if closed.is_err() {
+            tracing::debug!("The runtime is ending; the history closes with it");
+        }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let inner = Arc::clone(&self.inner);
+        let done = spawn_blocking(move || {
+            let mut database = inner.database.lock();
+            work(database.as_mut().ok_or(HistoryError::Closed)?)
+        });
+        done.await.map_err(|_stopped| HistoryError::Closed)?
+    }
+
+    /// Logs a failure when it is new, and its end.
+    fn complain<T>(&self, done: Result<T, HistoryError>, what: &str) -> bool {
+        let mut failing = self.inner.failing.lock();
+        match done {
+            Ok(_) => {
+                if std::mem::take(&mut *failing) {
+                    tracing::info!("The history is kept again");
+                }
+                true
+            }
+            Err(HistoryError::Closed) => false,
+            Err(error) => {
+                if !*failing {
+                    tracing::warn!(error = %chain(&error), "Failed to {what}; links go on without it");
+                }
+                *failing = true;
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
+//! `docs/metrics.md` says what each means.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text},
+    metrics::{MetricType, gauge::ConstGauge, info::Info},
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    observations::Seen, plane::Plane, reconciler::link_seen, store::State, view::link_is_healthy,
+};
+
+/// The content type of [`render`]'s text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Every metric of the control plane, in the OpenMetrics text format.
+pub(crate) fn render(plane: &Plane) -> String {
+    let mut registry = Registry::default();
+    registry.register(
+        "godwit_build",
+        "The version that runs",
+        Info::new([
+            ("service", "control"),
+            ("version", env!("CARGO_PKG_VERSION")),
+        ]),
+    );
+    registry.register_collector(Box::new(Picture {
+        state: plane.store.state(),
+        seen: plane.observations.seen(),
+    }));
+    let mut text = String::new();
+    text::encode(&mut text, &registry).expect("a text takes whatever is written");
+    text
+}
+
+/// What is known at one moment.
+struct Picture {
+    state: Arc<State>,
+    seen: Seen,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture of revision {}", self.state.revision)
+    }
+}
+
+impl Collector for Picture {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let state = &self.state;
+        let running = state.operations.iter().filter(|op| op.is_running()).count();
+        for (name, help, value) in [
+            (
+                "godwit_control_store_revision",
+                "Commits to the store since it was made",
+                figure(state.revision),
+            ),
+            (
+                "godwit_control_caches",
+                "Caches",
+                count(state.caches.iter()),
+            ),
+            ("godwit_control_links", "Links", count(state.links.iter())),
+            (
+                "godwit_control_operations_running",
+                "Operations that have not ended",
+                count(0..running),
+            ),
+        ] {
+            let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(gauge)?;
+        }
+        self.agents(&mut encoder)?;
+        self.links(&mut encoder)
+    }
+}
+
+impl Picture {
+    fn agents(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut ages = encoder.encode_descriptor(
+            "godwit_control_agent_report_age",
+            "Age of the latest report of a region's agent; absent before the first",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for heard in self.seen.all() {
+            let age = self.seen.age(heard).as_secs_f64();
+            let region = heard.report.region.as_str();
+            put(&mut ages, &[("region", region)], age)?;
+        }
+        Ok(())
+    }
+
+    fn links(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut healthy = encoder.encode_descriptor(
+            "godwit_control_link_healthy",
+            "1 while a link is healthy, 0 while it is not or something is under way",
+            None,
+            MetricType::Gauge,
+        )?;
+        for link in self.state.links.iter() {
+            let sides = link_seen(&self.seen, link);
+            let value = if link_is_healthy(link, sides) {
+                1.0
+            } else {
+                0.0
+            };
+            put(&mut healthy, &labels(link), value)?;
+        }
+        let mut epochs = encoder.encode_descriptor(
+            "godwit_control_link_epoch",
+            "The epoch of a link: it grows with every change of the roles",
+            None,
+            MetricType::Gauge,
+        )?;
+        for link in self.state.links.iter() {
+            put(&mut epochs, &labels(link), figure(link.epoch.0))?;
+        }
+        Ok(())
+    }
+}
+
+fn labels(link: &model::LinkRecord) -> [(&'static str, &str); 2] {
+    [
+        ("primary", link.primary.id.name.as_str()),
+        ("secondary", link.secondary.id.name.as_str()),
+    ]
+}
+
+fn put<const N: usize>(
+    family: &mut MetricEncoder<'_>,
+    labels: &[(&'static str, &str); N],
+    value: f64,
+) -> fmt::Result {
+    ConstGauge::new(value).encode(family.encode_family(labels)?)
+}
+
+fn count(things: impl Iterator) -> f64 {
+    figure(u64::try_from(things.count()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no more digits")]
+fn figure(number: u64) -> f64 {
+    number as f64
+}
