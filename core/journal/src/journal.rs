@@ -24,7 +24,10 @@ pub use trim::{ReaderId, TrimError, Trimmed};
 
 use crate::{
     BeginSnapshotError, Disk, FsDisk, Limits, RemoveSnapshotError, SnapshotId, SnapshotInfo, Spool,
-    SpoolReader, SpoolWriter, Stopped, failure::Poison, limits::Gauge, spool::NewSpool,
+    SpoolReader, SpoolWriter, Stopped,
+    failure::Poison,
+    limits::Gauge,
+    spool::{self, NewSpool},
 };
 use read::Reading;
 use segments::History;
@@ -146,7 +149,7 @@ impl<D: Disk> Journal<D> {
             });
         }
         let owner = history.first();
-        self.remove_snapshot()?;
+        self.remove_snapshots()?;
         let made = SpoolWriter::make(NewSpool {
             disk: Arc::clone(&self.disk),
             room: self.gauge.room(),
@@ -176,15 +179,12 @@ impl<D: Disk> Journal<D> {
     /// Removes the snapshot. Whoever writes or reads it gets an error.
     pub fn drop_snapshot(&mut self) -> Result<(), RemoveSnapshotError> {
         self.poison.check()?;
-        self.remove_snapshot()?;
+        self.remove_snapshots()?;
         Ok(())
     }
 
-    fn remove_snapshot(&mut self) -> Result<(), Stopped> {
-        let removed = match self.snapshot.take() {
-            Some(spool) => spool.remove_files(),
-            None => Ok(()),
-        };
+    fn remove_snapshots(&mut self) -> Result<(), Stopped> {
+        let removed = spool::remove_all(&*self.disk, self.snapshot.take());
         removed.map_err(|failure| self.poison.stop(failure))
     }
 }

@@ -21,7 +21,7 @@ pub use reopen::{Found, ReopenError, Reopened, Unfinished};
 pub use writing::{CompleteError, CreateError, SpoolAppendError, SpoolSyncError, SpoolWriter};
 
 pub(crate) use reopen::reopen;
-pub(crate) use writing::NewSpool;
+pub(crate) use writing::{NewSpool, remove_all};
 
 use crate::{
     Disk, Failure, FsDisk, Stopped,
@@ -129,12 +129,7 @@ impl<D: Disk> Spool<D> {
     pub(crate) fn remove_files(&self) -> Result<(), Failure> {
         let inner = &self.0;
         let _names = inner.names.lock();
-        {
-            let _progress = inner.progress.lock();
-            if !inner.removed.swap(true, Ordering::SeqCst) {
-                inner.usage.set_snapshot(0);
-            }
-        }
+        inner.mark_removed();
         remove_names(&*inner.disk, inner.meta.id)?;
         inner.disk.sync_directory().attempted("sync", DIRECTORY)?;
         Ok(())
@@ -150,6 +145,14 @@ impl<D: Disk> Inner<D> {
             framing: self.meta.framing,
             bytes: end,
             complete,
+        }
+    }
+
+    /// From here on nobody writes or reads it.
+    fn mark_removed(&self) {
+        let _progress = self.progress.lock();
+        if !self.removed.swap(true, Ordering::SeqCst) {
+            self.usage.set_snapshot(0);
         }
     }
 

@@ -7,9 +7,9 @@ use psync::{Offset, Position, ReplicationId};
 use super::{Journal, segments};
 use crate::{
     Disk, Failure, Stopped,
-    failure::{Attempted as _, Poison},
-    file_name::DIRECTORY,
+    failure::Poison,
     segment::{HIGHEST_OFFSET, Header},
+    spool,
 };
 
 /// No history could be begun.
@@ -79,10 +79,7 @@ impl<D: Disk> Journal<D> {
         for sequence in gone {
             segments::remove_segment(&*self.disk, sequence)?;
         }
-        if let Some(spool) = self.snapshot.take() {
-            spool.remove_files()?;
-        }
-        self.disk.sync_directory().attempted("sync", DIRECTORY)?;
+        spool::remove_all(&*self.disk, self.snapshot.take())?;
         self.count_usage();
         Ok(())
     }

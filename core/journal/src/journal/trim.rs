@@ -66,7 +66,8 @@ impl<D: Disk> Journal<D> {
         };
         while let Some(history) = &self.history
             && let Some(oldest) = history.old.front()
-            && history.bytes().saturating_sub(oldest.bytes()) >= keep
+            // After a power cut, too, that much is there.
+            && history.durable().since(oldest.end) >= keep
         {
             self.drop_oldest()?;
         }

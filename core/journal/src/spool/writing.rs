@@ -139,7 +139,7 @@ impl<D: Disk> Spool<D> {
         position: Position,
         framing: Framing,
     ) -> Result<SpoolWriter<D>, CreateError> {
-        let others = remove_all(&*disk);
+        let others = remove_all(&*disk, None);
         others.map_err(|failure| CreateError(Arc::new(failure)))?;
         let made = SpoolWriter::make(NewSpool {
             disk,
@@ -309,8 +309,13 @@ fn files_grow_by(bytes: u64) -> u64 {
     bytes.saturating_add(records.saturating_mul(RECORD_BYTES as u64))
 }
 
-/// Removes every snapshot in the directory.
-pub(super) fn remove_all<D: Disk>(disk: &D) -> Result<(), Failure> {
+/// Removes every snapshot in the directory: the one that is known, and what a failure left.
+pub(crate) fn remove_all<D: Disk>(disk: &D, known: Option<Spool<D>>) -> Result<(), Failure> {
+    let _names = known.as_ref().map(|spool| {
+        let names = spool.0.names.lock();
+        spool.0.mark_removed();
+        names
+    });
     for name in disk.list().attempted("list", DIRECTORY)? {
         match FileName::parse(&name) {
             Some(
