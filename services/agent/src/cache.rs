@@ -16,6 +16,7 @@ use model::{
 };
 use relay::Outbound;
 use runtime::{chain, dice::Dice, tasks::Tasks};
+use tls::Identity;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{Addresses, reporter::Board, state::Directory};
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) program: EngineProgram,
     pub(crate) directory: Directory,
     pub(crate) outbound: Outbound,
+    #[expect(dead_code, reason = "the relay still speaks plain TCP")]
+    pub(crate) identity: Identity,
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
     pub(crate) board: Board,

@@ -19,6 +19,7 @@
 mod addresses;
 mod cache;
 mod config;
+mod identity;
 mod region;
 mod reporter;
 mod state;

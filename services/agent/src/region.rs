@@ -17,6 +17,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     Config,
     cache::{self, Host},
+    identity::Keeper,
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
 };
@@ -62,7 +63,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Finds the engine, opens the directory, and binds the relay.
+    /// Finds the engine, opens the directory, takes up the certificate, and binds the relay.
     pub async fn build(config: Config, dice: Dice, tasks: Tasks) -> Result<Self, BuildError> {
         let path = config.data.display().to_string();
         let directory_error =
@@ -80,6 +81,13 @@ impl Agent {
             .read_agent()
             .map_err(|error| directory_error(error.into()))?;
         let relay_tasks = Tasks::new();
+        let client = Agents::new(&config.control, config.token.clone())?;
+        let store = file.desired.as_ref().map(|desired| desired.store.clone());
+        let keeper = Keeper::open(&directory, &config.region, store, client.clone())
+            .map_err(|error| directory_error(error.into()))?;
+        keeper.settle().await;
+        let identity = keeper.identity();
+        relay_tasks.spawn("certificate", keeper.run());
         let outbound = match file.relay {
             Some(before) => match Outbound::bind(&relay_tasks, before).await {
                 Ok(outbound) => outbound,
@@ -101,6 +109,7 @@ impl Agent {
             program,
             directory,
             outbound,
+            identity,
             client,
             dice,
             board: Board::default(),

@@ -55,6 +55,30 @@ pub(crate) struct AgentFile {
     pub(crate) relay: Option<SocketAddr>,
 }
 
+/// `identity.json`: who the agent is to the other agents. One file, so that key and certificate
+/// always belong together.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IdentityFile {
+    version: u32,
+    /// The private key, PKCS #8 PEM.
+    pub(crate) key: Secret,
+    /// The certificate for it, PEM.
+    pub(crate) certificate: String,
+    /// The authority that issued it, PEM.
+    pub(crate) authority: String,
+}
+
+impl IdentityFile {
+    pub(crate) fn new(key: Secret, certificate: String, authority: String) -> Self {
+        Self {
+            version: VERSION,
+            key,
+            certificate,
+            authority,
+        }
+    }
+}
+
 /// `cache.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CacheFile {
@@ -134,6 +158,14 @@ impl Directory {
 
     pub(crate) fn write_agent(&self, file: &AgentFile) -> Result<(), StateError> {
         write(&self.0.join("agent.json"), file)
+    }
+
+    pub(crate) fn read_identity(&self) -> Result<Option<IdentityFile>, StateError> {
+        read(&self.0.join("identity.json"))
+    }
+
+    pub(crate) fn write_identity(&self, file: &IdentityFile) -> Result<(), StateError> {
+        write(&self.0.join("identity.json"), file)
     }
 
     pub(crate) fn read_cache(&self, uid: &CacheUid) -> Result<Option<CacheFile>, StateError> {
