@@ -9,12 +9,14 @@ use tls::{
     AgentKey, AuthorityCertificate, AuthorityError, CertificateRequest, Certified, CertifiedError,
     Identity, IssuedCertificate, KeyError,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::state::{Directory, IdentityFile, StateError};
 
 /// Between two looks at the certificate and at the control plane's authority.
 const PERIOD: Duration = Duration::from_secs(60);
+/// How long a start waits for the control plane.
+const SETTLE: Duration = Duration::from_secs(5);
 /// The first wait after a failure; it doubles up to [`PERIOD`].
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -68,6 +70,8 @@ pub(crate) struct Keeper {
     client: Agents,
     /// The store that the agent follows, as far as it has met one.
     store: Option<StoreId>,
+    /// Failures in a row; the first one is told.
+    failures: u32,
 }
 
 impl Keeper {
@@ -87,6 +91,7 @@ impl Keeper {
             directory: directory.clone(),
             client,
             store,
+            failures: 0,
         })
     }
 
@@ -95,41 +100,35 @@ impl Keeper {
         self.identity.clone()
     }
 
-    /// Tries once to have a certificate, when there is none that is valid.
-    pub(crate) async fn settle(&self) {
-        let now = Clock.now();
-        let held = self.identity.certified();
-        if held.is_some_and(|held| held.validity().covers(now)) {
-            return;
-        }
-        if let Err(error) = self.check(now).await {
-            self.complain(&error);
+    /// Looks once, before the first connection: so an agent that is started again trusts nobody
+    /// whom its control plane no longer does. It does not wait long for a silent control plane.
+    pub(crate) async fn settle(&mut self) {
+        if timeout(SETTLE, self.look(Clock.now())).await.is_err() {
+            tracing::debug!("the control plane is slow; the certificate on the disk goes on");
         }
     }
 
     /// Looks after the certificate for ever.
-    pub(crate) async fn run(self) {
-        let mut failures = 0_u32;
+    pub(crate) async fn run(mut self) {
         loop {
-            match self.check(Clock.now()).await {
-                Ok(()) => failures = 0,
-                Err(error) => {
-                    if failures == 0 {
-                        self.complain(&error);
-                    }
-                    failures = failures.saturating_add(1);
-                }
-            }
-            sleep(pause(failures)).await;
+            self.look(Clock.now()).await;
+            sleep(pause(self.failures)).await;
         }
     }
 
-    fn complain(&self, error: &KeepError) {
-        let expires = self.identity.expires().map(|at| at.0);
-        tracing::warn!(
-            error = %chain(error), expires_ms = expires,
-            "the agent's certificate is not looked after; going on with the one it has, and trying again"
-        );
+    async fn look(&mut self, now: Timestamp) {
+        let Err(error) = self.check(now).await else {
+            self.failures = 0;
+            return;
+        };
+        if self.failures == 0 {
+            let expires = self.identity.expires().map(|at| at.0);
+            tracing::warn!(
+                error = %chain(&error), expires_ms = expires,
+                "the agent's certificate is not looked after; going on with what it has, and trying again"
+            );
+        }
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// Asks for a certificate if one is due, and puts it to use once it is on the disk.

@@ -83,7 +83,7 @@ impl Agent {
         let relay_tasks = Tasks::new();
         let client = Agents::new(&config.control, config.token.clone())?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
-        let keeper = Keeper::open(&directory, &config.region, store, client.clone())
+        let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
             .map_err(|error| directory_error(error.into()))?;
         keeper.settle().await;
         let identity = keeper.identity();

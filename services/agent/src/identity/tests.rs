@@ -132,7 +132,7 @@ async fn meet(server: &Identity, client: &Identity) -> Result<Region, TlsError> 
 async fn a_first_certificate_is_kept_over_a_restart() {
     let control = Control::start().await;
     let dir = tempfile::tempdir().unwrap();
-    let keeper = control.keeper(dir.path(), "eastus");
+    let mut keeper = control.keeper(dir.path(), "eastus");
     assert_eq!(keeper.identity.expires(), None);
     keeper.settle().await;
     let first = certificate(&keeper);
@@ -141,7 +141,7 @@ async fn a_first_certificate_is_kept_over_a_restart() {
     assert_eq!(mode & 0o777, 0o600);
     // Nothing is due, neither now nor after a restart.
     keeper.check(Clock.now()).await.unwrap();
-    let again = control.keeper(dir.path(), "eastus");
+    let mut again = control.keeper(dir.path(), "eastus");
     again.settle().await;
     again.check(Clock.now()).await.unwrap();
     assert_eq!(certificate(&again), first);
@@ -153,8 +153,8 @@ async fn a_first_certificate_is_kept_over_a_restart() {
 async fn it_is_renewed_when_a_third_is_left_under_the_same_identity() {
     let control = Control::start().await;
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let east = control.keeper(one.path(), "eastus");
-    let west = control.keeper(other.path(), "westus");
+    let mut east = control.keeper(one.path(), "eastus");
+    let mut west = control.keeper(other.path(), "westus");
     east.settle().await;
     west.settle().await;
     let (identity, now) = (east.identity(), Clock.now());
@@ -185,7 +185,7 @@ async fn without_the_control_plane_the_certificate_goes_on() {
         control.keeper(dir.path(), name).settle().await;
     }
     control.stop().await;
-    let east = control.keeper(one.path(), "eastus");
+    let mut east = control.keeper(one.path(), "eastus");
     let west = control.keeper(other.path(), "westus");
     east.settle().await;
     let late = Clock.now().plus_ms(25 * DAY_MS);
@@ -197,11 +197,14 @@ async fn without_the_control_plane_the_certificate_goes_on() {
     );
     // An agent that never had one starts all the same, and says why nobody gets through.
     let empty = tempfile::tempdir().unwrap();
-    let north = control.keeper(empty.path(), "northus");
+    let mut north = control.keeper(empty.path(), "northus");
     north.settle().await;
     let error = meet(&west.identity(), &north.identity()).await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("`northus` has no certificate yet"), "{error}");
+    assert!(
+        error.contains("`northus` has no certificate yet"),
+        "{error}"
+    );
     assert_eq!(north.identity().expires(), None);
 }
 
@@ -209,12 +212,14 @@ async fn without_the_control_plane_the_certificate_goes_on() {
 async fn a_new_authority_means_a_new_certificate() {
     let control = Control::start().await;
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let east = control.keeper(one.path(), "eastus");
-    let west = control.keeper(other.path(), "westus");
+    let mut east = control.keeper(one.path(), "eastus");
+    let mut west = control.keeper(other.path(), "westus");
     east.settle().await;
     west.settle().await;
     control.plane.lock().authority = authority("store-1");
-    east.check(Clock.now()).await.unwrap();
+    // A start looks before anybody is let in.
+    let mut east = control.keeper(one.path(), "eastus");
+    east.settle().await;
     let error = meet(&east.identity(), &west.identity()).await.unwrap_err();
     assert!(
         error.to_string().contains("another control plane"),
@@ -232,7 +237,7 @@ async fn a_new_authority_means_a_new_certificate() {
 async fn another_store_is_not_followed() {
     let control = Control::start().await;
     let dir = tempfile::tempdir().unwrap();
-    let keeper = control.keeper(dir.path(), "eastus");
+    let mut keeper = control.keeper(dir.path(), "eastus");
     keeper.settle().await;
     let first = certificate(&keeper);
     control.plane.lock().authority = authority("store-2");
