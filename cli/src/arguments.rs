@@ -8,7 +8,7 @@ use model::{GroupName, Secret, SubscriptionId};
 use crate::{
     commands::{cache, failover, group, link, region},
     output::Form,
-    serve::{AgentArgs, ControlArgs},
+    serve::{AgentArgs, ControlArgs, WanArgs},
     up::UpArgs,
 };
 
@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Region(Client<region::Command>),
     Control(Box<ControlArgs>),
     Agent(Box<AgentArgs>),
+    Wan(Box<WanArgs>),
 }
 
 /// Commands of a kind, all of which need a control plane.
