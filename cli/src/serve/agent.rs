@@ -12,7 +12,7 @@ use engine::EngineChoice;
 use model::Region;
 use runtime::{dice::Dice, tasks::Tasks};
 
-use super::{read_token, search_path, tell_ready, told_to_stop, trace};
+use super::{Ready, read_token, search_path, tell, told_to_stop, trace};
 
 /// Run an agent: the engines and links of one region's caches on this host
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,13 @@ pub(crate) struct AgentArgs {
     /// Where the other regions' agents reach this one's geo-primaries; port 0 picks one
     #[arg(long, default_value = "127.0.0.1:0")]
     relay: SocketAddr,
+    /// Where they are told to reach them instead, when that is another address (a forwarded port)
+    #[arg(long)]
+    relay_advertise: Option<SocketAddr>,
+    /// Where to serve metrics for Prometheus, over plain http and without a token: keep it to
+    /// loopback or a private network; port 0 picks one [default: nowhere]
+    #[arg(long)]
+    metrics: Option<SocketAddr>,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -75,12 +82,20 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         search: search_path(),
         addresses: args.addresses.0,
         relay: args.relay,
+        advertise: args.relay_advertise,
+        metrics: args.metrics,
     };
     let tasks = Tasks::new();
     let built = agent::Agent::build(config, Dice::from_system(), tasks.clone()).await;
     let agent = built.context("start the agent")?;
     tracing::info!(engine = %agent.engine().version, relay = %agent.relay(), "the agent runs");
-    tell_ready(agent.relay())?;
+    if let Some(address) = agent.metrics() {
+        tracing::info!(%address, "metrics are served");
+    }
+    tell(Ready {
+        address: agent.relay(),
+        metrics: agent.metrics(),
+    })?;
     let running = Tasks::new();
     running.spawn_until_done("agent", agent.run());
     told_to_stop(args.parent).await?;

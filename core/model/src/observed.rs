@@ -153,6 +153,10 @@ pub struct LinkObserved {
     /// Bytes wait and none was applied for 10 s: who waits for whom, in a sentence.
     #[serde(default)]
     pub stalled: Option<String>,
+    /// The geo-primary is empty, its history is another one, and the geo-secondary holds data: a
+    /// person has to say what counts (geo-primary's side).
+    #[serde(default)]
+    pub source_empty: bool,
     /// What the connection between the regions carried (the sending side counts).
     #[serde(default)]
     pub wire: WireObserved,

@@ -2,8 +2,8 @@
 
 use std::{fmt, net::SocketAddr};
 
-use model::{EngineVersion, Epoch, LinkId, Secret, ShardIndex};
-use psync::Login;
+use model::{EngineVersion, Epoch, LinkId, Region, ReplicationSettings, Secret, ShardIndex};
+use psync::{Login, Offset, Position};
 
 /// One shard of one link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,24 +35,74 @@ impl Credentials {
     }
 }
 
-/// The geo-primary's engine of a shard, and the epoch under which it is one.
+/// The geo-primary's engines of a shard, the epoch under which they are, and how to serve them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The link's epoch; an inbound with another one is refused.
     pub epoch: Epoch,
-    /// Where the engine listens.
+    /// The region of the geo-secondary; an agent of another one is refused.
+    pub peer: Region,
+    /// Where the shard's primary listens.
     pub engine: SocketAddr,
-    /// As whom to follow it.
+    /// Where its replicas listen that are in step, for snapshots.
+    pub replicas: Vec<SocketAddr>,
+    /// As whom to follow them.
     pub credentials: Credentials,
     /// The version of the engines of the link.
     pub engine_version: EngineVersion,
+    /// The link's settings.
+    pub settings: ReplicationSettings,
+    /// A person's word, or the control plane's, that an empty geo-primary may replace what the
+    /// geo-secondary holds.
+    pub accept_empty: bool,
+}
+
+impl Source {
+    /// Tells whether sessions of the one may go on with the other.
+    pub(crate) fn serves_the_same(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.peer == other.peer
+    }
+
+    /// Tells whether both are followed over the same connection.
+    pub(crate) fn is_followed_like(&self, other: &Self) -> bool {
+        self.serves_the_same(other)
+            && self.engine == other.engine
+            && self.credentials == other.credentials
+    }
+}
+
+/// What the geo-primary's engine was last seen to be (`INFO replication`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Where it stands.
+    pub position: Position,
+    /// The last byte of the history before the present one, when it knows one.
+    pub before: Option<Position>,
+    /// The last byte before those that its backlog has; `None` without a backlog.
+    pub backlog_from: Option<Offset>,
+    /// Keys in all its databases.
+    pub keys: u64,
+}
+
+impl SourceFacts {
+    /// Tells whether the engine, as it was seen, would let a replica go on behind `have`.
+    pub(crate) fn reaches(&self, have: &Position) -> bool {
+        let kept = self.backlog_from.is_some_and(|from| from <= have.offset);
+        let here = have.replid == self.position.replid && have.offset <= self.position.offset;
+        let before = self
+            .before
+            .is_some_and(|end| have.replid == end.replid && have.offset <= end.offset);
+        kept && (here || before)
+    }
 }
 
 /// The outbound that an inbound dials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Where it listens.
     pub outbound: SocketAddr,
+    /// The region whose agent it is to be.
+    pub region: Region,
     /// The link's epoch, as this side knows it.
     pub epoch: Epoch,
 }

@@ -3,26 +3,40 @@
 mod dialer;
 mod door;
 mod feed;
+mod report;
 mod session;
+mod spool;
 mod standing;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use psync::{Login, Position};
 use runtime::{chain, tasks::Tasks};
+use tls::Identity;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
     time::sleep,
 };
 
-use crate::{BindError, Credentials, InboundStatus, Peer, ShardKey, socket};
+use crate::{BindError, Credentials, Events, InboundStatus, Peer, ShardKey, socket};
 use standing::Standing;
 
 /// Connections open at a time: the engine's, its next one, and strangers that know no password.
 const CONNECTIONS: usize = 16;
 /// Time for the tasks to end.
 const STOP: Duration = Duration::from_secs(10);
+
+/// What an inbound works with.
+#[derive(Debug, Clone)]
+pub struct InboundAround {
+    /// Who it is to the outbound.
+    pub identity: Identity,
+    /// The directory for a snapshot that arrives; made when it is needed.
+    pub spool: PathBuf,
+    /// Where events go.
+    pub events: Events,
+}
 
 /// One per shard of a geo-secondary. A cheap handle: clones are the same inbound.
 #[derive(Debug, Clone)]
@@ -37,20 +51,27 @@ struct Inner {
 }
 
 impl Inbound {
-    /// Listens for the shard's engine, which logs in with `credentials`; port 0 takes any. It
+    /// Listens for the shard's engine, which logs in with `credentials`; port 0 takes any. It shows
+    /// `identity` to the outbound, keeps a snapshot that arrives in the directory `spool`, and
     /// begins in [`Inbound::hold`] and serves until stopped or until `tasks` are cancelled.
     pub async fn bind(
         tasks: &Tasks,
         address: SocketAddr,
         key: ShardKey,
         credentials: Credentials,
+        around: InboundAround,
     ) -> Result<Self, BindError> {
         let (listener, address) = socket::listen("the geo-secondary's engine", address).await?;
         let inbound = Self(Arc::new(Inner {
             address,
             login: credentials.login(),
             tasks: tasks.child(),
-            standing: Arc::new(Standing::new(key)),
+            standing: Arc::new(Standing::new(
+                key,
+                around.identity,
+                around.spool,
+                around.events,
+            )),
         }));
         let accepting = inbound.clone().accept(listener);
         inbound.0.tasks.spawn("inbound accept", accepting);

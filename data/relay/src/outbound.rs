@@ -2,25 +2,37 @@
 
 mod engine;
 mod opening;
+mod permits;
 mod pump;
 mod session;
 mod shard;
+mod shelf;
+mod snapshots;
+mod source;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use model::EventKind;
 use parking_lot::Mutex;
-use runtime::{chain, tasks::Tasks};
+use runtime::{chain, dice::Dice, tasks::Tasks};
+use tls::{Identity, TlsError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
 use wire::{Barrier, RefusalCode};
 
-use crate::{BindError, OutboundStatus, ShardKey, Source, socket, status::Changes};
-use shard::Shard;
+use crate::{
+    BindError, Events, OutboundStatus, ShardKey, Source, SourceFacts, socket, status::Changes,
+};
+use permits::Permits;
+use shard::{Around, Shard};
+use shelf::remove;
 
 /// Connections open at a time: every shard of an agent's links, and strangers.
 const CONNECTIONS: usize = 1024;
+/// Time for a shard's tasks to end, and for its journal to be synced.
+const STOP: Duration = Duration::from_secs(20);
 
 /// What an outbound knows about the engine's fence in a handoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,19 +52,33 @@ pub struct Outbound(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    address: SocketAddr,
+    identity: Identity,
     shards: Mutex<BTreeMap<ShardKey, Arc<Shard>>>,
-    changes: Changes,
+    around: Around,
 }
 
 impl Outbound {
-    /// Listens for inbounds; port 0 takes any. It serves until `tasks` are cancelled.
-    pub async fn bind(tasks: &Tasks, address: SocketAddr) -> Result<Self, BindError> {
+    /// Listens for inbounds, which prove to be agents to `identity`; port 0 takes any. It serves
+    /// until `tasks` are cancelled. What happens is told to `events`.
+    pub async fn bind(
+        tasks: &Tasks,
+        address: SocketAddr,
+        identity: Identity,
+        events: Events,
+        dice: Dice,
+    ) -> Result<Self, BindError> {
         let (listener, address) = socket::listen("inbounds", address).await?;
         let outbound = Self(Arc::new(Inner {
-            address,
+            identity,
             shards: Mutex::default(),
-            changes: Changes::new(),
+            around: Around {
+                tasks: tasks.clone(),
+                dice,
+                shown_as: address,
+                events,
+                permits: Permits::default(),
+                changes: Changes::new(),
+            },
         }));
         let accepting = outbound.clone().accept(tasks.clone(), listener);
         tasks.spawn("outbound accept", accepting);
@@ -62,29 +88,60 @@ impl Outbound {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.0.address
+        self.0.around.shown_as
     }
 
-    /// Serves a shard from its geo-primary's engine. The same source again changes nothing; another
-    /// one ends the shard's session, and a fence of another epoch.
-    pub fn serve(&self, key: ShardKey, source: Source) {
+    /// Serves a shard from its geo-primary's engines, with the journal in `directory`. The same
+    /// source again changes nothing; one with another epoch or peer ends the shard's session, and a
+    /// fence of another epoch; another engine is followed in the place of the one before.
+    pub fn serve(&self, key: ShardKey, directory: &Path, source: Source) {
         let mut shards = self.0.shards.lock();
         if let Some(shard) = shards.get(&key) {
             shard.serve(source);
         } else {
-            let shard = Shard::new(key.clone(), self.0.address, source, self.0.changes.clone());
-            shards.insert(key, Arc::new(shard));
+            let around = &self.0.around;
+            let shard = Shard::new(key.clone(), around, directory.to_owned(), source);
+            let shard = Arc::new(shard);
+            let following = source::run(Arc::clone(&shard));
+            shard.tasks.spawn_until_done("outbound source", following);
+            let watching = Arc::clone(&shard).watch();
+            shard.tasks.spawn("outbound watch", watching);
+            shards.insert(key, shard);
         }
         drop(shards);
-        self.0.changes.note();
+        self.0.around.changes.note();
     }
 
-    /// Ends the shard's session and forgets the shard.
+    /// Tells what the shard's engine was seen to be; of a shard that is not served nothing is kept.
+    pub fn note_source(&self, key: &ShardKey, facts: SourceFacts) {
+        if let Some(shard) = self.shard(key) {
+            shard.note_source(facts);
+        }
+    }
+
+    /// Ends the shard's session and lets its engine go; the journal stays for the next time that
+    /// the shard is served.
     pub fn withdraw(&self, key: &ShardKey) {
+        if let Some(shard) = self.shard(key) {
+            shard.withdraw();
+            self.0.around.changes.note();
+        }
+    }
+
+    /// Ends everything of a shard, its journal synced; with `remove`, the files in `directory` are
+    /// removed as well.
+    pub async fn close(&self, key: &ShardKey, directory: &Path, remove_files: bool) {
         let shard = self.0.shards.lock().remove(key);
         if let Some(shard) = shard {
             shard.withdraw();
-            self.0.changes.note();
+            if !shard.tasks.stop(STOP).await {
+                tracing::error!(link = %key.link, shard = %key.shard, "an outbound shard did not stop in {STOP:?}");
+                return;
+            }
+            self.0.around.changes.note();
+        }
+        if remove_files {
+            remove(directory.to_owned()).await;
         }
     }
 
@@ -116,20 +173,20 @@ impl Outbound {
     /// What happens on a shard; `None` when it is not served.
     #[must_use]
     pub fn status(&self, key: &ShardKey) -> Option<OutboundStatus> {
-        self.shard(key).map(|shard| shard.status())
+        self.shard(key)?.status()
     }
 
     /// Wakes whenever the status of a shard changed; positions that run wake a few times in a
     /// hundredth of a second at most.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
+        self.0.around.changes.subscribe()
     }
 
     fn set_fence(&self, key: &ShardKey, fence: Fence) {
         if let Some(shard) = self.shard(key) {
             shard.set_fence(fence);
-            self.0.changes.note();
+            self.0.around.changes.note();
         }
     }
 
@@ -164,7 +221,11 @@ impl Outbound {
             tracing::debug!(%peer, error = %chain(&error), "an inbound went away");
             return;
         }
-        let (read, write) = stream.into_split();
+        let (stream, who) = match self.0.identity.accept(stream).await {
+            Ok(accepted) => accepted,
+            Err(error) => return self.refused(peer, &error),
+        };
+        let (read, write) = tokio::io::split(stream);
         let mut greeting = match opening::greeting(read, write).await {
             Ok(greeting) => greeting,
             Err(error) => {
@@ -178,12 +239,19 @@ impl Outbound {
             shard: hello.shard,
         };
         let refusal = match self.shard(&key) {
-            Some(shard) => match shard.admit(hello) {
+            Some(shard) => match shard.admit(hello, &who.region) {
                 Ok(source) => {
                     session::run(&shard, source, peer, greeting).await;
                     return;
                 }
-                Err(refusal) => refusal,
+                Err(refusal) => {
+                    if refusal.code == RefusalCode::WrongPeer {
+                        let text = format!("refused {peer}: {}", refusal.why);
+                        let events = &self.0.around.events;
+                        events.tell_once(&key, EventKind::PeerRefused, text);
+                    }
+                    refusal
+                }
             },
             None => wire::Refusal::new(
                 RefusalCode::UnknownShard,
@@ -194,5 +262,20 @@ impl Outbound {
         };
         tracing::info!(%peer, link = %key.link, shard = %key.shard, why = refusal.why, "refused an inbound");
         opening::refuse(&mut greeting.writer, refusal).await;
+    }
+
+    /// Somebody could not prove to be an agent. Which shard was meant is not known, so every link's
+    /// people are told when it looked like an agent at all.
+    fn refused(&self, peer: SocketAddr, error: &TlsError) {
+        let why = chain(error).to_string();
+        tracing::debug!(%peer, why, "no agent on this connection");
+        if error.presented().is_none() {
+            return;
+        }
+        let text = format!("refused {}: {why}", peer.ip());
+        for key in self.0.shards.lock().keys() {
+            let events = &self.0.around.events;
+            events.tell_once(key, EventKind::PeerRefused, text.clone());
+        }
     }
 }

@@ -7,11 +7,16 @@ use std::{
 };
 
 use socket2::{SockRef, TcpKeepalive};
+use tls::TlsStream;
 use tokio::{
-    io::{AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
+
+/// The two halves of a connection between regions.
+pub(crate) type WanReader = ReadHalf<TlsStream>;
+pub(crate) type WanWriter = WriteHalf<TlsStream>;
 
 /// A step of a handshake, or a dial, that takes longer has failed.
 pub(crate) const STEP: Duration = Duration::from_secs(10);

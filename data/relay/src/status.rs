@@ -7,7 +7,7 @@ use psync::{Offset, Position};
 use tokio::sync::watch;
 use wire::Barrier;
 
-use crate::{Peer, outbound::Fence};
+use crate::{LagSpread, Peer, outbound::Fence};
 
 /// What a half is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +44,25 @@ pub struct Counters {
     pub bytes: u64,
 }
 
-/// The outbound half of a shard. Values of a session are `None` when there is no session.
+/// What went over the connection between the regions since the shard was first served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Snapshot and stream bytes, before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the frames that carried them.
+    pub sent_bytes: u64,
+    /// Of `raw_bytes`, those that went uncompressed because compression saved too little.
+    pub bypassed_bytes: u64,
+    /// The last frame was one of those.
+    pub bypassing: bool,
+    /// Sessions after the first.
+    pub reconnects: u64,
+    /// Times that bytes waited and none was applied for 10 s.
+    pub stalls: u64,
+}
+
+/// The outbound half of a shard. Values of a session are `None` when there is no session; what is
+/// read, journaled and applied is known without one.
 #[derive(Debug, Clone)]
 pub struct OutboundStatus {
     /// The epoch that is served.
@@ -55,6 +73,10 @@ pub struct OutboundStatus {
     pub phase: Phase,
     /// Since when the phase is what it is (progress within a full sync is no change).
     pub since: Timestamp,
+    /// The last stream byte read from the geo-primary's engine.
+    pub read: Option<Position>,
+    /// How far the journal is written.
+    pub journaled: Option<Offset>,
     /// The last stream byte handed to the WAN; `None` while a snapshot moves.
     pub sent: Option<Position>,
     /// How far the inbound has handed the stream to its engine (reported twice a second).
@@ -68,6 +90,12 @@ pub struct OutboundStatus {
     /// Age of the oldest byte that is not known to be applied. An engine acknowledges once a
     /// second, or when asked to; between that only [`crate::Inbound::note_applied`] makes it finer.
     pub lag: Option<Duration>,
+    /// Lags of the last minute.
+    pub last_minute: Option<LagSpread>,
+    /// Lags of the last hour.
+    pub last_hour: Option<LagSpread>,
+    /// Bytes wait and none was applied for 10 s: who waits for whom.
+    pub stalled: Option<String>,
     /// Round trip between the halves, bytes that wait on the way included.
     pub round_trip: Option<Duration>,
     /// Time since anything was heard of the inbound.
@@ -76,6 +104,19 @@ pub struct OutboundStatus {
     pub keys_held: Option<u64>,
     /// What happened so far.
     pub counters: Counters,
+    /// What went over the connection so far.
+    pub traffic: Traffic,
+    /// Stream bytes in the journal.
+    pub journal_bytes: u64,
+    /// Age of the oldest of them.
+    pub journal_oldest: Option<Duration>,
+    /// Bytes of the snapshot that is kept, or being taken.
+    pub snapshot_bytes: u64,
+    /// Stream bytes that were read and wait for the journal.
+    pub queued_bytes: u64,
+    /// The geo-primary is empty, its history is another one, and the geo-secondary holds data: a
+    /// person has to say what counts.
+    pub source_empty: bool,
     /// Why there is no stream, in a sentence; `None` once it flows.
     pub last_error: Option<String>,
 }

@@ -1,12 +1,10 @@
 //! Frames over a socket.
 
-use std::io::{self, IoSlice};
+use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use wire::{DATA_BYTES, DataKind, Frame, FrameError, HEADER_BYTES};
-
-use crate::socket::write_parts;
+use wire::{DATA_BYTES, Decompressor, Frame, FrameError, HEADER_BYTES};
 
 /// Room where data come: a largest frame and most of the next, so that one read brings many.
 const DATA_ROOM: usize = 2 * (DATA_BYTES + 2 * HEADER_BYTES);
@@ -32,6 +30,7 @@ pub(crate) struct FrameReader<R> {
     read: R,
     buffer: BytesMut,
     room: usize,
+    decompressor: Decompressor,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
@@ -41,6 +40,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             read,
             buffer: BytesMut::new(),
             room: MESSAGE_ROOM,
+            decompressor: Decompressor::new(),
         }
     }
 
@@ -50,12 +50,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             read,
             buffer: BytesMut::new(),
             room: DATA_ROOM,
+            decompressor: Decompressor::new(),
         }
     }
 
     /// A frame that has come already.
     pub(crate) fn next_ready(&mut self) -> Result<Option<Frame>, FrameError> {
-        wire::take_frame(&mut self.buffer)
+        let frame = wire::take_frame(&mut self.buffer)?;
+        frame.map(|frame| self.decompressor.open(frame)).transpose()
     }
 
     /// The next frame.
@@ -73,6 +75,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             match self.read.read_buf(&mut self.buffer).await {
                 Ok(0) => return Err(ReadError::Closed),
                 Ok(_) => {}
+                // A TLS connection whose end was not announced, as of a process that was killed.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(ReadError::Closed);
+                }
                 Err(error) => return Err(ReadError::Broken(error)),
             }
         }
@@ -96,25 +102,22 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         self.whole
     }
 
-    pub(crate) async fn send(&mut self, frame: &Bytes) -> io::Result<()> {
+    /// Hands a frame over; it may wait for [`FrameWriter::flush`].
+    pub(crate) async fn send(&mut self, frame: &[u8]) -> io::Result<()> {
         self.whole = false;
         self.write.write_all(frame).await?;
         self.whole = true;
         Ok(())
     }
 
-    /// Sends a data frame without copying the data.
-    pub(crate) async fn send_data(
-        &mut self,
-        kind: DataKind,
-        place: u64,
-        data: &[u8],
-    ) -> io::Result<()> {
-        self.whole = false;
-        let header = wire::data_header(kind, place, data);
-        let mut parts = [IoSlice::new(&header), IoSlice::new(data)];
-        write_parts(&mut self.write, &mut parts).await?;
-        self.whole = true;
-        Ok(())
+    /// Sends what was handed over.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        self.write.flush().await
+    }
+
+    /// Sends a frame at once.
+    pub(crate) async fn send_now(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.send(frame).await?;
+        self.flush().await
     }
 }

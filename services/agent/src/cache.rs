@@ -5,7 +5,7 @@ mod node;
 mod shard;
 mod store;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use client::Agents;
 use engine::EngineProgram;
@@ -14,7 +14,7 @@ use model::{
     CacheDesired, CacheObserved, Epoch, GeoRole, Presence, PromotionRequest, Region, ShardIndex,
     ShardStanding,
 };
-use relay::Outbound;
+use relay::{Events, Outbound};
 use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::Identity;
 use tokio::{sync::watch, time::sleep};
@@ -33,8 +33,10 @@ pub(crate) struct Host {
     pub(crate) program: EngineProgram,
     pub(crate) directory: Directory,
     pub(crate) outbound: Outbound,
-    #[expect(dead_code, reason = "the relay still speaks plain TCP")]
+    /// Where the other regions' agents are told to reach the outbound halves.
+    pub(crate) advertised: SocketAddr,
     pub(crate) identity: Identity,
+    pub(crate) events: Events,
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
     pub(crate) board: Board,
@@ -332,7 +334,7 @@ impl Worker {
             }
         }
         for shard in &mut self.shards {
-            shard.discard().await;
+            shard.discard(true).await;
         }
         let uid = &self.order.uid;
         if let Err(error) = self.host.directory.remove_cache(uid) {

@@ -26,4 +26,10 @@ pub struct Config {
     pub addresses: Addresses,
     /// Where the other regions' agents reach the outbound halves; port 0 picks one and keeps it.
     pub relay: SocketAddr,
+    /// Where they are told to reach them instead, when that is another address than the one that is
+    /// listened on: a forwarded port, an emulated WAN.
+    pub advertise: Option<SocketAddr>,
+    /// Where whoever watches the agent may read its metrics, over plain HTTP and without a token;
+    /// port 0 picks one. `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
 }

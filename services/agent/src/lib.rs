@@ -20,10 +20,12 @@ mod addresses;
 mod cache;
 mod config;
 mod identity;
+mod metrics;
 mod region;
 mod reporter;
 mod state;
 
 pub use addresses::Addresses;
 pub use config::Config;
+pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};

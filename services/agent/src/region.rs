@@ -1,23 +1,28 @@
 //! The agent: learns what its region is to run, keeps it on disk, and has a worker for each cache.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use client::Agents;
 use engine::{EngineProgram, FindError};
 use model::{CacheUid, Presence, RegionDesired};
-use relay::{BindError, Outbound};
+use relay::{BindError, Event, Events, Outbound};
 use runtime::{
     chain,
     dice::Dice,
     durable::{self, DirectoryLock, FileError},
     tasks::Tasks,
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use crate::{
     Config,
     cache::{self, Host},
     identity::Keeper,
+    metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
 };
@@ -48,6 +53,9 @@ pub enum BuildError {
     /// The outbound halves cannot listen.
     #[error("listen for the other regions' agents")]
     Relay(#[from] BindError),
+    /// Nobody could read the metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The control plane's address cannot be used.
     #[error("reach the control plane")]
     Client(#[from] client::BuildError),
@@ -59,6 +67,9 @@ pub struct Agent {
     file: AgentFile,
     tasks: Tasks,
     relay_tasks: Tasks,
+    metrics: Arc<Metrics>,
+    scraped: Option<(TcpListener, SocketAddr)>,
+    happenings: mpsc::Receiver<Event>,
     _lock: DirectoryLock,
 }
 
@@ -81,6 +92,10 @@ impl Agent {
             .read_agent()
             .map_err(|error| directory_error(error.into()))?;
         let relay_tasks = Tasks::new();
+        let scraped = match config.metrics {
+            Some(address) => Some(metrics::bind(address).await?),
+            None => None,
+        };
         let client = Agents::new(&config.control, config.token.clone())?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
@@ -88,38 +103,49 @@ impl Agent {
         keeper.settle().await;
         let identity = keeper.identity();
         relay_tasks.spawn("certificate", keeper.run());
+        let (events, happenings) = Events::new();
+        let listen = |address| {
+            let (identity, events) = (identity.clone(), events.clone());
+            Outbound::bind(&relay_tasks, address, identity, events, dice.clone())
+        };
         let outbound = match file.relay {
-            Some(before) => match Outbound::bind(&relay_tasks, before).await {
+            Some(before) => match listen(before).await {
                 Ok(outbound) => outbound,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the relay moves to another port");
-                    Outbound::bind(&relay_tasks, config.relay).await?
+                    listen(config.relay).await?
                 }
             },
-            None => Outbound::bind(&relay_tasks, config.relay).await?,
+            None => listen(config.relay).await?,
         };
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
-        let client = Agents::new(&config.control, config.token.clone())?;
+        let boot = dice.number();
         let host = Host {
             region: config.region,
             addresses: config.addresses,
             program,
             directory,
+            advertised: config.advertise.unwrap_or_else(|| outbound.address()),
             outbound,
             identity,
+            events,
             client,
             dice,
-            board: Board::default(),
+            board: Board::new(boot),
             relay_tasks: relay_tasks.clone(),
         };
+        let host = Arc::new(host);
         Ok(Self {
-            host: Arc::new(host),
+            metrics: Metrics::new(Arc::clone(&host)),
+            scraped,
+            host,
             file,
             tasks,
             relay_tasks,
+            happenings,
             _lock: lock,
         })
     }
@@ -132,13 +158,20 @@ impl Agent {
 
     /// Where the other regions' agents reach it.
     #[must_use]
-    pub fn relay(&self) -> std::net::SocketAddr {
+    pub fn relay(&self) -> SocketAddr {
         self.host.outbound.address()
+    }
+
+    /// Where its metrics can be read.
+    #[must_use]
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.scraped.as_ref().map(|(_, address)| *address)
     }
 
     /// Runs until the tasks are cancelled, then stops every engine in order.
     pub async fn run(mut self) {
         self.stop_strangers().await;
+        let happenings = std::mem::replace(&mut self.happenings, mpsc::channel(1).1);
         let workers_tasks = Tasks::new();
         let mut workers = BTreeMap::new();
         if let Some(desired) = self.file.desired.clone() {
@@ -147,6 +180,13 @@ impl Agent {
         }
         let reports = Tasks::new();
         reports.spawn("report", reporter::run(Arc::clone(&self.host)));
+        if let Some((listener, _)) = self.scraped.take() {
+            reports.spawn("who was heard", metrics::watch(Arc::clone(&self.metrics)));
+            let serving = metrics::serve(Arc::clone(&self.metrics), listener, reports.clone());
+            reports.spawn_until_done("metrics", serving);
+        }
+        let keeping = reporter::keep_events(Arc::clone(&self.host), happenings);
+        reports.spawn("events", keeping);
         let tasks = self.tasks.clone();
         tokio::select! {
             () = tasks.cancelled() => {}
@@ -267,6 +307,7 @@ impl Agent {
         tasks: &Tasks,
         desired: &RegionDesired,
     ) {
+        self.metrics.learn(desired);
         workers.retain(|_, order| !order.is_closed());
         for wanted in &desired.caches {
             if let Some(order) = workers.get(&wanted.uid) {

@@ -1,13 +1,18 @@
 //! Tells the control plane what is seen: at once when something changed that it may act on, and
 //! twice a second in any case.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use model::{CacheObserved, CacheUid, RegionObserved};
+use model::{CacheObserved, CacheUid, EventObserved, RegionObserved};
 use parking_lot::Mutex;
-use runtime::chain;
+use relay::Event;
+use runtime::{chain, clock::Clock};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
 
@@ -16,9 +21,13 @@ use crate::cache::Host;
 /// How long a report may be old.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// Events that are repeated in each report.
+const EVENTS: usize = 64;
+
 /// Where the workers pin up what they see.
-#[derive(Default)]
 pub(crate) struct Board {
+    /// Names this run of the agent.
+    boot: u64,
     seen: Mutex<Seen>,
     changed: Notify,
 }
@@ -28,9 +37,40 @@ struct Seen {
     generation: u64,
     problem: Option<String>,
     caches: BTreeMap<CacheUid, CacheObserved>,
+    events: VecDeque<EventObserved>,
+    told: u64,
 }
 
 impl Board {
+    pub(crate) fn new(boot: u64) -> Self {
+        Self {
+            boot,
+            seen: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Keeps an event for the next reports.
+    fn tell(&self, event: Event) {
+        let mut seen = self.seen.lock();
+        seen.told += 1;
+        let sequence = seen.told;
+        seen.events.push_back(EventObserved {
+            boot: self.boot,
+            sequence,
+            at: Clock.now(),
+            link: event.key.link,
+            shard: Some(event.key.shard),
+            kind: event.kind,
+            text: event.text,
+        });
+        while seen.events.len() > EVENTS {
+            seen.events.pop_front();
+        }
+        drop(seen);
+        self.changed.notify_one();
+    }
+
     /// The generation that every worker has its order from.
     pub(crate) fn acts_on(&self, generation: u64) {
         self.seen.lock().generation = generation;
@@ -59,16 +99,23 @@ impl Board {
         self.changed.notify_one();
     }
 
+    /// The generation, what is wrong with the agent, and every cache.
+    pub(crate) fn read(&self) -> (u64, Option<String>, Vec<CacheObserved>) {
+        let seen = self.seen.lock();
+        let caches = seen.caches.values().cloned().collect();
+        (seen.generation, seen.problem.clone(), caches)
+    }
+
     fn snapshot(&self, host: &Host) -> RegionObserved {
         let seen = self.seen.lock();
         RegionObserved {
             region: host.region.clone(),
             generation: seen.generation,
-            relay_address: Some(host.outbound.address()),
+            relay_address: Some(host.advertised),
             engine: Some(host.program.version),
             problem: seen.problem.clone(),
             caches: seen.caches.values().cloned().collect(),
-            events: Vec::new(),
+            events: seen.events.iter().cloned().collect(),
         }
     }
 }
@@ -96,6 +143,13 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
         || before.endpoint != after.endpoint
         || before.problem != after.problem
         || shards(before) != shards(after)
+}
+
+/// Keeps what the relay tells, for ever.
+pub(crate) async fn keep_events(host: Arc<Host>, mut happenings: mpsc::Receiver<Event>) {
+    while let Some(event) = happenings.recv().await {
+        host.board.tell(event);
+    }
 }
 
 /// Reports for ever.

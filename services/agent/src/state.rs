@@ -143,6 +143,11 @@ impl Directory {
         self.cache(uid).join(format!("s{shard}n{node}"))
     }
 
+    /// The files of a shard's link: journal, snapshots.
+    pub(crate) fn link(&self, uid: &CacheUid, shard: u16) -> PathBuf {
+        self.cache(uid).join(format!("s{shard}link"))
+    }
+
     fn cache_file(&self, uid: &CacheUid) -> PathBuf {
         self.cache(uid).join("cache.json")
     }

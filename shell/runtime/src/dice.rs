@@ -1,6 +1,6 @@
 //! Randomness, as a parameter: IDs and generated secrets.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use base64::Engine as _;
 use model::Secret;
@@ -49,13 +49,24 @@ impl Dice {
         Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.bytes::<32>()))
     }
 
+    /// Any number, to tell one thing from the next.
+    pub fn number(&self) -> u64 {
+        u64::from_le_bytes(self.bytes())
+    }
+
     /// A number in `0..bound`, for jitter.
     pub fn below(&self, bound: u64) -> u64 {
         if bound == 0 {
             0
         } else {
-            u64::from_le_bytes(self.bytes()) % bound
+            self.number() % bound
         }
+    }
+}
+
+impl fmt::Debug for Dice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dice")
     }
 }
 

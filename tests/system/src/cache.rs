@@ -181,7 +181,8 @@ fn entry(connection: &mut Connection, database: u16, key: Vec<u8>) -> Option<Ent
             pairs.sort();
             pairs.concat()
         }
-        // Strings, sorted sets and streams are dumped in an order of their own.
+        "stream" => stream(connection, &key),
+        // Strings and sorted sets are dumped in an order of their own.
         _ => vec![dump(connection, &key)],
     };
     let expires_at_ms = redis::cmd("PEXPIRETIME")
@@ -194,6 +195,28 @@ fn entry(connection: &mut Connection, database: u16, key: Vec<u8>) -> Option<Ent
         value,
         expires_at_ms,
     })
+}
+
+/// Entries, and of the groups: name, consumers, pending, last delivered. When a consumer was last
+/// seen and how many entries were read is each node's own count, replicas of the engines' own
+/// replication included.
+fn stream(connection: &mut Connection, key: &[u8]) -> Vec<Vec<u8>> {
+    let entries: redis::Value = redis::cmd("XRANGE")
+        .arg(key)
+        .arg(&["-", "+"])
+        .query(connection)
+        .unwrap();
+    let groups: Vec<Vec<redis::Value>> = redis::cmd("XINFO")
+        .arg("GROUPS")
+        .arg(key)
+        .query(connection)
+        .unwrap();
+    let shown = groups.iter().map(|group| format!("{:?}", &group[..8]));
+    [format!("{entries:?}")]
+        .into_iter()
+        .chain(shown)
+        .map(String::into_bytes)
+        .collect()
 }
 
 fn dump(connection: &mut Connection, key: &[u8]) -> Vec<u8> {

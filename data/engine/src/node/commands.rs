@@ -110,4 +110,22 @@ impl Node {
             .await?;
         Ok(())
     }
+
+    /// Whether a full sync is loaded beside the old data, which is served until the new is whole
+    /// and costs the memory of both (`repl-diskless-load swapdb`). The engines keep serving only
+    /// while the history is the same; otherwise they answer that they load.
+    pub async fn load_beside_old_data(&self, yes: bool) -> Result<(), CommandError> {
+        let value = if yes { "swapdb" } else { "on-empty-db" };
+        self.ask("CONFIG SET", &["repl-diskless-load", value])
+            .await?;
+        Ok(())
+    }
+
+    /// Whether a snapshot whose next byte does not come is waited for (for a week) or given up
+    /// after the usual time (`repl-timeout`).
+    pub async fn wait_for_snapshot(&self, yes: bool) -> Result<(), CommandError> {
+        let seconds = if yes { "604800" } else { "60" };
+        self.ask("CONFIG SET", &["repl-timeout", seconds]).await?;
+        Ok(())
+    }
 }

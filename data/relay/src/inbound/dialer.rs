@@ -2,19 +2,18 @@
 
 use std::{convert::Infallible, io, time::Duration};
 
-use psync::{Framing, Position};
+use model::EventKind;
+use psync::Position;
 use runtime::chain;
-use tokio::{
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::{sleep, timeout},
-};
-use wire::{FrameError, Hello, Refusal, ToInbound, ToOutbound, VERSION};
+use tls::TlsError;
+use tokio::time::{sleep, timeout};
+use wire::{FrameError, Hello, Partial, Refusal, SnapshotHead, ToInbound, ToOutbound, VERSION};
 
 use super::standing::Session;
 use crate::{
     Peer, Phase,
     pulse::{Pulse, SILENCE},
-    socket::dial,
+    socket::{WanReader, WanWriter, dial},
     wan::{FrameReader, FrameWriter, ReadError},
 };
 
@@ -24,8 +23,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// An outbound that answered.
 pub(super) struct Attached {
     pub(super) peer: Peer,
-    pub(super) reader: FrameReader<OwnedReadHalf>,
-    pub(super) writer: FrameWriter<OwnedWriteHalf>,
+    pub(super) reader: FrameReader<WanReader>,
+    pub(super) writer: FrameWriter<WanWriter>,
     pub(super) answer: Answer,
 }
 
@@ -33,7 +32,14 @@ pub(super) struct Attached {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
     Continue(Position),
-    Snapshot(Position, Framing),
+    Snapshot(SnapshotHead),
+}
+
+/// What is told of the geo-secondary's engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    pub(super) have: Option<Position>,
+    pub(super) partial: Option<Partial>,
 }
 
 /// Why an attempt failed.
@@ -46,6 +52,12 @@ enum DialError {
         peer: Peer,
         #[source]
         source: io::Error,
+    },
+    #[error("cannot trust whoever answers at {} as the agent of {}", .peer.outbound, .peer.region)]
+    Trust {
+        peer: Peer,
+        #[source]
+        source: TlsError,
     },
     #[error("the outbound at {} refused: {}", .peer.outbound, .refusal.why)]
     Refused { peer: Peer, refusal: Refusal },
@@ -74,14 +86,15 @@ enum DialError {
 }
 
 /// Follows the target as it changes; ends once an outbound answered.
-pub(super) async fn attach(session: &Session, have: Option<Position>) -> Attached {
+pub(super) async fn attach(session: &Session, progress: Progress) -> Attached {
     let mut target = session.standing.target();
     loop {
         // Each full sync costs the geo-primary a fork: one that the engine here gives up again and
         // again, for instance because it is older than the snapshot's format, must not.
         let pause = session.standing.pause_before_full_sync();
-        let pause = pause.filter(|_| have.is_none()).unwrap_or_default();
-        let peer = *target.borrow_and_update();
+        let fresh = progress.have.is_none() && progress.partial.is_none();
+        let pause = pause.filter(|_| fresh).unwrap_or_default();
+        let peer = target.borrow_and_update().clone();
         let Some(peer) = peer else {
             session.enter(Phase::Waiting);
             if target.changed().await.is_err() {
@@ -89,22 +102,22 @@ pub(super) async fn attach(session: &Session, have: Option<Position>) -> Attache
             }
             continue;
         };
-        session.enter(Phase::Connecting);
+        session.reaches_for_the_outbound();
         tokio::select! {
             attached = async {
                 sleep(pause).await;
-                keep_dialling(session, peer, have).await
+                keep_dialling(session, &peer, progress).await
             } => return attached,
             _changed = target.changed() => session.connected(false),
         }
     }
 }
 
-async fn keep_dialling(session: &Session, peer: Peer, have: Option<Position>) -> Attached {
+async fn keep_dialling(session: &Session, peer: &Peer, progress: Progress) -> Attached {
     let (mut pause, longest) = PAUSES;
     let mut last = String::new();
     loop {
-        let error = match attempt(session, peer, have).await {
+        let error = match attempt(session, peer, progress).await {
             Ok(attached) => return attached,
             Err(error) => error,
         };
@@ -114,7 +127,12 @@ async fn keep_dialling(session: &Session, peer: Peer, have: Option<Position>) ->
             let key = &session.standing.key;
             tracing::warn!(outbound = %peer.outbound, link = %key.link, shard = %key.shard, why, "cannot follow yet");
             session.fail(why.clone(), false);
-            last = why;
+            last.clone_from(&why);
+        }
+        if let DialError::Trust { source, .. } = &error
+            && source.presented().is_some()
+        {
+            session.standing.tell_once(EventKind::PeerRefused, why);
         }
         sleep(pause).await;
         pause = (pause * 2).min(longest);
@@ -123,13 +141,23 @@ async fn keep_dialling(session: &Session, peer: Peer, have: Option<Position>) ->
 
 async fn attempt(
     session: &Session,
-    peer: Peer,
-    have: Option<Position>,
+    peer: &Peer,
+    progress: Progress,
 ) -> Result<Attached, DialError> {
+    let whose = || peer.clone();
     let stream = dial(peer.outbound).await;
-    let stream = stream.map_err(|source| DialError::Dial { peer, source })?;
+    let stream = stream.map_err(|source| DialError::Dial {
+        peer: whose(),
+        source,
+    })?;
+    let identity = &session.standing.identity;
+    let stream = identity.connect(stream, &peer.region).await;
+    let stream = stream.map_err(|source| DialError::Trust {
+        peer: whose(),
+        source,
+    })?;
     session.connected(true);
-    let (read, write) = stream.into_split();
+    let (read, write) = tokio::io::split(stream);
     let mut reader = FrameReader::for_data(read);
     let mut writer = FrameWriter::new(write);
     let key = &session.standing.key;
@@ -138,12 +166,16 @@ async fn attempt(
         link: key.link.clone(),
         shard: key.shard,
         epoch: peer.epoch,
-        have,
+        have: progress.have,
+        partial: progress.partial,
         keys_held: session.standing.keys(),
     };
-    let lost = |source| DialError::Write { peer, source };
+    let lost = |source| DialError::Write {
+        peer: whose(),
+        source,
+    };
     let hello = ToOutbound::Hello(hello).encode();
-    writer.send(&hello).await.map_err(lost)?;
+    writer.send_now(&hello).await.map_err(lost)?;
     let answer = tokio::select! {
         answer = answer(session, &mut reader, peer) => answer?,
         never = beat(session, &mut writer) => match never.map_err(lost)? {},
@@ -154,7 +186,7 @@ async fn attempt(
         return Err(lost(source));
     }
     Ok(Attached {
-        peer,
+        peer: peer.clone(),
         reader,
         writer,
         answer,
@@ -163,38 +195,48 @@ async fn attempt(
 
 async fn beat(
     session: &Session,
-    writer: &mut FrameWriter<OwnedWriteHalf>,
+    writer: &mut FrameWriter<WanWriter>,
 ) -> io::Result<Infallible> {
     let mut ticks = Pulse::ticks();
     loop {
         ticks.tick().await;
         let beat = ToOutbound::Heartbeat(session.beat()).encode();
-        writer.send(&beat).await?;
+        writer.send_now(&beat).await?;
     }
 }
 
 async fn answer(
     session: &Session,
-    reader: &mut FrameReader<OwnedReadHalf>,
-    peer: Peer,
+    reader: &mut FrameReader<WanReader>,
+    peer: &Peer,
 ) -> Result<Answer, DialError> {
+    let whose = || peer.clone();
     loop {
         let frame = timeout(SILENCE, reader.next()).await;
-        let frame = frame.map_err(|_elapsed| DialError::Silent { peer })?;
-        let frame = frame.map_err(|source| DialError::Read { peer, source })?;
+        let frame = frame.map_err(|_elapsed| DialError::Silent { peer: whose() })?;
+        let frame = frame.map_err(|source| DialError::Read {
+            peer: whose(),
+            source,
+        })?;
         session.heard();
         let message = ToInbound::read(frame);
-        match message.map_err(|source| DialError::Message { peer, source })? {
+        match message.map_err(|source| DialError::Message {
+            peer: whose(),
+            source,
+        })? {
             ToInbound::Heartbeat(beat) => session.heard_beat(&beat),
             ToInbound::Continue(position) => return Ok(Answer::Continue(position)),
-            ToInbound::Snapshot { position, framing } => {
-                return Ok(Answer::Snapshot(position, framing));
+            ToInbound::Snapshot(head) => return Ok(Answer::Snapshot(head)),
+            ToInbound::Refused(refusal) => {
+                return Err(DialError::Refused {
+                    peer: whose(),
+                    refusal,
+                });
             }
-            ToInbound::Refused(refusal) => return Err(DialError::Refused { peer, refusal }),
             ToInbound::SnapshotData { .. }
             | ToInbound::SnapshotEnd
             | ToInbound::Stream { .. }
-            | ToInbound::Barrier(_) => return Err(DialError::NotAnswer { peer }),
+            | ToInbound::Barrier(_) => return Err(DialError::NotAnswer { peer: whose() }),
         }
     }
 }

@@ -1,29 +1,62 @@
-//! Hands the engine what comes from the outbound.
+//! Hands the engine what comes from the outbound, over as many connections as it takes.
+//!
+//! While the engine receives or loads a snapshot, a connection that breaks is made again and goes
+//! on with the next byte. In the stream the engine is let go instead: it asks again, and is told
+//! under which replication ID it goes on.
 
-use std::{convert::Infallible, io::IoSlice};
+use std::{convert::Infallible, io, io::IoSlice};
 
 use bytes::Bytes;
 use psync::{Framing, Position, answer_continue, answer_full_sync};
+use runtime::chain;
 use tokio::{
     io::AsyncWriteExt as _,
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::{Duration, Instant, timeout},
+    net::tcp::OwnedWriteHalf,
+    time::{Duration, Instant, sleep, timeout},
 };
-use wire::{Barrier, ToInbound};
+use wire::{Barrier, Partial, SnapshotHead, ToInbound};
 
-use super::{dialer::Answer, session::SessionEnd, standing::Session};
-use crate::{pulse::SILENCE, socket::write_parts, wan::FrameReader};
+use super::{
+    dialer::{Answer, Attached, Progress, attach},
+    report::report,
+    session::SessionEnd,
+    spool::Keeping,
+    standing::Session,
+};
+use crate::{
+    Peer,
+    pulse::SILENCE,
+    socket::{WanReader, write_parts},
+    wan::FrameReader,
+};
 
 /// Stream frames that are handed over in one call, at most.
 const TOGETHER: usize = 32;
 /// Watchers are woken by a running position at most this often.
 const SHOW: Duration = Duration::from_millis(5);
+/// Between two signs of life to an engine that waits.
+const NEWLINE: Duration = Duration::from_secs(1);
+
+/// What the engine was given.
+#[derive(Debug, Clone, Copy)]
+enum Handed {
+    /// Signs of life.
+    Nothing,
+    /// A snapshot's first bytes.
+    Part { head: SnapshotHead, bytes: u64 },
+    /// A whole snapshot, and perhaps some stream, which it has not acknowledged.
+    Whole { head: SnapshotHead, bytes: u64 },
+    /// Something that it acknowledged, or an answer to go on.
+    Stream,
+}
 
 /// The receiving side of one session.
 pub(super) struct Feed<'a> {
     session: &'a Session,
     engine: OwnedWriteHalf,
-    reader: FrameReader<OwnedReadHalf>,
+    have: Option<Position>,
+    handed: Handed,
+    keeping: Keeping,
     shown: Instant,
     /// The stream stands at a barrier.
     stopped: bool,
@@ -33,79 +66,226 @@ impl<'a> Feed<'a> {
     pub(super) fn new(
         session: &'a Session,
         engine: OwnedWriteHalf,
-        reader: FrameReader<OwnedReadHalf>,
+        have: Option<Position>,
     ) -> Self {
         Self {
             session,
             engine,
-            reader,
+            have,
+            handed: Handed::Nothing,
+            keeping: Keeping::of(session.standing.spool.clone()),
             shown: Instant::now(),
             stopped: false,
         }
     }
 
-    pub(super) async fn run(&mut self, answer: Answer, have: Option<Position>) -> SessionEnd {
-        match self.serve(answer, have).await {
+    pub(super) async fn run(&mut self) -> SessionEnd {
+        match self.serve().await {
             Ok(never) => match never {},
             Err(end) => end,
         }
     }
 
-    async fn serve(
+    async fn serve(&mut self) -> Result<Infallible, SessionEnd> {
+        loop {
+            let progress = self.progress().await;
+            let attached = match self.handed {
+                Handed::Nothing => tokio::select! {
+                    attached = attach(self.session, progress) => attached,
+                    error = keep_waiting(&mut self.engine) => {
+                        return Err(SessionEnd::EngineWrite(error));
+                    }
+                },
+                Handed::Part { .. } | Handed::Whole { .. } | Handed::Stream => {
+                    attach(self.session, progress).await
+                }
+            };
+            let end = self.carry(attached).await;
+            self.session.connected(false);
+            if !(end.may_resume() && self.is_loading()) {
+                return Err(end);
+            }
+            let why = chain(&end).to_string();
+            let key = &self.session.standing.key;
+            tracing::warn!(link = %key.link, shard = %key.shard, why, "the full sync waits for the outbound and goes on");
+            self.session.fail(why, false);
+        }
+    }
+
+    /// What the outbound is told.
+    async fn progress(&mut self) -> Progress {
+        match self.handed {
+            Handed::Nothing => Progress {
+                have: self.have,
+                partial: match self.have {
+                    Some(_) => None,
+                    None => self.keeping.found().await,
+                },
+            },
+            Handed::Part { head, bytes } => Progress {
+                have: None,
+                partial: Some(Partial {
+                    snapshot: head.id,
+                    bytes,
+                }),
+            },
+            Handed::Whole { head, bytes } => Progress {
+                have: self.session.received(),
+                partial: Some(Partial {
+                    snapshot: head.id,
+                    bytes,
+                }),
+            },
+            Handed::Stream => Progress {
+                have: self.session.received(),
+                partial: None,
+            },
+        }
+    }
+
+    /// Tells whether the engine would have to begin again if it were let go.
+    fn is_loading(&self) -> bool {
+        match self.handed {
+            Handed::Part { .. } => true,
+            Handed::Whole { .. } => self.session.applied().is_none(),
+            Handed::Nothing | Handed::Stream => false,
+        }
+    }
+
+    /// Serves the engine from one connection.
+    async fn carry(&mut self, attached: Attached) -> SessionEnd {
+        let Attached {
+            peer,
+            mut reader,
+            mut writer,
+            answer,
+        } = attached;
+        let session = self.session;
+        tokio::select! {
+            end = self.hand_on(&mut reader, answer) => match end {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            error = report(session, &mut writer) => SessionEnd::Write(error),
+            end = retargeted(session, peer) => end,
+        }
+    }
+
+    async fn hand_on(
         &mut self,
+        reader: &mut FrameReader<WanReader>,
         answer: Answer,
-        have: Option<Position>,
     ) -> Result<Infallible, SessionEnd> {
-        match answer {
-            Answer::Continue(position) => {
-                if have.map(|have| have.offset) != Some(position.offset) {
-                    let what = format!("it goes on at {position}, asked was {have:?}");
+        match (answer, self.handed) {
+            (Answer::Continue(position), Handed::Nothing) => {
+                if self.have.map(|have| have.offset) != Some(position.offset) {
+                    let what = format!("it goes on at {position}, asked was {:?}", self.have);
                     return Err(SessionEnd::Protocol(what));
                 }
                 self.hand_over(&answer_continue(&position)).await?;
                 self.session.continued(position);
+                self.handed = Handed::Stream;
+                self.keeping.discard().await;
             }
-            Answer::Snapshot(position, framing) => {
-                self.session.snapshot_begins(framing.total_bytes());
-                self.hand_over(&answer_full_sync(&position, &framing))
-                    .await?;
-                self.snapshot(&framing).await?;
-                self.session.snapshot_ended(position);
-                if matches!(framing, Framing::Eof(_)) {
+            (Answer::Continue(position), Handed::Whole { .. } | Handed::Stream) => {
+                let received = self.session.received();
+                if received.map(|received| received.offset) != Some(position.offset) {
+                    return Err(SessionEnd::OtherSnapshot);
+                }
+                self.session.loads();
+                if received != Some(position) {
+                    // An engine learns of another ID when it asks, and it asks when it has loaded.
                     self.until_loaded().await;
+                    return Err(SessionEnd::Renamed);
                 }
             }
+            (Answer::Snapshot(head), Handed::Nothing) => self.begin_snapshot(head).await?,
+            (Answer::Snapshot(head), Handed::Part { head: before, bytes })
+                if head.id == before.id && head.from == bytes =>
+            {
+                self.session.snapshot_goes_on(bytes, head.framing.total_bytes());
+            }
+            (Answer::Snapshot(_), Handed::Part { .. } | Handed::Whole { .. } | Handed::Stream)
+            | (Answer::Continue(_), Handed::Part { .. }) => {
+                return Err(SessionEnd::OtherSnapshot);
+            }
         }
-        self.stream().await
+        if let Handed::Part { head, bytes } = self.handed {
+            self.snapshot(reader, head, bytes).await?;
+        }
+        if let Handed::Whole { head, .. } = self.handed
+            && matches!(head.framing, Framing::Eof(_))
+        {
+            self.until_loaded().await;
+        }
+        self.stream(reader).await
     }
 
-    async fn snapshot(&mut self, framing: &Framing) -> Result<(), SessionEnd> {
-        let mut place: u64 = 0;
+    /// Begins a full sync of the engine, with what is kept of the snapshot, if it is this one.
+    async fn begin_snapshot(&mut self, head: SnapshotHead) -> Result<(), SessionEnd> {
+        self.session.snapshot_begins(head.framing.total_bytes());
+        let announcement = answer_full_sync(&head.position, &head.framing);
+        self.hand_over(&announcement).await?;
+        self.handed = Handed::Part { head, bytes: 0 };
+        if head.from == 0 {
+            self.keeping.begin(&head).await;
+            return Ok(());
+        }
+        let mut at = 0;
+        while at < head.from {
+            let kept = self.keeping.read(at, head.from).await;
+            let Some(kept) = kept.filter(|kept| !kept.is_empty()) else {
+                // What was promised cannot be read: without it the engine begins again.
+                self.keeping.discard().await;
+                return Err(SessionEnd::OtherSnapshot);
+            };
+            self.hand_over(&kept).await?;
+            at += kept.len() as u64;
+            self.handed = Handed::Part { head, bytes: at };
+            self.session.snapshot_kept(kept.len() as u64);
+            self.show();
+        }
+        self.keeping.go_on(head.from);
+        Ok(())
+    }
+
+    async fn snapshot(
+        &mut self,
+        reader: &mut FrameReader<WanReader>,
+        head: SnapshotHead,
+        handed: u64,
+    ) -> Result<(), SessionEnd> {
+        let mut place = handed;
+        let total = head.framing.total_bytes();
         loop {
-            match self.next().await? {
+            match self.next(reader).await? {
                 ToInbound::SnapshotData { at, bytes } => {
                     let end = place + bytes.len() as u64;
-                    let over = framing.total_bytes().is_some_and(|total| end > total);
+                    let over = total.is_some_and(|total| end > total);
                     if at != place || over {
                         let what = format!("snapshot byte {at} came where {place} was due");
                         return Err(SessionEnd::Protocol(what));
                     }
                     place = end;
                     self.hand_over(&bytes).await?;
+                    self.handed = Handed::Part { head, bytes: place };
                     self.session.snapshot_received(bytes.len() as u64);
+                    self.keeping.append(bytes).await;
                     self.show();
                 }
                 ToInbound::SnapshotEnd => {
-                    if framing.total_bytes().is_some_and(|total| total != place) {
+                    if total.is_some_and(|total| total != place) {
                         let what = format!("the snapshot ends after {place} bytes");
                         return Err(SessionEnd::Protocol(what));
                     }
+                    self.handed = Handed::Whole { head, bytes: place };
+                    self.session.snapshot_ended(head.position);
                     return Ok(());
                 }
                 ToInbound::Heartbeat(beat) => self.session.heard_beat(&beat),
                 ToInbound::Refused(refusal) => return Err(SessionEnd::Refused(refusal)),
                 ToInbound::Continue(_)
-                | ToInbound::Snapshot { .. }
+                | ToInbound::Snapshot(_)
                 | ToInbound::Stream { .. }
                 | ToInbound::Barrier(_) => return Err(out_of_order()),
             }
@@ -114,7 +294,7 @@ impl<'a> Feed<'a> {
 
     /// An engine that reads up to a mark looks for it at the end of what it read, so nothing may
     /// follow the mark before the engine acknowledges.
-    async fn until_loaded(&self) {
+    async fn until_loaded(&mut self) {
         let mut changes = self.session.standing.subscribe();
         while self.session.applied().is_none() {
             if changes.changed().await.is_err() {
@@ -123,10 +303,13 @@ impl<'a> Feed<'a> {
         }
     }
 
-    async fn stream(&mut self) -> Result<Infallible, SessionEnd> {
+    async fn stream(
+        &mut self,
+        reader: &mut FrameReader<WanReader>,
+    ) -> Result<Infallible, SessionEnd> {
         let mut together: Vec<Bytes> = Vec::with_capacity(TOGETHER);
         loop {
-            let mut message = Some(self.next().await?);
+            let mut message = Some(self.next(reader).await?);
             // What came in one read is handed over in one write.
             while let Some(now) = message.take() {
                 let flushes = !matches!(now, ToInbound::Stream { .. });
@@ -134,12 +317,16 @@ impl<'a> Feed<'a> {
                     self.hand_over_stream(&mut together).await?;
                 }
                 self.handle(now, &mut together)?;
-                message = match self.reader.next_ready()? {
+                message = match reader.next_ready()? {
                     Some(frame) => Some(ToInbound::read(frame)?),
                     None => None,
                 };
             }
             self.hand_over_stream(&mut together).await?;
+            if matches!(self.handed, Handed::Whole { .. }) && self.session.applied().is_some() {
+                self.handed = Handed::Stream;
+                self.keeping.discard().await;
+            }
         }
     }
 
@@ -161,7 +348,7 @@ impl<'a> Feed<'a> {
             ToInbound::Heartbeat(beat) => self.session.heard_beat(&beat),
             ToInbound::Refused(refusal) => return Err(SessionEnd::Refused(refusal)),
             ToInbound::Continue(_)
-            | ToInbound::Snapshot { .. }
+            | ToInbound::Snapshot(_)
             | ToInbound::SnapshotData { .. }
             | ToInbound::SnapshotEnd => return Err(out_of_order()),
         }
@@ -201,8 +388,8 @@ impl<'a> Feed<'a> {
         handing.await.map_err(SessionEnd::EngineWrite)
     }
 
-    async fn next(&mut self) -> Result<ToInbound, SessionEnd> {
-        let frame = timeout(SILENCE, self.reader.next()).await;
+    async fn next(&mut self, reader: &mut FrameReader<WanReader>) -> Result<ToInbound, SessionEnd> {
+        let frame = timeout(SILENCE, reader.next()).await;
         let frame = frame.map_err(|_elapsed| SessionEnd::Silent)??;
         self.session.heard();
         self.show();
@@ -215,6 +402,24 @@ impl<'a> Feed<'a> {
             self.shown = now;
             self.session.note_change();
         }
+    }
+}
+
+/// Resolves when another peer, or none, is to be followed.
+async fn retargeted(session: &Session, peer: Peer) -> SessionEnd {
+    let mut target = session.standing.target();
+    let _gone = target
+        .wait_for(|target| target.as_ref() != Some(&peer))
+        .await;
+    SessionEnd::Retargeted
+}
+
+async fn keep_waiting(write: &mut OwnedWriteHalf) -> io::Error {
+    loop {
+        if let Err(error) = write.write_all(b"\n").await {
+            return error;
+        }
+        sleep(NEWLINE).await;
     }
 }
 

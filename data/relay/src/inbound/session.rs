@@ -1,30 +1,19 @@
-//! One session: an engine that asked to follow, until it or the outbound goes away.
+//! One session: an engine that asked to follow, until it goes away, or until it can only go on by
+//! asking anew.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use psync::{Command, Position, PrimarySide, ProtocolError};
 use runtime::chain;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::sleep,
-};
-use wire::{FrameError, Refusal, RefusalCode, ToOutbound};
+use tokio::{io::AsyncReadExt as _, net::tcp::OwnedReadHalf};
+use wire::{FrameError, Refusal, RefusalCode};
 
 use super::{
-    dialer::{Attached, attach},
     door::Follower,
     feed::Feed,
     standing::{Session, Standing},
 };
-use crate::{
-    Peer,
-    pulse::{Pulse, SILENCE},
-    wan::{FrameWriter, ReadError},
-};
-
-/// Between two signs of life to an engine that waits.
-const NEWLINE: Duration = Duration::from_secs(1);
+use crate::{pulse::SILENCE, wan::ReadError};
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +40,10 @@ pub(super) enum SessionEnd {
     Protocol(String),
     #[error("the outbound ended the session: {}", .0.why)]
     Refused(Refusal),
+    #[error("the outbound has another snapshot now; the engine begins its full sync again")]
+    OtherSnapshot,
+    #[error("the geo-primary's history goes on under another ID; the engine asks anew")]
+    Renamed,
     #[error("a newer connection of the engine took over")]
     Superseded,
     #[error("the agent holds this side, or has it follow another one")]
@@ -78,7 +71,7 @@ impl SessionEnd {
     /// Tells ends that somebody asked for.
     fn is_ordinary(&self) -> bool {
         match self {
-            Self::Superseded | Self::Retargeted => true,
+            Self::Renamed | Self::Superseded | Self::Retargeted => true,
             Self::Refused(refusal) => {
                 matches!(
                     refusal.code,
@@ -94,6 +87,7 @@ impl SessionEnd {
             | Self::Message(_)
             | Self::Write(_)
             | Self::Silent
+            | Self::OtherSnapshot
             | Self::Protocol(_) => false,
         }
     }
@@ -112,6 +106,42 @@ impl SessionEnd {
             | Self::Silent
             | Self::Protocol(_)
             | Self::Refused(_)
+            | Self::OtherSnapshot
+            | Self::Renamed
+            | Self::Superseded
+            | Self::Retargeted => false,
+        }
+    }
+
+    /// Tells ends after which an engine that loads a snapshot need not begin again: the connection
+    /// to the outbound is gone, and another one can go on with the next byte.
+    pub(super) fn may_resume(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Message(_) | Self::Write(_) | Self::Silent => true,
+            Self::Refused(refusal) => match refusal.code {
+                RefusalCode::UnknownShard
+                | RefusalCode::SourceUnreachable
+                | RefusalCode::SourceNotReady
+                | RefusalCode::SourceDenied
+                | RefusalCode::SourceLost
+                | RefusalCode::Superseded
+                | RefusalCode::JournalFailed
+                | RefusalCode::Withdrawn => true,
+                RefusalCode::WrongEpoch
+                | RefusalCode::WrongVersion
+                | RefusalCode::Fenced
+                | RefusalCode::EmptySource
+                | RefusalCode::WrongPeer
+                | RefusalCode::Outrun => false,
+            },
+            Self::EngineClosed
+            | Self::EngineRead(_)
+            | Self::EngineWrite(_)
+            | Self::EngineProtocol(_)
+            | Self::EngineAhead { .. }
+            | Self::Protocol(_)
+            | Self::OtherSnapshot
+            | Self::Renamed
             | Self::Superseded
             | Self::Retargeted => false,
         }
@@ -121,44 +151,14 @@ impl SessionEnd {
 async fn relay(session: &Session, follower: Follower) -> SessionEnd {
     let Follower {
         mut read,
-        mut write,
+        write,
         mut machine,
         have,
     } = follower;
-    // First the engine waits, and is only read to notice that it goes away.
-    let attached = tokio::select! {
-        attached = attach(session, have) => attached,
-        end = listen(session, &mut read, &mut machine) => return end,
-        error = keep_waiting(&mut write) => return SessionEnd::EngineWrite(error),
-    };
-    let Attached {
-        peer,
-        reader,
-        mut writer,
-        answer,
-    } = attached;
-    let mut feed = Feed::new(session, write, reader);
+    let mut feed = Feed::new(session, write, have);
     tokio::select! {
-        end = feed.run(answer, have) => end,
+        end = feed.run() => end,
         end = listen(session, &mut read, &mut machine) => end,
-        error = report(session, &mut writer) => SessionEnd::Write(error),
-        end = retargeted(session, peer) => end,
-    }
-}
-
-/// Resolves when another peer, or none, is to be followed.
-async fn retargeted(session: &Session, peer: Peer) -> SessionEnd {
-    let mut target = session.standing.target();
-    let _gone = target.wait_for(|target| *target != Some(peer)).await;
-    SessionEnd::Retargeted
-}
-
-async fn keep_waiting(write: &mut OwnedWriteHalf) -> io::Error {
-    loop {
-        if let Err(error) = write.write_all(b"\n").await {
-            return error;
-        }
-        sleep(NEWLINE).await;
     }
 }
 
@@ -191,43 +191,6 @@ async fn listen(
                 // A machine that follows has no replies and asks once.
                 Command::Reply(_) | Command::Follow(_) => {}
             }
-        }
-    }
-}
-
-/// Reports to the outbound: what is applied at once, what is received with the heartbeats.
-async fn report(session: &Session, writer: &mut FrameWriter<OwnedWriteHalf>) -> io::Error {
-    match try_report(session, writer).await {
-        Ok(never) => match never {},
-        Err(error) => error,
-    }
-}
-
-async fn try_report(
-    session: &Session,
-    writer: &mut FrameWriter<OwnedWriteHalf>,
-) -> io::Result<Infallible> {
-    let mut ticks = Pulse::ticks();
-    let mut reported = None;
-    loop {
-        tokio::select! {
-            // A report that waits for the socket carries all that came meanwhile.
-            () = session.applied_more.notified() => {}
-            _ = ticks.tick() => {
-                if let Some(received) = session.received() {
-                    let received = ToOutbound::Received(received.offset).encode();
-                    writer.send(&received).await?;
-                }
-                let beat = ToOutbound::Heartbeat(session.beat()).encode();
-                writer.send(&beat).await?;
-            }
-        }
-        let applied = session.applied();
-        if let Some(offset) = applied
-            && applied != reported
-        {
-            writer.send(&ToOutbound::Applied(offset).encode()).await?;
-            reported = applied;
         }
     }
 }

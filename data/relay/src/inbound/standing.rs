@@ -1,11 +1,12 @@
 //! What is wanted of an inbound, and how its session stands.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use model::Timestamp;
+use model::{EventKind, Timestamp};
 use parking_lot::Mutex;
 use psync::{Offset, Position};
 use runtime::clock::Clock;
+use tls::Identity;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -13,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wire::{Barrier, Heartbeat};
 
-use crate::{Counters, InboundStatus, Peer, Phase, ShardKey, pulse::Pulse, status::Changes};
+use crate::{Counters, Events, InboundStatus, Peer, Phase, ShardKey, pulse::Pulse, status::Changes};
 
 /// Before a full sync that follows one which the engine gave up: the first pause, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -23,6 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) key: ShardKey,
+    pub(super) identity: Identity,
+    /// Where a snapshot that arrives is kept, so that a restart need not have it sent again.
+    pub(super) spool: PathBuf,
+    events: Events,
     target: watch::Sender<Option<Peer>>,
     state: Mutex<State>,
     changes: Changes,
@@ -59,9 +64,12 @@ struct SessionState {
 }
 
 impl Standing {
-    pub(super) fn new(key: ShardKey) -> Self {
+    pub(super) fn new(key: ShardKey, identity: Identity, spool: PathBuf, events: Events) -> Self {
         Self {
             key,
+            identity,
+            spool,
+            events,
             target: watch::Sender::new(None),
             state: Mutex::new(State {
                 sessions: 0,
@@ -101,6 +109,10 @@ impl Standing {
         Some(pause.min(LONGEST_PAUSE))
     }
 
+    pub(super) fn tell_once(&self, kind: EventKind, text: String) {
+        self.events.tell_once(&self.key, kind, text);
+    }
+
     pub(super) fn target(&self) -> watch::Receiver<Option<Peer>> {
         self.target.subscribe()
     }
@@ -134,7 +146,7 @@ impl Standing {
 
     pub(super) fn status(&self) -> InboundStatus {
         let now = Instant::now();
-        let following = *self.target.borrow();
+        let following = self.target.borrow().clone();
         let state = self.state.lock();
         let session = state.session.as_ref();
         let pulse = session.and_then(|s| s.pulse.as_ref());
@@ -256,6 +268,17 @@ impl Session {
         self.note_change();
     }
 
+    /// Dials: unless a snapshot waits for its next byte, that is all there is to say.
+    pub(super) fn reaches_for_the_outbound(&self) {
+        self.with(|state, _| match state.phase {
+            Phase::FullSync { .. } => {}
+            Phase::Idle | Phase::Waiting | Phase::Connecting | Phase::Streaming => {
+                state.enter(Phase::Connecting);
+            }
+        });
+        self.note_change();
+    }
+
     /// The stream goes on at `position`, and all before it is applied.
     pub(super) fn continued(&self, position: Position) {
         self.with(|state, session| {
@@ -278,6 +301,34 @@ impl Session {
             });
         });
         self.note_change();
+    }
+
+    /// A snapshot goes on from this byte.
+    pub(super) fn snapshot_goes_on(&self, bytes: u64, total_bytes: Option<u64>) {
+        self.with(|state, _| {
+            state.last_error = None;
+            state.enter(Phase::FullSync {
+                moved_bytes: bytes,
+                total_bytes,
+            });
+        });
+        self.note_change();
+    }
+
+    /// The outbound is back while the engine loads.
+    pub(super) fn loads(&self) {
+        self.with(|state, session| {
+            state.last_error = None;
+            if session.applied.is_some() {
+                state.stream();
+            }
+        });
+        self.note_change();
+    }
+
+    /// Bytes of the snapshot were handed over that had arrived before.
+    pub(super) fn snapshot_kept(&self, bytes: u64) {
+        self.with(|state, _| state.phase.moved(bytes));
     }
 
     pub(super) fn snapshot_received(&self, bytes: u64) {

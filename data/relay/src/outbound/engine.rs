@@ -3,13 +3,12 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use psync::{Event, Handshake, Position, ReplicaSide, SourceError};
-use runtime::chain;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     time::timeout,
 };
-use wire::{DATA_BYTES, Refusal, RefusalCode};
+use wire::{DATA_BYTES, RefusalCode};
 
 use crate::{
     Source,
@@ -52,8 +51,8 @@ pub(super) enum EngineError {
 }
 
 impl EngineError {
-    pub(super) fn refusal(&self) -> Refusal {
-        let code = match self {
+    pub(super) fn code(&self) -> RefusalCode {
+        match self {
             Self::Dial { .. } => RefusalCode::SourceUnreachable,
             Self::Broken { .. } | Self::Closed { .. } | Self::Silent { .. } => {
                 RefusalCode::SourceLost
@@ -65,8 +64,7 @@ impl EngineError {
                     RefusalCode::SourceLost
                 }
             },
-        };
-        Refusal::new(code, chain(self).to_string())
+        }
     }
 }
 
@@ -74,7 +72,7 @@ impl EngineError {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
     Continued(Position),
-    FullSync,
+    FullSync(Position),
 }
 
 /// The reading half of a connection whose `PSYNC` was answered, with bytes read and not handled.
@@ -88,13 +86,14 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Dials and asks to follow from `have`. The writing half is for acknowledgements.
+    /// Dials a node and asks to follow from `have`. The writing half is for acknowledgements.
     pub(super) async fn open(
         source: &Source,
+        node: SocketAddr,
         shown_as: SocketAddr,
         have: Option<Position>,
     ) -> Result<(Self, OwnedWriteHalf, Answer), EngineError> {
-        let address = source.engine;
+        let address = node;
         let broken = |source| EngineError::Broken { address, source };
         let stream = dial(address)
             .await
@@ -121,7 +120,9 @@ impl Engine {
                 Some(Event::Continued(position)) => {
                     return Ok((engine, write, Answer::Continued(position)));
                 }
-                Some(Event::FullSync(_)) => return Ok((engine, write, Answer::FullSync)),
+                Some(Event::FullSync(position)) => {
+                    return Ok((engine, write, Answer::FullSync(position)));
+                }
                 Some(
                     Event::SnapshotBegins(_)
                     | Event::SnapshotBytes(_)
@@ -151,11 +152,6 @@ impl Engine {
         let event = self.machine.handle_bytes(&mut input);
         self.start = self.end - input.len();
         event.map_err(|source| EngineError::Protocol { address, source })
-    }
-
-    /// Where the stream stands, with everything that [`Engine::next_event`] told.
-    pub(super) fn position(&self) -> Option<Position> {
-        self.machine.position()
     }
 
     /// Reads more, once all events are taken. May be dropped and called again without loss.

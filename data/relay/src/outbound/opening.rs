@@ -1,13 +1,10 @@
 //! The first exchange with whoever dialled.
 
-use tokio::{
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    time::{Duration, timeout},
-};
+use tokio::time::{Duration, timeout};
 use wire::{FrameError, Hello, Refusal, RefusalCode, ToInbound, ToOutbound, VERSION};
 
 use crate::{
-    socket::STEP,
+    socket::{STEP, WanReader, WanWriter},
     wan::{FrameReader, FrameWriter, ReadError},
 };
 
@@ -16,8 +13,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection whose hello was read.
 pub(super) struct Greeting {
-    pub(super) reader: FrameReader<OwnedReadHalf>,
-    pub(super) writer: FrameWriter<OwnedWriteHalf>,
+    pub(super) reader: FrameReader<WanReader>,
+    pub(super) writer: FrameWriter<WanWriter>,
     pub(super) hello: Hello,
 }
 
@@ -36,8 +33,8 @@ pub(super) enum GreetingError {
 }
 
 pub(super) async fn greeting(
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
+    read: WanReader,
+    write: WanWriter,
 ) -> Result<Greeting, GreetingError> {
     let mut reader = FrameReader::for_messages(read);
     let mut writer = FrameWriter::new(write);
@@ -66,10 +63,10 @@ pub(super) async fn greeting(
 }
 
 /// Says why, if that can still be said.
-pub(super) async fn refuse(writer: &mut FrameWriter<OwnedWriteHalf>, refusal: Refusal) {
+pub(super) async fn refuse(writer: &mut FrameWriter<WanWriter>, refusal: Refusal) {
     if writer.is_whole() {
         let frame = ToInbound::Refused(refusal).encode();
-        let sent = timeout(FAREWELL, writer.send(&frame)).await;
+        let sent = timeout(FAREWELL, writer.send_now(&frame)).await;
         tracing::trace!(sent = matches!(sent, Ok(Ok(()))), "said farewell");
     }
 }

@@ -3,17 +3,18 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use runtime::chain;
-use tokio::{net::tcp::OwnedReadHalf, time::timeout};
+use tokio::time::timeout;
 use wire::{FrameError, Refusal, RefusalCode, ToOutbound};
 
 use super::{
-    engine::EngineError,
     opening::{Greeting, refuse},
     pump::Pump,
     shard::{Session, Shard, Wanted, withdrawn},
+    shelf::ShelfError,
 };
 use crate::{
     pulse::SILENCE,
+    socket::WanReader,
     wan::{FrameReader, ReadError},
 };
 
@@ -31,7 +32,7 @@ pub(super) enum SessionEnd {
     #[error("the inbound broke the protocol: {0}")]
     Protocol(String),
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Shelf(#[from] ShelfError),
     #[error("{}", .0.why)]
     Refused(Refusal),
 }
@@ -44,11 +45,11 @@ pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, gr
     } = greeting;
     let session = Session::begin(shard, peer, &hello);
     let (link, index) = (&shard.key.link, shard.key.shard);
-    tracing::info!(%peer, %link, shard = %index, have = ?hello.have, "an inbound connected");
+    tracing::info!(%peer, %link, shard = %index, have = ?hello.have, partial = ?hello.partial, "an inbound connected");
     let changes = shard.wanted();
     let mut pump = Pump::new(&session, &mut writer, shard.wanted(), &hello);
     let end = tokio::select! {
-        end = pump.run(&wanted) => end,
+        end = pump.run() => end,
         end = listen(&session, &mut reader) => end,
         end = invalid(changes, wanted.generation) => end,
         () = session.token.cancelled() => SessionEnd::Refused(superseded()),
@@ -59,11 +60,14 @@ pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, gr
     } else {
         tracing::warn!(%peer, %link, shard = %index, why, "the session with an inbound ended");
     }
-    session.fail(why);
+    session.fail(why.clone());
     drop(session);
     match end {
         SessionEnd::Refused(refusal) => refuse(&mut writer, refusal).await,
-        SessionEnd::Engine(error) => refuse(&mut writer, error.refusal()).await,
+        SessionEnd::Shelf(_) => {
+            let refusal = Refusal::new(RefusalCode::JournalFailed, why);
+            refuse(&mut writer, refusal).await;
+        }
         SessionEnd::Read(_)
         | SessionEnd::Message(_)
         | SessionEnd::Write(_)
@@ -87,7 +91,7 @@ impl SessionEnd {
             | Self::Write(_)
             | Self::Silent
             | Self::Protocol(_)
-            | Self::Engine(_) => false,
+            | Self::Shelf(_) => false,
         }
     }
 }
@@ -102,7 +106,7 @@ async fn invalid(mut wanted: tokio::sync::watch::Receiver<Wanted>, generation: u
 }
 
 /// Takes what the inbound reports.
-async fn listen(session: &Session, reader: &mut FrameReader<OwnedReadHalf>) -> SessionEnd {
+async fn listen(session: &Session, reader: &mut FrameReader<WanReader>) -> SessionEnd {
     loop {
         let frame = match timeout(SILENCE, reader.next()).await {
             Ok(Ok(frame)) => frame,

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use model::{EngineKind, Epoch};
-use relay::{Barrier, Fence, Inbound, Outbound, Peer, Phase};
+use relay::{Barrier, Fence, Inbound, Peer, Phase, Source};
 use tokio::time::Instant;
 
-use crate::rig::{ANY, Rig, credentials, key, replicate, source, write_some};
+use crate::node::facts_of;
+use crate::rig::{Rig, here, key, replicate, source, there, write_some};
 
 both! {
     a_held_engine_waits,
     roles_change_without_a_full_sync,
     a_barrier_is_told_again_after_a_cut,
-    who_does_not_stand_at_the_barrier_is_refused,
+    who_is_behind_is_brought_up_to_the_barrier,
+    bytes_that_the_journal_never_got_are_refused,
+    a_barrier_is_told_from_what_an_earlier_run_left,
     a_lifted_fence_changes_nothing,
     an_engine_that_drops_its_replicas_is_let_go,
     a_barrier_elsewhere_is_not_told,
@@ -20,7 +23,7 @@ both! {
 
 async fn a_held_engine_waits(kind: EngineKind) {
     let rig = Rig::new(kind, &[("repl-timeout", "3")]).await;
-    rig.outbound.serve(key(), source(&rig.primary, 1));
+    rig.serve(source(&rig.primary, 1));
     rig.replicate();
     rig.eventually("the engine asks", || rig.inb().engine.is_some())
         .await;
@@ -78,10 +81,8 @@ async fn roles_change_without_a_full_sync(kind: EngineKind) {
     rig.until_streaming().await;
     write_some(&rig.primary, 0, 1000);
     // What the other direction needs.
-    let own = Inbound::bind(&rig.tasks, ANY, key(), credentials())
-        .await
-        .unwrap();
-    let theirs = Outbound::bind(&rig.tasks, ANY).await.unwrap();
+    let own = rig.own_inbound().await;
+    let theirs = rig.other_outbound().await;
 
     let connections = rig.wan.connections();
     let barrier = fence(&rig, &own, 3).await;
@@ -104,15 +105,22 @@ async fn roles_change_without_a_full_sync(kind: EngineKind) {
     );
 
     rig.secondary.run("REPLICAOF NO ONE");
-    theirs.serve(key(), source(&rig.secondary, 2));
+    let back = Source {
+        peer: here(),
+        ..source(&rig.secondary, 2)
+    };
+    theirs.serve(key(), &rig.directory.path().join("their journal"), back);
     own.follow(Peer {
         outbound: theirs.address(),
+        region: there(),
         epoch: Epoch(2),
     });
     rig.outbound.withdraw(&key());
     rig.inbound.hold();
     write_some(&rig.secondary, 1000, 1000);
     rig.eventually("the old primary follows", || {
+        let seen = facts_of(rig.secondary.address).unwrap();
+        theirs.note_source(&key(), seen);
         rig.primary.position() == rig.secondary.position()
     })
     .await;
@@ -128,9 +136,7 @@ async fn a_barrier_is_told_again_after_a_cut(kind: EngineKind) {
     rig.link();
     rig.until_streaming().await;
     write_some(&rig.primary, 0, 300);
-    let own = Inbound::bind(&rig.tasks, ANY, key(), credentials())
-        .await
-        .unwrap();
+    let own = rig.own_inbound().await;
     let barrier = fence(&rig, &own, 1).await;
     rig.eventually("the barrier arrives", || rig.inb().barrier == Some(barrier))
         .await;
@@ -159,29 +165,52 @@ async fn a_barrier_is_told_again_after_a_cut(kind: EngineKind) {
     rig.stop().await;
 }
 
-async fn who_does_not_stand_at_the_barrier_is_refused(kind: EngineKind) {
+async fn who_is_behind_is_brought_up_to_the_barrier(kind: EngineKind) {
     let rig = Rig::new(kind, &[("repl-ping-replica-period", "3600")]).await;
     rig.link();
     rig.until_streaming().await;
     write_some(&rig.primary, 0, 100);
     rig.until_equal().await;
-    // These bytes never cross.
+    // These bytes do not cross before the fence.
     rig.wan.down();
     rig.eventually("the session is gone", || rig.out().peer.is_none())
         .await;
-    write_some(&rig.primary, 100, 100);
-    let own = Inbound::bind(&rig.tasks, ANY, key(), credentials())
-        .await
-        .unwrap();
+    write_some(&rig.primary, 100, 2000);
+    let read = || rig.out().read == Some(rig.primary.position());
+    rig.eventually("all is read", read).await;
+    let own = rig.own_inbound().await;
     rig.outbound.fence(&key(), None);
     replicate(&rig.primary, own.address());
     rig.eventually("the engine is fenced", || own.status().engine.is_some())
         .await;
+    let barrier = Barrier {
+        attempt: 1,
+        position: rig.primary.position(),
+    };
+    rig.outbound.fence(&key(), Some(barrier));
+    assert_ne!(rig.secondary.position(), barrier.position);
     rig.wan.up();
-    rig.eventually("the other half is kept waiting", || {
-        rig.out().phase == Phase::Waiting
-    })
-    .await;
+    rig.eventually("the barrier arrives", || rig.inb().barrier == Some(barrier))
+        .await;
+    let applied = || rig.secondary.position() == barrier.position;
+    rig.eventually("the barrier is applied", applied).await;
+    assert_eq!(rig.primary.digest(), rig.secondary.digest());
+    assert_eq!(rig.primary.count("sync_full"), 1);
+    rig.stop().await;
+}
+
+async fn bytes_that_the_journal_never_got_are_refused(kind: EngineKind) {
+    let rig = Rig::new(kind, &[("repl-ping-replica-period", "3600")]).await;
+    rig.link();
+    rig.until_streaming().await;
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    // A fence that is expected, and an engine that drops its replicas before all is said.
+    rig.outbound.fence(&key(), None);
+    rig.primary.run("CLIENT KILL TYPE replica");
+    let dropped = || rig.primary.count("connected_slaves") == 0;
+    rig.eventually("the replica is dropped", dropped).await;
+    write_some(&rig.primary, 100, 100);
     let barrier = Barrier {
         attempt: 1,
         position: rig.primary.position(),
@@ -196,6 +225,41 @@ async fn who_does_not_stand_at_the_barrier_is_refused(kind: EngineKind) {
     rig.eventually("both positions are told", told).await;
     assert_eq!(rig.inb().barrier, None);
     assert_eq!(rig.secondary.position(), stands);
+    rig.outbound.unfence(&key());
+    rig.until_equal().await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
+    rig.stop().await;
+}
+
+/// A restart of the agent between the fence and the barrier.
+async fn a_barrier_is_told_from_what_an_earlier_run_left(kind: EngineKind) {
+    let mut rig = Rig::new(kind, &[("repl-ping-replica-period", "3600")]).await;
+    rig.link();
+    rig.until_streaming().await;
+    write_some(&rig.primary, 0, 100);
+    rig.until_equal().await;
+    rig.wan.down();
+    write_some(&rig.primary, 100, 500);
+    let read = || rig.out().read == Some(rig.primary.position());
+    rig.eventually("all is read", read).await;
+    let own = rig.own_inbound().await;
+    rig.outbound.fence(&key(), None);
+    replicate(&rig.primary, own.address());
+    rig.eventually("the engine is fenced", || own.status().engine.is_some())
+        .await;
+    rig.close_outbound().await;
+    rig.open_outbound().await;
+    rig.serve(source(&rig.primary, 1));
+    let barrier = Barrier {
+        attempt: 1,
+        position: rig.primary.position(),
+    };
+    rig.outbound.fence(&key(), Some(barrier));
+    rig.eventually("the barrier arrives", || rig.inb().barrier == Some(barrier))
+        .await;
+    let applied = || rig.secondary.position() == barrier.position;
+    rig.eventually("the barrier is applied", applied).await;
+    assert_eq!(rig.primary.count("sync_full"), 1);
     rig.stop().await;
 }
 
@@ -228,9 +292,7 @@ async fn an_engine_that_drops_its_replicas_is_let_go(kind: EngineKind) {
     rig.until_streaming().await;
     write_some(&rig.primary, 0, 100);
     rig.until_equal().await;
-    let own = Inbound::bind(&rig.tasks, ANY, key(), credentials())
-        .await
-        .unwrap();
+    let own = rig.own_inbound().await;
     let connections = rig.wan.connections();
     rig.outbound.fence(&key(), None);
     replicate(&rig.primary, own.address());

@@ -21,10 +21,15 @@ macro_rules! both {
 }
 
 mod acknowledgements;
+mod empty;
 mod full_sync;
 mod handoff;
 mod hostile;
+mod journal;
 mod node;
 mod proxy;
+mod resume;
 mod resync;
 mod rig;
+mod sending;
+mod snapshots;

@@ -8,7 +8,8 @@ use std::{
 };
 
 use model::{EngineKind, EngineVersion};
-use psync::Position;
+use psync::{Offset, Position};
+use relay::SourceFacts;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -71,8 +72,12 @@ impl Node {
     }
 
     fn signal(&self, signal: Signal) {
+        self.try_signal(signal).unwrap();
+    }
+
+    fn try_signal(&self, signal: Signal) -> rustix::io::Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(pid, signal)
     }
 
     /// Waits for the process to answer. `false`: it ended instead.
@@ -139,7 +144,7 @@ impl Node {
         };
         Position::new(
             field("master_replid:").parse().unwrap(),
-            psync::Offset(offset.parse().unwrap()),
+            Offset(offset.parse().unwrap()),
         )
     }
 
@@ -159,7 +164,7 @@ impl Drop for Node {
         if std::thread::panicking() {
             println!("--- {} at {}\n{}", self.kind, self.address, self.log());
         }
-        self.thaw();
+        let _gone = self.try_signal(Signal::CONT);
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
@@ -194,12 +199,61 @@ fn spawn(
     child
 }
 
+/// What an agent would tell of the engine there; `None` when it does not answer.
+pub(crate) fn facts_of(address: SocketAddr) -> Option<SourceFacts> {
+    let stream = TcpStream::connect(address).ok()?;
+    let patience = Some(Duration::from_millis(300));
+    stream.set_read_timeout(patience).ok()?;
+    let mut client = Client(BufReader::new(stream));
+    let mut info = client.try_run(&[b"INFO", b"replication"])?;
+    info += &client.try_run(&[b"INFO", b"keyspace"])?;
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
+    let offset = match field("role:")? {
+        "slave" => field("slave_repl_offset:")?,
+        _ => field("master_repl_offset:")?,
+    };
+    let before = field("second_repl_offset:")?.parse().ok();
+    let backlog = field("repl_backlog_first_byte_offset:")?.parse().ok();
+    let databases = info.lines().filter_map(|line| line.split_once(":keys="));
+    let keys = databases.map(|(_, rest)| {
+        let count = rest.split(',').next().unwrap_or_default();
+        count.parse::<u64>().unwrap()
+    });
+    Some(SourceFacts {
+        position: Position::new(
+            field("master_replid:")?.parse().ok()?,
+            Offset(offset.parse().ok()?),
+        ),
+        before: before.and_then(|next| {
+            let replid = field("master_replid2:")?.parse().ok()?;
+            Some(Position::new(replid, Offset::before_wanted(next)?))
+        }),
+        backlog_from: backlog
+            .filter(|_| field("repl_backlog_active:") == Some("1"))
+            .and_then(Offset::before_wanted),
+        keys: keys.sum(),
+    })
+}
+
 pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub(crate) fn run(&mut self, words: &[&[u8]]) -> String {
         self.send(words);
         self.reply()
+    }
+
+    /// `None`: no answer, or one that is an error.
+    fn try_run(&mut self, words: &[&[u8]]) -> Option<String> {
+        let mut bytes = Vec::new();
+        resp::write_command(&mut bytes, words);
+        self.0.get_mut().write_all(&bytes).ok()?;
+        let mut line = String::new();
+        self.0.read_line(&mut line).ok()?;
+        let length: usize = line.trim_end().strip_prefix('$')?.parse().ok()?;
+        let mut text = vec![0; length + 2];
+        self.0.read_exact(&mut text).ok()?;
+        String::from_utf8(text).ok()
     }
 
     pub(crate) fn send(&mut self, words: &[&[u8]]) {

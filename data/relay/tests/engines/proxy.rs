@@ -1,6 +1,7 @@
 //! A WAN that can be cut, at a byte or at once, and that can damage a byte.
 
 use std::{
+    collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -23,11 +24,13 @@ pub(crate) struct Proxy {
 struct State {
     to: SocketAddr,
     up: bool,
-    /// The next connection ends behind so many bytes towards the inbound.
-    cut_after: Option<usize>,
+    /// The next connections end behind so many bytes towards the inbound.
+    cuts: VecDeque<usize>,
     /// The next connection damages the byte at this index towards the inbound.
     damage_at: Option<usize>,
     connections: u64,
+    /// Bytes that passed towards the inbound.
+    passed: u64,
     token: CancellationToken,
     stall: watch::Sender<bool>,
 }
@@ -40,9 +43,10 @@ impl Proxy {
             state: Arc::new(Mutex::new(State {
                 to,
                 up: true,
-                cut_after: None,
+                cuts: VecDeque::new(),
                 damage_at: None,
                 connections: 0,
+                passed: 0,
                 token: CancellationToken::new(),
                 stall: watch::Sender::new(false),
             })),
@@ -84,11 +88,26 @@ impl Proxy {
     }
 
     pub(crate) fn cut_next_after(&self, bytes: usize) {
-        self.state.lock().cut_after = Some(bytes);
+        self.state.lock().cuts = VecDeque::from([bytes]);
+    }
+
+    /// Each of the next connections ends behind so many bytes.
+    pub(crate) fn cut_each_after(&self, bytes: &[usize]) {
+        self.state.lock().cuts = bytes.iter().copied().collect();
     }
 
     pub(crate) fn damage_next_at(&self, index: usize) {
         self.state.lock().damage_at = Some(index);
+    }
+
+    /// Bytes that passed towards the inbound so far.
+    pub(crate) fn passed(&self) -> u64 {
+        self.state.lock().passed
+    }
+
+    /// New connections lead there.
+    pub(crate) fn lead_to(&self, to: SocketAddr) {
+        self.state.lock().to = to;
     }
 
     pub(crate) fn connections(&self) -> u64 {
@@ -106,7 +125,7 @@ impl Proxy {
                 state.to,
                 state.token.clone(),
                 state.stall.subscribe(),
-                state.cut_after.take(),
+                state.cuts.pop_front(),
                 state.damage_at.take(),
             )
         };
@@ -129,6 +148,7 @@ impl Proxy {
                     return;
                 }
                 passed += left;
+                self.state.lock().passed += left as u64;
                 if cut_after == Some(passed) {
                     return;
                 }

@@ -1,38 +1,53 @@
 //! A shard's half of its link: wires the relay to the role, and reads what it does.
 
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+mod observed;
 
-use engine::INTERNAL_USER;
+use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use engine::{INTERNAL_USER, Replication};
 use model::{
-    CacheDesired, Epoch, GeoRole, LinkActivity, LinkObserved, Secret, ShardIndex, shard::LinkView,
+    CacheDesired, CacheUid, GeoRole, LinkObserved, Secret, ShardIndex,
+    shard::{LinkView, ShardMemory},
 };
-use psync::Position;
+use psync::{Offset, Position};
 use relay::{
-    Barrier, BindError, Counters, Credentials, Inbound, InboundStatus, Peer, Phase, ShardKey,
-    Source,
+    Barrier, BindError, Credentials, Inbound, InboundAround, Peer, ShardKey, Source, SourceFacts,
 };
-
 use tokio::sync::watch;
 
 use super::Host;
+use observed::{inbound_observed, nothing, outbound_observed};
 
 /// The link's half, as far as it is wired.
 pub(super) struct LinkHalf {
     host: Arc<Host>,
+    uid: CacheUid,
     shard: ShardIndex,
     key: Option<ShardKey>,
     inbound: Option<Inbound>,
     moves: Option<watch::Receiver<u64>>,
+    /// Files of the geo-primary's side may be there.
+    has_journal: bool,
+}
+
+/// The engines that the outbound half works with.
+pub(super) struct Engines {
+    /// The shard's primary.
+    pub(super) primary: SocketAddr,
+    /// Its replicas that are in step.
+    pub(super) replicas: Vec<SocketAddr>,
 }
 
 impl LinkHalf {
-    pub(super) fn new(host: Arc<Host>, shard: ShardIndex) -> Self {
+    pub(super) fn new(host: Arc<Host>, uid: CacheUid, shard: ShardIndex) -> Self {
         Self {
             host,
+            uid,
             shard,
             key: None,
             inbound: None,
             moves: None,
+            has_journal: true,
         }
     }
 
@@ -55,52 +70,60 @@ impl LinkHalf {
             shard: self.shard,
         });
         if key != self.key {
-            self.close().await;
+            // What is kept belongs to the link that ends here.
+            let ends = self.key.is_some();
+            self.close(ends).await;
             self.key = key;
         }
         let Some(key) = &self.key else {
             return Ok(None);
         };
         if self.inbound.is_none() {
-            let credentials = credentials(password);
-            let tasks = &self.host.relay_tasks;
-            let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            let inbound = match before {
-                Some(address) => {
-                    match Inbound::bind(tasks, address, key.clone(), credentials.clone()).await {
-                        Ok(inbound) => inbound,
-                        Err(_taken) => Inbound::bind(tasks, any, key.clone(), credentials).await?,
-                    }
-                }
-                None => Inbound::bind(tasks, any, key.clone(), credentials).await?,
-            };
+            let inbound = self.bind(key, before, password).await?;
             inbound.hold();
             self.moves = Some(inbound.subscribe());
             self.inbound = Some(inbound);
         }
         if let Some(inbound) = &self.inbound {
-            match &desired.role {
-                GeoRole::Secondary {
-                    source: Some(source),
-                    ..
-                }
-                | GeoRole::Taking {
-                    source: Some(source),
-                    ..
-                } => {
-                    inbound.follow(Peer {
-                        outbound: *source,
-                        epoch: desired.epoch,
-                    });
-                }
-                GeoRole::Secondary { source: None, .. }
-                | GeoRole::Taking { source: None, .. }
-                | GeoRole::Primary { .. }
-                | GeoRole::Yielding { .. }
-                | GeoRole::Alone => inbound.hold(),
+            match peer(desired) {
+                Some(peer) => inbound.follow(peer),
+                None => inbound.hold(),
             }
         }
         Ok(self.inbound_address())
+    }
+
+    async fn bind(
+        &self,
+        key: &ShardKey,
+        before: Option<SocketAddr>,
+        password: &Secret,
+    ) -> Result<Inbound, BindError> {
+        let tasks = &self.host.relay_tasks;
+        let around = InboundAround {
+            identity: self.host.identity.clone(),
+            spool: self.directory().join("spool"),
+            events: self.host.events.clone(),
+        };
+        let credentials = credentials(password);
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        if let Some(address) = before {
+            let (key, around) = (key.clone(), around.clone());
+            let again = Inbound::bind(tasks, address, key, credentials.clone(), around).await;
+            if let Ok(inbound) = again {
+                return Ok(inbound);
+            }
+        }
+        Inbound::bind(tasks, any, key.clone(), credentials, around).await
+    }
+
+    /// Where the link's files of this shard are.
+    fn directory(&self) -> PathBuf {
+        self.host.directory.link(&self.uid, self.shard.0)
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.directory().join("journal")
     }
 
     /// Resolves when the inbound half moved; never while there is none.
@@ -114,23 +137,71 @@ impl LinkHalf {
         }
     }
 
-    /// Serves the other region's inbound half from this engine.
-    pub(super) fn serve(&self, epoch: Epoch, engine: SocketAddr, password: &Secret) {
-        if let Some(key) = &self.key {
-            let source = Source {
-                epoch,
-                engine,
-                credentials: credentials(password),
-                engine_version: self.host.program.version,
-            };
-            self.host.outbound.serve(key.clone(), source);
-        }
+    /// Serves the other region's inbound half from these engines.
+    pub(super) fn serve(
+        &mut self,
+        desired: &CacheDesired,
+        engines: Engines,
+        memory: &ShardMemory,
+        password: &Secret,
+    ) {
+        let (Some(key), Some(replication)) = (&self.key, &desired.replication) else {
+            return;
+        };
+        let accepted = match &desired.role {
+            GeoRole::Primary { accept_empty, .. } => *accept_empty,
+            GeoRole::Alone
+            | GeoRole::Yielding { .. }
+            | GeoRole::Secondary { .. }
+            | GeoRole::Taking { .. } => None,
+        };
+        let source = Source {
+            epoch: desired.epoch,
+            peer: replication.peer.clone(),
+            engine: engines.primary,
+            replicas: engines.replicas,
+            credentials: credentials(password),
+            engine_version: self.host.program.version,
+            settings: replication.settings.clone(),
+            accept_empty: accepted.or(memory.emptied) == Some(desired.epoch),
+        };
+        self.has_journal = true;
+        self.host
+            .outbound
+            .serve(key.clone(), &self.journal(), source);
+    }
+
+    /// Tells the outbound half what its engine was seen to be.
+    pub(super) fn note_source(&self, seen: &Replication, keys: u64) {
+        let Some(key) = &self.key else {
+            return;
+        };
+        let before = seen.replid2.zip(seen.second_offset);
+        let facts = SourceFacts {
+            position: Position::new(seen.replid, seen.offset),
+            before: before
+                .and_then(|(id, next)| Some(Position::new(id, Offset::before_wanted(next.0)?))),
+            backlog_from: seen.backlog_from,
+            keys,
+        };
+        self.host.outbound.note_source(key, facts);
     }
 
     /// Serves nobody.
     pub(super) fn withdraw(&self) {
         if let Some(key) = &self.key {
             self.host.outbound.withdraw(key);
+        }
+    }
+
+    /// Removes what the geo-primary's side kept: this side follows the other one, and has all of
+    /// its history from there.
+    pub(super) async fn forget_journal(&mut self) {
+        if let Some(key) = &self.key
+            && self.has_journal
+        {
+            self.host.outbound.close(key, &self.journal(), true).await;
+            self.has_journal = false;
         }
     }
 
@@ -160,10 +231,16 @@ impl LinkHalf {
         }
     }
 
-    /// Tells the inbound half what the engine has applied and how many keys it holds.
-    pub(super) fn note(&self, applied: Position, keys: u64) {
+    /// Tells the inbound half what the engine has applied.
+    pub(super) fn note_applied(&self, applied: Position) {
         if let Some(inbound) = &self.inbound {
             inbound.note_applied(applied);
+        }
+    }
+
+    /// Tells the inbound half how many keys of the link's data the engine holds.
+    pub(super) fn note_keys(&self, keys: u64) {
+        if let Some(inbound) = &self.inbound {
             inbound.note_keys(keys);
         }
     }
@@ -200,7 +277,11 @@ impl LinkHalf {
         match role {
             GeoRole::Alone => None,
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
-                Some(self.outbound_observed(key, here))
+                let status = self.host.outbound.status(key);
+                Some(match status {
+                    Some(status) => outbound_observed(status, here),
+                    None => nothing("the outbound half is not serving yet".to_owned()),
+                })
             }
             GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
                 let status = self.inbound.as_ref()?.status();
@@ -209,113 +290,38 @@ impl LinkHalf {
         }
     }
 
-    fn outbound_observed(&self, key: &ShardKey, here: Option<Position>) -> LinkObserved {
-        let Some(status) = self.host.outbound.status(key) else {
-            return nothing("the outbound half is not serving yet".to_owned());
-        };
-        let connected = status.peer.is_some();
-        let applied = status.applied.filter(|_| connected);
-        let behind = match (here, applied) {
-            (Some(here), Some(applied)) => here.offset.since(applied),
-            (_, _) => 0,
-        };
-        Seen {
-            connected,
-            phase: status.phase,
-            behind,
-            lag: status.lag,
-            round_trip: status.round_trip,
-            silent: status.silent,
-            counters: status.counters,
-            last_error: status.last_error,
+    /// Ends this half; with `remove`, its files go too.
+    pub(super) async fn close(&mut self, remove: bool) {
+        if let Some(key) = &self.key {
+            self.host.outbound.close(key, &self.journal(), remove).await;
         }
-        .into_observed()
-    }
-
-    /// Ends this half.
-    pub(super) async fn close(&mut self) {
-        self.withdraw();
         if let Some(inbound) = self.inbound.take() {
             inbound.stop().await;
         }
+        if remove {
+            let directory = self.directory();
+            if let Err(error) = std::fs::remove_dir_all(&directory)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::error!(directory = %directory.display(), %error, "files of a link are left");
+            }
+        }
         self.moves = None;
         self.key = None;
+        self.has_journal = true;
     }
 }
 
-fn inbound_observed(status: InboundStatus, here: Option<Position>) -> LinkObserved {
-    let behind = match (status.received, here) {
-        (Some(received), Some(here)) if received.replid == here.replid => {
-            received.offset.since(here.offset)
-        }
-        (_, _) => 0,
-    };
-    Seen {
-        connected: status.connected,
-        phase: status.phase,
-        behind,
-        lag: status.lag,
-        round_trip: status.round_trip,
-        silent: status.silent,
-        counters: status.counters,
-        last_error: status.last_error,
+/// The outbound that a cache in this role follows.
+fn peer(desired: &CacheDesired) -> Option<Peer> {
+    match &desired.role {
+        GeoRole::Secondary { source, .. } | GeoRole::Taking { source, .. } => Some(Peer {
+            outbound: (*source)?,
+            region: desired.replication.as_ref()?.peer.clone(),
+            epoch: desired.epoch,
+        }),
+        GeoRole::Primary { .. } | GeoRole::Yielding { .. } | GeoRole::Alone => None,
     }
-    .into_observed()
-}
-
-/// What both halves tell of themselves.
-struct Seen {
-    connected: bool,
-    phase: Phase,
-    behind: u64,
-    lag: Option<Duration>,
-    round_trip: Option<Duration>,
-    silent: Option<Duration>,
-    counters: Counters,
-    last_error: Option<String>,
-}
-
-impl Seen {
-    fn into_observed(self) -> LinkObserved {
-        LinkObserved {
-            connected: self.connected,
-            activity: match self.phase {
-                Phase::Idle | Phase::Waiting | Phase::Connecting => LinkActivity::Waiting,
-                Phase::FullSync {
-                    moved_bytes,
-                    total_bytes,
-                } => LinkActivity::FullSync {
-                    bytes: moved_bytes,
-                    total: total_bytes,
-                },
-                Phase::Streaming => LinkActivity::Streaming,
-            },
-            bytes_behind: self.behind,
-            lag_ms: self.lag.map(millis),
-            round_trip_ms: self.round_trip.map(millis),
-            full_syncs_started: self.counters.full_syncs_started,
-            full_syncs_finished: self.counters.full_syncs_finished,
-            partial_syncs: self.counters.partial_syncs,
-            silent_ms: self.silent.map(whole_millis),
-            last_error: self.last_error,
-            ..LinkObserved::default()
-        }
-    }
-}
-
-/// An outbound half that does not exist yet.
-fn nothing(why: String) -> LinkObserved {
-    Seen {
-        connected: false,
-        phase: Phase::Idle,
-        behind: 0,
-        lag: None,
-        round_trip: None,
-        silent: None,
-        counters: Counters::default(),
-        last_error: Some(why),
-    }
-    .into_observed()
 }
 
 fn credentials(password: &Secret) -> Credentials {
@@ -323,12 +329,4 @@ fn credentials(password: &Secret) -> Credentials {
         user: INTERNAL_USER.to_owned(),
         password: password.clone(),
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
-}
-
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

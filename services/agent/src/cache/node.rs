@@ -29,7 +29,7 @@ pub(super) struct Slot {
     looked: Option<Instant>,
     connected_since: Option<Instant>,
     paused: Option<Instant>,
-    serves_stale: Option<bool>,
+    reads: Option<Reads>,
 }
 
 /// Figures that are asked for less often.
@@ -171,16 +171,31 @@ impl Slot {
         Ok(())
     }
 
-    /// Answers reads with old data while the node is not connected, or refuses them.
-    pub(super) async fn serve_stale(&mut self, stale: bool) -> Result<(), CommandError> {
-        if let Some(node) = &self.node
-            && self.serves_stale != Some(stale)
-        {
-            node.serve_stale(stale).await?;
-            self.serves_stale = Some(stale);
+    /// Settles what it answers, and what it waits for, while it is not in step.
+    pub(super) async fn set_reads(&mut self, reads: Reads) -> Result<(), CommandError> {
+        let Some(node) = &self.node else {
+            return Ok(());
+        };
+        if self.reads == Some(reads) {
+            return Ok(());
         }
+        node.serve_stale(reads.stale).await?;
+        node.load_beside_old_data(reads.old_data).await?;
+        node.wait_for_snapshot(reads.patient).await?;
+        self.reads = Some(reads);
         Ok(())
     }
+}
+
+/// What a node answers while it is not in step, and how long it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reads {
+    /// It answers reads with the data it has.
+    pub(super) stale: bool,
+    /// It keeps that data until a full sync is whole.
+    pub(super) old_data: bool,
+    /// It waits for the next byte of a snapshot for as long as it takes.
+    pub(super) patient: bool,
 }
 
 fn is_connected(seen: &Replication) -> bool {

@@ -17,7 +17,7 @@ use runtime::chain;
 
 use super::{
     Host,
-    link::LinkHalf,
+    link::{Engines, LinkHalf},
     node::{Look, Slot},
     store::CacheStore,
 };
@@ -41,7 +41,7 @@ pub(super) struct ShardRunner {
 
 impl ShardRunner {
     pub(super) fn new(host: Arc<Host>, uid: CacheUid, shard: ShardIndex) -> Self {
-        let link = LinkHalf::new(Arc::clone(&host), shard);
+        let link = LinkHalf::new(Arc::clone(&host), uid.clone(), shard);
         let observed = ShardObserved {
             shard,
             standing: ShardStanding::Starting,
@@ -159,7 +159,7 @@ impl ShardRunner {
             self.moved = true;
         }
         self.serve_reads(store, desired).await?;
-        self.wire_outbound(store, desired, &plan.standing);
+        self.wire_outbound(store, desired, &plan.standing).await;
         problem.map_or(Ok(()), Err)
     }
 
@@ -224,34 +224,61 @@ impl ShardRunner {
         })
     }
 
-    fn wire_outbound(&self, store: &CacheStore, desired: &CacheDesired, standing: &ShardStanding) {
+    async fn wire_outbound(
+        &mut self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+        standing: &ShardStanding,
+    ) {
         let memory = store.shard(self.shard).memory;
-        let leader = self.slots.get(usize::from(memory.leader));
-        let address = leader.and_then(Slot::address);
+        let leader = usize::from(memory.leader);
         let password = &store.file().internal;
-        match (&desired.role, address) {
-            (GeoRole::Primary { .. }, Some(engine)) if *standing == ShardStanding::Writable => {
-                self.link.serve(desired.epoch, engine, password);
-            }
+        match &desired.role {
             // A fenced shard goes on serving its barrier, also after a restart of the agent.
-            (GeoRole::Yielding { .. }, Some(engine)) => {
-                self.link.serve(desired.epoch, engine, password);
+            GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
+                let yields = matches!(desired.role, GeoRole::Yielding { .. });
+                if (yields || *standing == ShardStanding::Writable)
+                    && let Some(engines) = self.engines(leader)
+                {
+                    self.note_source(leader);
+                    self.link.serve(desired, engines, &memory, password);
+                }
             }
-            (GeoRole::Primary { .. } | GeoRole::Yielding { .. }, _) => {}
-            (GeoRole::Alone | GeoRole::Secondary { .. } | GeoRole::Taking { .. }, _) => {
+            GeoRole::Alone => self.link.withdraw(),
+            GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
                 self.link.withdraw();
+                if store.file().in_step_once.as_ref() == desired.role.link() {
+                    self.link.note_keys(self.observed.keys);
+                }
+                if *standing == ShardStanding::Following
+                    && let Some(here) = self.observed.position
+                {
+                    self.link.note_applied(here);
+                    self.link.forget_journal().await;
+                }
             }
         }
-        let follows = matches!(
-            desired.role,
-            GeoRole::Secondary { .. } | GeoRole::Taking { .. }
-        );
-        if follows
-            && *standing == ShardStanding::Following
-            && let Some(here) = self.observed.position
+    }
+
+    fn note_source(&self, leader: usize) {
+        if let Some(slot) = self.slots.get(leader)
+            && let Some(seen) = slot.replication()
         {
-            self.link.note(here, self.observed.keys);
+            self.link.note_source(seen, slot.figures.keys);
         }
+    }
+
+    /// The leader, and the replicas that are sure to have what it has.
+    fn engines(&self, leader: usize) -> Option<Engines> {
+        let primary = self.slots.get(leader)?.address()?;
+        let others = self.slots.iter().enumerate();
+        let replicas = others
+            .filter(|(index, slot)| *index != leader && slot.is_fed())
+            .filter_map(|(_, slot)| slot.address());
+        Some(Engines {
+            primary,
+            replicas: replicas.collect(),
+        })
     }
 }
 

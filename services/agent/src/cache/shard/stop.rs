@@ -28,11 +28,11 @@ impl ShardRunner {
                 Err(error) => tracing::error!(error = %chain(&error), "an engine does not stop"),
             }
         }
-        self.discard().await;
+        self.discard(false).await;
     }
 
-    /// Stops what runs without saving, and ends the link's half.
-    pub(in crate::cache) async fn discard(&mut self) {
+    /// Stops what runs without saving, and ends the link's half; `remove`: with its files.
+    pub(in crate::cache) async fn discard(&mut self, remove: bool) {
         for slot in &mut self.slots {
             if let Some(node) = slot.node.take()
                 && let Err(error) = node.stop(StopHow::Discard, DISCARD_GRACE).await
@@ -40,6 +40,6 @@ impl ShardRunner {
                 tracing::error!(error = %chain(&error), "an engine does not stop");
             }
         }
-        self.link.close().await;
+        self.link.close(remove).await;
     }
 }

@@ -1,0 +1,473 @@
+//! Follows the geo-primary's engine for as long as the shard is served, at the speed of the host:
+//! what it says goes to memory and to the journal, whatever the network between the regions does.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use model::EventKind;
+use psync::{Event, Offset, Position, acknowledgement, pause_takeover};
+use runtime::chain;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::tcp::OwnedWriteHalf,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use wire::RefusalCode;
+
+use super::{
+    engine::{Answer, Engine, EngineError, SILENCE},
+    shard::{Demand, Problem, Shard, Wanted},
+    shelf::ShelfError,
+    snapshots::{self, Offer},
+};
+use crate::{Fence, Source, SourceFacts};
+
+/// Between two acknowledgements to the geo-primary when there is nothing new.
+const ACKNOWLEDGE: Duration = Duration::from_secs(1);
+/// A pause that was taken over ends by itself after this long.
+const TAKEOVER: Duration = Duration::from_secs(15);
+/// How long an inbound may take to say where it stands before a journal is begun without it.
+const FIRST_HELLO: Duration = Duration::from_secs(3);
+/// Between two syncs of the journal.
+const SYNC: Duration = Duration::from_secs(1);
+/// Bytes that are written to the journal in one call.
+const BATCH: usize = 1 << 20;
+/// The first and the longest pause after the engine could not be followed.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// The longest pause after the engine offered a snapshot in the place of its stream, as doublings of
+/// a second.
+const LONGEST_FORK_PAUSE: u32 = 6;
+/// The pause after the journal failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Why the engine is not followed any more.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    /// The engine has no backlog, and would answer every request with a snapshot.
+    #[error("the geo-primary's engine does not go on behind {0}, where it says that it stands; check `repl-backlog-size`")]
+    NoBacklog(Position),
+    /// Something else is wanted.
+    #[error("something else is wanted")]
+    Changed,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// Where the journal ends.
+    Resume(Position),
+    /// Here, with a new journal.
+    Anew(Position),
+}
+
+/// Follows until the shard's tasks are cancelled, and leaves the journal synced.
+pub(super) async fn run(shard: Arc<Shard>) {
+    let mut follower = Follower {
+        shard: Arc::clone(&shard),
+        fresh: None,
+        refusals: 0,
+        answered: 0,
+    };
+    let (mut pause, longest) = PAUSES;
+    loop {
+        let began = Instant::now();
+        let end = tokio::select! {
+            end = follower.follow() => end,
+            () = shard.tasks.cancelled() => break,
+        };
+        if began.elapsed() > longest {
+            pause = PAUSES.0;
+        }
+        let wait = follower.note(&end, pause).await;
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = shard.tasks.cancelled() => break,
+        }
+        if wait == pause {
+            pause = (pause * 2).min(longest);
+        }
+    }
+    if let Err(error) = follower.write_all_that_is_left().await {
+        tracing::warn!(link = %shard.key.link, error = %chain(&error), "what was read last is not in the journal");
+    }
+    shard.shelf.close().await;
+}
+
+struct Follower {
+    shard: Arc<Shard>,
+    /// Where the engine said that its present history stands, when it could not go on.
+    fresh: Option<Position>,
+    /// Times in a row that it could not.
+    refusals: u32,
+    /// The last demand that was looked at.
+    answered: u64,
+}
+
+impl Follower {
+    /// Follows the engine once, from the first step to the end of the connection.
+    async fn follow(&mut self) -> End {
+        match self.try_follow().await {
+            Ok(()) => End::Changed,
+            Err(end) => end,
+        }
+    }
+
+    async fn try_follow(&mut self) -> Result<(), End> {
+        let mut wanted = self.shard.wanted();
+        let served = wanted.wait_for(|wanted| wanted.source.is_some()).await;
+        let Some(source) = served.ok().and_then(|wanted| wanted.source.clone()) else {
+            return std::future::pending().await;
+        };
+        self.open_journal().await?;
+        // A fenced engine follows nobody that it could tell of.
+        let gone = wanted.wait_for(|wanted| {
+            wanted.fence == Fence::Open || wanted.source.as_deref() != Some(&source)
+        });
+        let now = gone.await.map(|wanted| wanted.clone());
+        let Some(source) = now.ok().and_then(|wanted| wanted.source) else {
+            return Err(End::Changed);
+        };
+        let shard = Arc::clone(&self.shard);
+        let start = tokio::select! {
+            start = self.choose_start() => start?,
+            () = moved_on(&shard, &source) => return Err(End::Changed),
+        };
+        let asked = match start {
+            Start::Resume(position) | Start::Anew(position) => position,
+        };
+        let opening = Engine::open(&source, source.engine, self.shard.shown_as, Some(asked));
+        let (engine, write, answer) = tokio::select! {
+            opened = opening => opened?,
+            () = moved_on(&self.shard, &source) => return Err(End::Changed),
+        };
+        match answer {
+            Answer::Continued(position) => self.go_on(start, position).await?,
+            Answer::FullSync(position) => {
+                let offer = Offer::new(source.engine, engine, write, position);
+                return Err(self.history_broke(start, offer));
+            }
+        }
+        let end = tokio::select! {
+            end = read(&shard, engine) => end,
+            end = write_journal(&shard) => End::Shelf(end),
+            () = acknowledge(&shard, write) => End::Changed,
+            () = moved_on(&shard, &source) => End::Changed,
+            failed = self.demanded() => failed.map_or(End::Changed, End::Shelf),
+            error = shard.shelf.damage() => End::Shelf(error),
+        };
+        // What is read and cannot be written is read again, behind what could be.
+        self.write_all_that_is_left().await?;
+        Err(end)
+    }
+
+    /// Opens what an earlier run left, once.
+    async fn open_journal(&mut self) -> Result<(), End> {
+        if self.shard.shelf.is_open() {
+            return Ok(());
+        }
+        let opened = self.shard.shelf.open().await?;
+        if let Some(text) = opened.report {
+            self.shard.tell(EventKind::JournalFailed, text);
+        }
+        self.shard.stream_begins(opened.end);
+        Ok(())
+    }
+
+    async fn choose_start(&mut self) -> Result<Start, ShelfError> {
+        let mut facts = self.shard.facts();
+        let mut demand = self.shard.demand();
+        let give_up = Instant::now() + FIRST_HELLO;
+        let fresh = self.fresh.take();
+        loop {
+            let known = *facts.borrow_and_update();
+            let asked = *demand.borrow_and_update();
+            if let Some(have) = self.unmet(asked, known).await? {
+                self.answered = asked.count;
+                return Ok(Start::Anew(have));
+            }
+            if let Some(end) = self.shard.stream.reach().end {
+                return Ok(Start::Resume(end));
+            }
+            if let Some(fresh) = fresh {
+                return Ok(Start::Anew(fresh));
+            }
+            let waited = asked.count > 0 || Instant::now() >= give_up;
+            if let Some(facts) = known.filter(|_| waited) {
+                return Ok(Start::Anew(facts.position));
+            }
+            // An error is a shard that is gone; its tasks end.
+            tokio::select! {
+                _ = facts.changed() => {}
+                _ = demand.changed() => {}
+                () = sleep_until(give_up), if !waited => {}
+            }
+        }
+    }
+
+    /// Where an inbound stands that has to be begun from: the engine's backlog reaches it, and the
+    /// journal does not.
+    async fn unmet(
+        &self,
+        asked: Demand,
+        facts: Option<SourceFacts>,
+    ) -> Result<Option<Position>, ShelfError> {
+        let news = asked.have.filter(|_| asked.count > self.answered);
+        let within = |have: &Position| facts.is_some_and(|facts| facts.reaches(have));
+        let Some(have) = news.filter(within) else {
+            return Ok(None);
+        };
+        let located = match self.shard.stream.reach().end {
+            Some(end) => self.shard.shelf.locate(have, end).await?,
+            None => None,
+        };
+        Ok(located.is_none().then_some(have))
+    }
+
+    /// Resolves when an inbound stands where the engine's backlog reaches and the journal does not.
+    async fn demanded(&mut self) -> Option<ShelfError> {
+        let mut demand = self.shard.demand();
+        loop {
+            let asked = *demand.borrow_and_update();
+            let facts = *self.shard.facts().borrow();
+            match self.unmet(asked, facts).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return None,
+                Err(error) => return Some(error),
+            }
+            self.answered = self.answered.max(asked.count);
+            if demand.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// The engine goes on at `position`, which has the ID of its present history.
+    async fn go_on(&mut self, start: Start, position: Position) -> Result<(), End> {
+        let shard = &self.shard;
+        match start {
+            Start::Resume(end) if end.replid == position.replid => {}
+            Start::Resume(_) => {
+                shard.shelf.fork(position.replid).await?;
+                shard.stream_forks(position.replid);
+            }
+            Start::Anew(asked) => {
+                // The stream first: who reads the journal looks there whether it is still his.
+                shard.stream_begins(None);
+                shard.snapshots.forget();
+                shard.shelf.begin(asked).await?;
+                if asked.replid != position.replid {
+                    shard.shelf.fork(position.replid).await?;
+                }
+                shard.stream_begins(Some(position));
+            }
+        }
+        shard.stream.confirm();
+        self.refusals = 0;
+        tracing::info!(link = %shard.key.link, shard = %shard.key.shard, %position, ?start, "following the geo-primary's engine");
+        if shard
+            .problem()
+            .is_some_and(|problem| problem.code != RefusalCode::JournalFailed)
+        {
+            shard.set_problem(None);
+        }
+        snapshots::take_offer(shard);
+        Ok(())
+    }
+
+    /// The engine cannot go on where it was asked to, and offers a snapshot.
+    fn history_broke(&mut self, start: Start, offer: Offer) -> End {
+        let (shard, position) = (&self.shard, offer.position());
+        self.fresh = Some(position);
+        self.refusals += 1;
+        // It has made the snapshot already, which will be needed: nobody stands where it does.
+        shard.snapshots.offered(offer);
+        let (asked, resumed) = match start {
+            Start::Resume(end) => (end, true),
+            Start::Anew(asked) => (asked, false),
+        };
+        if resumed {
+            let why = format!(
+                "the geo-primary's engine cannot go on behind {asked}: its history is now {position}"
+            );
+            tracing::warn!(link = %shard.key.link, shard = %shard.key.shard, "{why}");
+            shard.snapshots.history_broke(why);
+            shard.stream_begins(None);
+        }
+        if self.refusals > 1 && !resumed {
+            return End::NoBacklog(asked);
+        }
+        End::Changed
+    }
+
+    async fn write_all_that_is_left(&self) -> Result<(), ShelfError> {
+        if !self.shard.shelf.is_open() {
+            return Ok(());
+        }
+        while write_batch(&self.shard).await? {}
+        self.shard.shelf.sync().await
+    }
+
+    /// Makes an end known; tells how long to wait.
+    async fn note(&mut self, end: &End, pause: Duration) -> Duration {
+        let shard = &self.shard;
+        match end {
+            End::Changed => {
+                if shard.wanted().borrow().source.is_none() {
+                    shard.shelf.close().await;
+                    shard.stream_begins(None);
+                    shard.set_problem(None);
+                }
+                Duration::ZERO
+            }
+            End::Engine(error) => {
+                let why = chain(error).to_string();
+                let fenced = shard.wanted().borrow().fence != Fence::Open;
+                if !fenced {
+                    let (code, why) = (error.code(), why);
+                    shard.set_problem(Some(Problem { code, why }));
+                }
+                pause
+            }
+            End::NoBacklog(_) => {
+                let why = chain(end).to_string();
+                let code = RefusalCode::SourceNotReady;
+                shard.set_problem(Some(Problem { code, why }));
+                // Each attempt costs the engine a fork.
+                let doublings = self.refusals.min(LONGEST_FORK_PAUSE);
+                PAUSES.1.saturating_mul(1 << doublings)
+            }
+            End::Shelf(error) => {
+                let why = format!(
+                    "{}; nothing is replicated until the journal works again",
+                    chain(error)
+                );
+                let code = RefusalCode::JournalFailed;
+                if shard.problem().is_none_or(|known| known.code != code) {
+                    tracing::error!(link = %shard.key.link, shard = %shard.key.shard, "{why}");
+                    shard.tell(EventKind::JournalFailed, why.clone());
+                }
+                shard.set_problem(Some(Problem { code, why }));
+                // A journal that could not be written is opened anew, and checked as a whole.
+                shard.shelf.close().await;
+                AFTER_FAILURE
+            }
+        }
+    }
+}
+
+/// Resolves when the engine is not to be followed like this any more.
+async fn moved_on(shard: &Shard, source: &Source) {
+    let mut wanted = shard.wanted();
+    let other = |wanted: &Wanted| {
+        let now = wanted.source.as_deref();
+        now.is_none_or(|now| !now.is_followed_like(source))
+    };
+    let _gone = wanted.wait_for(other).await;
+}
+
+/// Takes what the engine sends, the bytes behind its answer to begin with.
+async fn read(shard: &Shard, mut engine: Engine) -> End {
+    loop {
+        let now = Instant::now();
+        loop {
+            match engine.next_event() {
+                Ok(Some(Event::StreamBytes(bytes))) => {
+                    shard.stream.push(Bytes::copy_from_slice(bytes));
+                }
+                // A connection that goes on has nothing else.
+                Ok(Some(
+                    Event::Continued(_)
+                    | Event::FullSync(_)
+                    | Event::SnapshotBegins(_)
+                    | Event::SnapshotBytes(_)
+                    | Event::SnapshotEnds,
+                )) => {}
+                Ok(None) => break,
+                Err(error) => return error.into(),
+            }
+        }
+        if let Some(end) = shard.stream.reach().end {
+            shard.stream_read(end.offset, now);
+        }
+        shard.stream.room().await;
+        let filled = timeout(SILENCE, engine.fill()).await;
+        match filled.unwrap_or_else(|_elapsed| Err(engine.silent(SILENCE))) {
+            Ok(()) => {}
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// Writes what was read to the journal, and syncs it about once a second.
+async fn write_journal(shard: &Shard) -> ShelfError {
+    let mut moved = shard.stream.subscribe();
+    let mut synced = Instant::now();
+    let mut dirty = false;
+    loop {
+        moved.mark_unchanged();
+        match write_batch(shard).await {
+            Ok(wrote) => dirty |= wrote,
+            Err(error) => return error,
+        }
+        if dirty && synced.elapsed() >= SYNC {
+            if let Err(error) = shard.shelf.sync().await {
+                return error;
+            }
+            (synced, dirty) = (Instant::now(), false);
+        }
+        if shard.stream.unwritten(1).is_some() {
+            continue;
+        }
+        tokio::select! {
+            _ = moved.changed() => {}
+            () = sleep_until(synced + SYNC), if dirty => {}
+        }
+    }
+}
+
+/// `true`: there was something to write.
+async fn write_batch(shard: &Shard) -> Result<bool, ShelfError> {
+    let Some(unwritten) = shard.stream.unwritten(BATCH) else {
+        return Ok(false);
+    };
+    let appended = shard.shelf.append(unwritten).await?;
+    shard.stream.written(appended.end);
+    shard.solved(RefusalCode::JournalFailed);
+    if let Some(text) = appended.lost {
+        shard.tell(EventKind::JournalOutrun, text);
+    }
+    Ok(true)
+}
+
+/// Tells the geo-primary what the geo-secondary has applied, and takes pauses over when asked to.
+/// Ends when the connection is gone.
+async fn acknowledge(shard: &Shard, mut write: OwnedWriteHalf) {
+    let mut wanted = shard.wanted();
+    let mut taken_over = wanted.borrow_and_update().takeovers;
+    loop {
+        let takeovers = wanted.borrow_and_update().takeovers;
+        if takeovers != taken_over {
+            taken_over = takeovers;
+            let ms = u64::try_from(TAKEOVER.as_millis()).unwrap_or(u64::MAX);
+            if write.write_all(&pause_takeover(ms)).await.is_err() {
+                break;
+            }
+        }
+        let applied: Offset = shard.applied();
+        if write.write_all(&acknowledgement(applied)).await.is_err() {
+            break;
+        }
+        tokio::select! {
+            () = shard.acknowledge.notified() => {}
+            _changed_or_gone = wanted.changed() => {}
+            () = sleep(ACKNOWLEDGE) => {}
+        }
+    }
+    // Why it is gone is noticed where the engine is read.
+    drop(write);
+    std::future::pending().await
+}
