@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
     str::FromStr,
 };
@@ -47,6 +48,9 @@ pub(crate) struct AgentArgs {
     /// loopback or a private network; port 0 picks one [default: nowhere]
     #[arg(long)]
     metrics: Option<SocketAddr>,
+    /// Full syncs that may go to one other region at the same time
+    #[arg(long, default_value = "1")]
+    full_syncs: NonZeroUsize,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -83,6 +87,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         addresses: args.addresses.0,
         relay: args.relay,
         advertise: args.relay_advertise,
+        full_syncs: args.full_syncs,
         metrics: args.metrics,
     };
     let tasks = Tasks::new();

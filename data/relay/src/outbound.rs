@@ -10,7 +10,10 @@ mod shelf;
 mod snapshots;
 mod source;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use model::EventKind;
 use parking_lot::Mutex;
@@ -76,7 +79,7 @@ impl Outbound {
                 dice,
                 shown_as: address,
                 events,
-                permits: Permits::default(),
+                permits: Permits::new(),
                 changes: Changes::new(),
             },
         }));
@@ -89,6 +92,12 @@ impl Outbound {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.around.shown_as
+    }
+
+    /// How many full syncs may go to one region at the same time; 1 unless said otherwise, before
+    /// anything is served.
+    pub fn allow_full_syncs(&self, at_once: NonZeroUsize) {
+        self.0.around.permits.allow(at_once);
     }
 
     /// Serves a shard from its geo-primary's engines, with the journal in `directory`. The same

@@ -1,6 +1,6 @@
 //! What an agent is told at its start.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use engine::EngineChoice;
 use model::{Region, Secret};
@@ -32,4 +32,6 @@ pub struct Config {
     /// Where whoever watches the agent may read its metrics, over plain HTTP and without a token;
     /// port 0 picks one. `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// Full syncs that may go to one region at the same time.
+    pub full_syncs: NonZeroUsize,
 }

@@ -118,6 +118,7 @@ impl Agent {
             },
             None => listen(config.relay).await?,
         };
+        outbound.allow_full_syncs(config.full_syncs);
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)

@@ -95,7 +95,12 @@ fn the_page_is_as_documented() {
         ..link()
     };
     let page = rendered(vec![
-        row("east", RoleKind::Primary, ShardStanding::Writable, Some(link())),
+        row(
+            "east",
+            RoleKind::Primary,
+            ShardStanding::Writable,
+            Some(link()),
+        ),
         row(
             "west",
             RoleKind::Secondary,
@@ -126,12 +131,24 @@ fn every_name_is_in_the_documentation() {
 #[test]
 fn the_geo_metrics_come_from_the_side_that_has_them() {
     let page = rendered(vec![
-        row("east", RoleKind::Primary, ShardStanding::Writable, Some(link())),
-        row("west", RoleKind::Secondary, ShardStanding::Cut, Some(link())),
+        row(
+            "east",
+            RoleKind::Primary,
+            ShardStanding::Writable,
+            Some(link()),
+        ),
+        row(
+            "west",
+            RoleKind::Secondary,
+            ShardStanding::Cut,
+            Some(link()),
+        ),
     ]);
     let series = |name: &str| -> Vec<&str> {
         let start = format!("godwit_agent_geo_replication_{name}{{");
-        page.lines().filter(|line| line.starts_with(&start)).collect()
+        page.lines()
+            .filter(|line| line.starts_with(&start))
+            .collect()
     };
     for (name, cache, value) in [
         ("healthy", "west", " 0.0"),
