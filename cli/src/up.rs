@@ -3,6 +3,7 @@
 mod child;
 mod demo;
 mod load;
+mod relay;
 mod supervisor;
 
 use std::{
@@ -56,6 +57,8 @@ pub(crate) struct UpArgs {
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
+    #[command(flatten)]
+    relays: relay::Relays,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -114,6 +117,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
             .map(|(region, path, _)| (region.clone(), path.clone()))
             .collect(),
         ports: args.addresses == "ports",
+        relays: args.relays,
     };
     let mut supervisor = tokio::select! {
         started = Supervisor::start(plan) => started?,
@@ -232,6 +236,13 @@ fn regions(args: &UpArgs) -> anyhow::Result<Vec<Region>> {
         {
             bail!("--engine names the region `{region}`, and there is no agent for it");
         }
+    }
+    if let Some(region) = args
+        .relays
+        .regions()
+        .find(|region| !regions.contains(region))
+    {
+        bail!("--relay names the region `{region}`, and there is no agent for it");
     }
     Ok(regions)
 }

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use model::Region;
 use tokio::time::sleep;
 
-use super::child::{Child, Recipe};
+use super::{
+    child::{Child, Recipe},
+    relay::Relays,
+};
 use crate::talk::Talk;
 
 /// How long an agent may take to save its caches and stop its engines.
@@ -23,6 +26,7 @@ pub(super) struct Plan {
     /// The regions, each with the path of its engine.
     pub(super) regions: Vec<(Region, String)>,
     pub(super) ports: bool,
+    pub(super) relays: Relays,
 }
 
 /// What runs.
@@ -184,17 +188,19 @@ fn agent_recipe(
     };
     let data = plan.data.join("agents").join(region.as_str());
     let token = plan.data.join("agent-token");
+    let mut arguments = vec![
+        "agent".to_owned(),
+        format!("--region={region}"),
+        format!("--data={}", data.display()),
+        format!("--control=http://{control}"),
+        format!("--token-file={}", token.display()),
+        format!("--engine={engine}"),
+        format!("--addresses={addresses}"),
+    ];
+    arguments.extend(plan.relays.arguments(region));
     Recipe {
         name: format!("agent of {region}"),
-        arguments: vec![
-            "agent".to_owned(),
-            format!("--region={region}"),
-            format!("--data={}", data.display()),
-            format!("--control=http://{control}"),
-            format!("--token-file={}", token.display()),
-            format!("--engine={engine}"),
-            format!("--addresses={addresses}"),
-        ],
+        arguments,
         log: plan.data.join("logs").join(format!("agent-{region}.log")),
     }
 }
