@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod quantity;
 mod serve;
 mod session;
 mod talk;

@@ -6,7 +6,7 @@ pub(crate) mod control;
 pub(crate) mod wan;
 
 use std::{
-    env,
+    env, fmt,
     io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -66,14 +66,49 @@ fn read_token(path: &Path) -> anyhow::Result<Secret> {
 
 /// Tells whoever started this process that it serves, and where: one line on standard output.
 fn tell_ready(address: SocketAddr) -> anyhow::Result<()> {
+    let metrics = None;
+    tell(Ready { address, metrics })
+}
+
+fn tell(ready: Ready) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{READY}{address}")
+    writeln!(out, "{ready}")
         .and_then(|()| out.flush())
         .context("say that it is ready")
 }
 
-/// How the line begins that says a service is ready.
-pub(crate) const READY: &str = "ready ";
+/// What a service says once it serves: `ready ADDRESS`, and ` metrics ADDRESS` if it has such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// Where it serves.
+    pub(crate) address: SocketAddr,
+    /// Where its metrics are read.
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ready {}", self.address)?;
+        match self.metrics {
+            Some(metrics) => write!(f, " metrics {metrics}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Ready {
+    /// Reads the line; `None`: it is another one.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (address, metrics) = match words.as_slice() {
+            ["ready", address] => (address, None),
+            ["ready", address, "metrics", metrics] => (address, Some(metrics.parse().ok()?)),
+            _ => return None,
+        };
+        let address = address.parse().ok()?;
+        Some(Self { address, metrics })
+    }
+}
 
 /// Resolves when the process is told to stop: SIGTERM, Ctrl-C, or its parent is gone.
 async fn told_to_stop(parent: Option<u32>) -> anyhow::Result<()> {
@@ -97,5 +132,22 @@ async fn parent_gone(parent: Option<u32>) {
             return;
         }
         sleep(PARENT_LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_line_is_read_as_it_is_written() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        for metrics in [None, Some("127.0.0.1:2".parse().unwrap())] {
+            let ready = Ready { address, metrics };
+            assert_eq!(Ready::read(&ready.to_string()), Some(ready));
+        }
+        for other in ["", "ready", "ready soon", "ready 127.0.0.1:1 metrics none"] {
+            assert_eq!(Ready::read(other), None, "{other}");
+        }
     }
 }

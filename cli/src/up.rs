@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod relay;
 mod supervisor;
+mod targets;
 
 use std::{
     net::SocketAddr,
@@ -133,6 +134,9 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         format!(" --data {}", args.data.display())
     };
     introduce(&url, &engines, talk);
+    for (region, address) in supervisor.metrics() {
+        talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
+    }
     let kept = token_file(&data);
     if shown {
         talk.say(&format!(

@@ -5,6 +5,8 @@
 
 #[path = "commands/fake.rs"]
 mod fake;
+#[path = "commands/links.rs"]
+mod links;
 
 use fake::{Fake, OPERATION, accepted, cache, link, list, refused, says};
 use serde_json::{Value, json};
@@ -347,8 +349,8 @@ async fn watch_once_prints_one_table() {
     let ran = fake.run(["link", "watch", "b", "--once"]).await;
     let expected = "\
 a (geo-primary) -> b (geo-secondary): Succeeded, healthy, epoch 1
-SHARD  PRIMARY   SECONDARY  BEHIND  LAG     APPLIED
-0      Writable  Following  14 B    0.8 ms  -
+SHARD  PRIMARY   SECONDARY  LAG     BEHIND  APPLIED  RAW -> WIRE  RECEIVED > JOURNALED > SHIPPED > APPLIED
+0      Writable  Following  0.8 ms  14 B    -        -            114 > 114 > 114 > 100
 ";
     assert_eq!(
         (ran.out.as_str(), ran.err.as_str(), ran.code),
@@ -443,7 +445,12 @@ fn linked() -> Vec<(String, fake::Says)> {
     let status = json!({
         "phase": "Linked", "state": "Healthy", "healthy": true, "epoch": 1, "reasons": [],
         "provisioningState": "Succeeded", "primary": "a", "secondary": "b",
-        "shards": [{"bytesBehind": 14, "lagMs": 0.8, "primary": half("Writable"), "secondary": half("Following")}],
+        "replicationSettings": settings("1", Value::Null),
+        "shards": [{
+            "bytesBehind": 14, "lagMs": 0.8,
+            "offsets": {"received": 114, "journaled": 114, "shipped": 114, "applied": 100},
+            "primary": half("Writable"), "secondary": half("Following"),
+        }],
     });
     vec![
         list("GET /redis", [cache("a", "b"), cache("b", "a")]),
@@ -462,6 +469,14 @@ fn linked() -> Vec<(String, fake::Says)> {
             says(200, status),
         ),
     ]
+}
+
+/// Settings of a link as the API answers them.
+fn settings(compression: &str, rate: Value) -> Value {
+    json!({
+        "source": "replica", "compression": compression, "rateLimit": rate,
+        "journal": "1073741824", "secondaryReads": "refused",
+    })
 }
 
 fn status(role: &str, port: u16) -> Value {

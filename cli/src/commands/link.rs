@@ -2,8 +2,13 @@
 
 mod create;
 mod delete;
+mod events;
 mod list;
+mod resume;
+mod settings;
+mod shard;
 mod show;
+mod update;
 mod watch;
 
 use clap::Subcommand;
@@ -19,13 +24,16 @@ pub(crate) enum Command {
     Create(create::Create),
     /// List the links
     List,
-    /// Show the link of a cache: roles, state, health, how far behind
+    /// Show the link of a cache: roles, health, settings, each shard, the last events
     Show {
         /// Either of its two caches
         cache: CacheName,
     },
-    Delete(delete::Delete),
+    Update(update::Update),
     Watch(watch::Watch),
+    Events(events::Events),
+    Resume(resume::Resume),
+    Delete(delete::Delete),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -34,10 +42,13 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::List => list::run(session).await,
         Command::Show { cache } => {
             let pair = linked(session, &cache).await?;
-            show(session, &pair.primary, &pair.secondary.name).await
+            show::show_all(session, &pair.primary, &pair.secondary.name).await
         }
-        Command::Delete(delete) => delete.run(session).await,
+        Command::Update(update) => update.run(session).await,
         Command::Watch(watch) => watch.run(session).await,
+        Command::Events(events) => events.run(session).await,
+        Command::Resume(resume) => resume.run(session).await,
+        Command::Delete(delete) => delete.run(session).await,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{File, OpenOptions},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -16,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::serve::READY;
+use crate::serve::Ready;
 
 /// How long a child may take to say that it serves.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +38,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts it and waits until it says where it serves.
-    pub(super) async fn start(recipe: Recipe) -> anyhow::Result<(Self, SocketAddr)> {
+    pub(super) async fn start(recipe: Recipe) -> anyhow::Result<(Self, Ready)> {
         let program = std::env::current_exe().context("find the godwit program")?;
         let log = open_log(&recipe.log)?;
         let mut command = Command::new(program);
@@ -59,13 +58,9 @@ impl Child {
         let mut lines = BufReader::new(out).lines();
         let said = timeout(READY_PATIENCE, lines.next_line()).await;
         if let Ok(Ok(Some(line))) = &said
-            && let Some(address) = line.strip_prefix(READY)
+            && let Some(ready) = Ready::read(line)
         {
-            let address = address
-                .trim()
-                .parse()
-                .context("read where the child serves")?;
-            return Ok((Self { recipe, process }, address));
+            return Ok((Self { recipe, process }, ready));
         }
         let waited = said.is_err();
         if waited {

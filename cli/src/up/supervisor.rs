@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::{
     child::{Child, Recipe},
     relay::Relays,
+    targets::Targets,
 };
 use crate::talk::Talk;
 
@@ -35,13 +36,17 @@ pub(super) struct Supervisor {
     control: Option<Child>,
     agents: Vec<Option<Child>>,
     agent_recipes: Vec<Recipe>,
+    /// By agent.
+    metrics: Vec<Option<SocketAddr>>,
+    targets: Targets,
 }
 
 impl Supervisor {
     /// Starts the control plane, then the agents. Whatever was started is stopped again when one
     /// of them does not come up.
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
-        let (mut control, address) = Child::start(control_recipe(&plan, plan.listen)).await?;
+        let (mut control, ready) = Child::start(control_recipe(&plan, plan.listen)).await?;
+        let address = ready.address;
         // From here on the address is fixed, also when the system picked the port.
         control.recipe = control_recipe(&plan, address);
         let agent_recipes: Vec<Recipe> = (0_u8..)
@@ -53,17 +58,32 @@ impl Supervisor {
             control: Some(control),
             agents: Vec::new(),
             agent_recipes,
+            metrics: Vec::new(),
+            targets: Targets::new(&plan),
         };
         for recipe in up.agent_recipes.clone() {
             match Child::start(recipe).await {
-                Ok((child, _relay)) => up.agents.push(Some(child)),
+                Ok((child, ready)) => {
+                    up.agents.push(Some(child));
+                    up.metrics.push(ready.metrics);
+                }
                 Err(error) => {
                     up.stop_all().await;
                     return Err(error);
                 }
             }
         }
+        if let Err(error) = up.targets.write(&up.metrics) {
+            up.stop_all().await;
+            return Err(error);
+        }
         Ok(up)
+    }
+
+    /// The regions, and where their agents' metrics are read.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = (&Region, SocketAddr)> {
+        let agents = self.targets.regions.iter().zip(&self.metrics);
+        agents.filter_map(|(region, address)| Some((region, (*address)?)))
     }
 
     /// The management API's URL.
@@ -79,9 +99,9 @@ impl Supervisor {
                 "the {} ended ({how}); starting it again",
                 recipe.name
             ));
-            let child = loop {
+            let (child, ready) = loop {
                 match Child::start(recipe.clone()).await {
-                    Ok((child, _address)) => break child,
+                    Ok(started) => break started,
                     Err(error) => {
                         talk.error(&format!("{error:#}"));
                         sleep(RETRY).await;
@@ -95,6 +115,12 @@ impl Supervisor {
             match place.and_then(|index| self.agents.get_mut(index)) {
                 Some(agent) => *agent = Some(child),
                 None => self.control = Some(child),
+            }
+            if let Some(known) = place.and_then(|index| self.metrics.get_mut(index)) {
+                *known = ready.metrics;
+                if let Err(error) = self.targets.write(&self.metrics) {
+                    talk.error(&format!("{error:#}"));
+                }
             }
         }
     }
@@ -196,6 +222,7 @@ fn agent_recipe(
         format!("--token-file={}", token.display()),
         format!("--engine={engine}"),
         format!("--addresses={addresses}"),
+        "--metrics=127.0.0.1:0".to_owned(),
     ];
     arguments.extend(plan.relays.arguments(region));
     Recipe {

@@ -17,6 +17,7 @@ mod agents;
 mod connection;
 mod management;
 mod operation;
+pub mod replication;
 pub mod resources;
 pub mod status;
 

@@ -12,6 +12,7 @@ use crate::{
     BuildError, RequestError,
     connection::{Answer, Connection},
     operation::{Operation, Reads, Standing, Started, Ticket, WaitError},
+    replication::{LinkEvent, LinkSettings, SettingsChange},
     resources::{Cache, Group, Keys, Link, Location, Page, Subscription},
     status::{CacheStatus, LinkStatus},
 };
@@ -219,13 +220,88 @@ impl Management {
         secondary: &CacheId,
         secondary_location: &str,
     ) -> Result<Started, RequestError> {
-        let body = json!({"properties": {
+        let as_usual = SettingsChange::default();
+        self.create_link(primary, secondary, secondary_location, &as_usual)
+            .await
+    }
+
+    /// As [`Management::put_link`]; a new link has these settings from its beginning, and for a
+    /// link that is there they must be its own.
+    pub async fn create_link(
+        &self,
+        primary: &CacheId,
+        secondary: &CacheId,
+        secondary_location: &str,
+        settings: &SettingsChange,
+    ) -> Result<Started, RequestError> {
+        let mut body = json!({"properties": {
             "linkedRedisCacheId": secondary.to_string(),
             "linkedRedisCacheLocation": secondary_location,
             "serverRole": "Secondary",
         }});
+        if !settings.is_empty() {
+            body["properties"]["replicationSettings"] = settings.body();
+        }
         let path = link_path(primary, &secondary.name);
         self.start(Method::PUT, &path, Some(&body)).await
+    }
+
+    /// How a link moves its bytes; either cache may ask.
+    pub async fn link_settings(
+        &self,
+        id: &CacheId,
+        other: &CacheName,
+    ) -> Result<Answered<LinkSettings>, RequestError> {
+        self.read(&format!("{}/replicationSettings", link_path(id, other)))
+            .await
+    }
+
+    /// Changes how a link moves its bytes, at once.
+    pub async fn change_link_settings(
+        &self,
+        id: &CacheId,
+        other: &CacheName,
+        change: &SettingsChange,
+    ) -> Result<Answered<LinkSettings>, RequestError> {
+        let path = format!("{}/replicationSettings", link_path(id, other));
+        let answer = self.send(Method::PATCH, &path, Some(&change.body())).await;
+        understood(&answer?)
+    }
+
+    /// Lets a geo-primary that lost its data go on empty; the geo-secondary loses what it holds.
+    pub async fn accept_empty_source(
+        &self,
+        id: &CacheId,
+        other: &CacheName,
+    ) -> Result<Answered<LinkStatus>, RequestError> {
+        let path = format!("{}/acceptEmptySource", link_path(id, other));
+        let answer = self.send(Method::POST, &path, None::<&()>).await?;
+        understood(&answer)
+    }
+
+    /// What happened on a link, oldest first: the last `top` events, or up to `top` that came
+    /// after the one numbered `since`.
+    pub async fn link_events(
+        &self,
+        id: &CacheId,
+        other: &CacheName,
+        since: Option<u64>,
+        top: u16,
+    ) -> Result<Answered<Vec<LinkEvent>>, RequestError> {
+        let (top, since) = (top.to_string(), since.map(|number| number.to_string()));
+        let mut query = vec![("api-version", API_VERSION), ("top", top.as_str())];
+        query.extend(since.as_deref().map(|since| ("since", since)));
+        let path = format!("{}/events", link_path(id, other));
+        let answer = self
+            .0
+            .ask(Method::GET, &path, &query, None::<&()>, ANSWER_LIMIT)
+            .await?;
+        let page: Page = answer.json()?;
+        let body: Result<_, _> = page.value.iter().map(|event| answer.part(event)).collect();
+        Ok(Answered {
+            body: body?,
+            json: Value::Array(page.value),
+        })
     }
 
     /// Ends a link. Both caches keep their data, and both take writes.

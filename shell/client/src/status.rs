@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::resources::or_default;
+use crate::{replication::LinkSettings, resources::or_default};
 
 /// `runtimeStatus` of a cache.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -76,6 +76,8 @@ pub struct LinkStatus {
     /// What is wrong and what to do, a sentence each.
     #[serde(deserialize_with = "or_default")]
     pub reasons: Vec<String>,
+    /// How it moves its bytes.
+    pub replication_settings: Option<LinkSettings>,
     /// By shard index.
     #[serde(deserialize_with = "or_default")]
     pub shards: Vec<LinkShard>,
@@ -93,6 +95,79 @@ pub struct LinkShard {
     pub bytes_behind: Option<u64>,
     /// Age of the oldest byte that is not applied, in milliseconds.
     pub lag_ms: Option<f64>,
+    /// How far the stream has come at each station.
+    #[serde(deserialize_with = "or_default")]
+    pub offsets: Offsets,
+    /// How old writes were when they were applied, over the last minute.
+    pub last_minute: Option<Lags>,
+    /// The same, over the last hour.
+    pub last_hour: Option<Lags>,
+    /// Why bytes wait and none is applied.
+    pub stalled: Option<String>,
+    /// What the connection between the regions carried.
+    pub wire: Option<Wire>,
+    /// What the geo-primary's side keeps on disk.
+    pub journal: Option<Journal>,
+}
+
+/// Stream offsets, from the geo-primary's engine to the geo-secondary's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Offsets {
+    /// Read from the geo-primary's engine.
+    pub received: Option<u64>,
+    /// Written to the journal.
+    pub journaled: Option<u64>,
+    /// Handed to the network.
+    pub shipped: Option<u64>,
+    /// Applied by the geo-secondary's engine.
+    pub applied: Option<u64>,
+}
+
+/// How old writes were when they were applied, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lags {
+    /// Half of them were younger.
+    pub p50_ms: f64,
+    /// 99 of 100 were younger.
+    pub p99_ms: f64,
+    /// The oldest.
+    pub max_ms: f64,
+}
+
+/// What the connection between the regions carried since the agent started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Wire {
+    /// Before compression.
+    pub raw_bytes: u64,
+    /// What was sent.
+    pub sent_bytes: u64,
+    /// Raw bytes for each byte sent.
+    pub ratio: Option<f64>,
+    /// Of the raw bytes, what went uncompressed because compression saved too little.
+    pub bypassed_bytes: u64,
+    /// That is so now.
+    pub bypassing: bool,
+    /// Connections that ended and were made again.
+    pub reconnects: u64,
+    /// Stalls that began.
+    pub stalls: u64,
+}
+
+/// A shard's journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Journal {
+    /// Stream bytes kept.
+    pub bytes: u64,
+    /// Age of the oldest of them, in milliseconds.
+    pub oldest_ms: Option<u64>,
+    /// Bytes of the snapshot kept.
+    pub snapshot_bytes: u64,
+    /// Stream bytes read and not yet written.
+    pub queued_bytes: u64,
 }
 
 /// One side of a shard's link.

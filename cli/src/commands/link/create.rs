@@ -3,7 +3,7 @@
 use clap::Args;
 use model::CacheName;
 
-use super::{pair_of, show};
+use super::{pair_of, settings::SettingsArgs, show};
 use crate::{arguments::Waiting, failure::Failure, session::Session, talk::Talk};
 
 /// Link two caches: the second loses its data and follows the first
@@ -24,12 +24,15 @@ pub(crate) struct Create {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
 impl Create {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let (first, second) = (self.primary, self.secondary);
+        let change = self.settings.change();
         if first == second {
             return Err(Failure::usage("a cache cannot be linked with itself"));
         }
@@ -38,6 +41,13 @@ impl Create {
         if let Some(pair) = pair_of(session, &primary).await?
             && [&pair.primary.name, &pair.secondary.name].contains(&&second)
         {
+            if pair.primary.name == first && !change.is_empty() {
+                let update = session.command(&format!("link update {first}"));
+                return Err(
+                    Failure::new(format!("`{second}` follows `{first}` already"))
+                        .hint(format!("to change how: `{update}` with the same options")),
+                );
+            }
             if pair.primary.name == first {
                 Talk.say(&format!("`{second}` follows `{first}` already"));
                 return show(session, &pair.primary, &pair.secondary.name).await;
@@ -55,7 +65,7 @@ impl Create {
         let location = &secondary.location;
         let started = session
             .management
-            .put_link(&primary.id, &secondary.id, location)
+            .create_link(&primary.id, &secondary.id, location, &change)
             .await?;
         if self.waiting.no_wait {
             Talk.say(&format!("linking `{second}` to `{first}` has begun"));

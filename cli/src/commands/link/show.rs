@@ -1,13 +1,19 @@
 //! `godwit link show`, and the end of commands that change a link.
 
-use client::{resources::LinkProperties, status::LinkStatus};
+use client::{replication::LinkEvent, resources::LinkProperties, status::LinkStatus};
 use model::{CacheId, CacheName};
+use serde_json::Value;
+
+use super::{events, settings, shard};
 
 use crate::{
     failure::Failure,
     output::{Form, bytes, milliseconds, pairs},
     session::Session,
 };
+
+/// As many of the last events are shown.
+const EVENTS: u16 = 5;
 
 /// Shows a link as it is now. JSON is the link's resource as the geo-primary has it.
 pub(crate) async fn show(
@@ -26,6 +32,57 @@ pub(crate) async fn show(
     session.form.write(&link.json, || {
         describe(&primary.name, other, &link.body.properties, &status)
     })
+}
+
+/// Shows everything that is known of a link. JSON is the link's resource with its runtime status
+/// and its last events.
+pub(super) async fn show_all(
+    session: &Session,
+    primary: &CacheId,
+    other: &CacheName,
+) -> Result<(), Failure> {
+    let management = &session.management;
+    let link = management.link(primary, other).await?;
+    // A link without a status or a history is shown all the same.
+    let status = management.link_status(primary, other).await;
+    let events = management.link_events(primary, other, None, EVENTS).await;
+    let mut json = link.json;
+    if let Value::Object(fields) = &mut json {
+        let told = status.as_ref().map_or(Value::Null, json_of);
+        fields.insert("runtimeStatus".to_owned(), told);
+        let told = events.as_ref().map_or(Value::Null, json_of);
+        fields.insert("events".to_owned(), told);
+    }
+    let status = status.map(|status| status.body).unwrap_or_default();
+    let events = events.map(|events| events.body).unwrap_or_default();
+    session.form.write(&json, || {
+        let head = describe(&primary.name, other, &link.body.properties, &status);
+        whole(&head, &status, &events)
+    })
+}
+
+fn json_of<T>(answered: &client::Answered<T>) -> Value {
+    answered.json.clone()
+}
+
+/// The sections of `link show`, one below the other.
+fn whole(head: &str, status: &LinkStatus, events: &[LinkEvent]) -> String {
+    let mut text = head.to_owned();
+    let mut section = |title: &str, body: &str| {
+        text.push_str(&format!("\n\n{title}\n"));
+        let lines: Vec<_> = body.lines().map(|line| format!("  {line}")).collect();
+        text.push_str(&lines.join("\n"));
+    };
+    if let Some(settings) = &status.replication_settings {
+        section("settings", &settings::describe(settings));
+    }
+    for (index, shard) in status.shards.iter().enumerate() {
+        section(&format!("shard {index}"), &shard::describe(shard));
+    }
+    if !events.is_empty() {
+        section("last events", &events::rows(events));
+    }
+    text
 }
 
 fn describe(

@@ -6,11 +6,11 @@ use std::{
 };
 
 use clap::Args;
-use client::status::{LinkHalf, LinkShard, LinkStatus};
+use client::status::{LinkShard, LinkStatus, Offsets};
 use model::CacheName;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{linked, show::health};
+use super::{linked, shard::standing, show::health};
 use crate::{
     failure::Failure,
     output::{Form, bytes, line, milliseconds, or_dash, table},
@@ -27,8 +27,9 @@ const CLEAR_REST: &str = "\x1b[J";
 
 /// Show a link every second until interrupted
 ///
-/// Roles, state, how far behind the geo-secondary is, and how much it applies. JSON is one status
-/// a line.
+/// Roles and state, and for each shard the lag, how far behind the geo-secondary is, how much it
+/// applies, what crosses between the regions before and after compression, and how far the stream
+/// has come at each station. JSON is one status a line.
 ///
 /// Example: godwit link watch demo-east
 #[derive(Debug, Args)]
@@ -140,33 +141,80 @@ fn describe(sample: &Sample, last: Option<&Sample>) -> String {
     }
     let rows = status.shards.iter().enumerate().map(|(index, shard)| {
         let before = last.and_then(|last| last.status.shards.get(index).zip(Some(last.at)));
-        let applied = before.and_then(|(old, at)| rate(shard, old, sample.at - at));
-        let standing =
-            |half: &Option<LinkHalf>| or_dash(half.as_ref().and_then(|half| half.standing.clone()));
+        let since = before.map(|(old, at)| (old, sample.at - at));
+        let applied = since.and_then(|(old, between)| applied(shard, old, between));
+        let state = if shard.stalled.is_some() {
+            "stalled".to_owned()
+        } else {
+            standing(&shard.secondary)
+        };
         [
             index.to_string(),
             standing(&shard.primary),
-            standing(&shard.secondary),
-            or_dash(shard.bytes_behind.map(bytes)),
+            state,
             or_dash(shard.lag_ms.map(milliseconds)),
-            or_dash(applied.map(|count| format!("{}/s", bytes(count)))),
+            or_dash(shard.bytes_behind.map(bytes)),
+            or_dash(applied.map(per_second)),
+            or_dash(since.and_then(|(old, between)| carried(shard, old, between))),
+            or_dash(offsets(&shard.offsets)),
         ]
     });
-    let header = ["SHARD", "PRIMARY", "SECONDARY", "BEHIND", "LAG", "APPLIED"];
-    text.push_str(&table(header, rows));
+    text.push_str(&table(HEADER, rows));
     text
 }
 
+/// The stations of the stream, from the geo-primary's engine to the geo-secondary's.
+const HEADER: [&str; 8] = [
+    "SHARD",
+    "PRIMARY",
+    "SECONDARY",
+    "LAG",
+    "BEHIND",
+    "APPLIED",
+    "RAW -> WIRE",
+    "RECEIVED > JOURNALED > SHIPPED > APPLIED",
+];
+
+fn per_second(count: u64) -> String {
+    format!("{}/s", bytes(count))
+}
+
 /// Stream bytes applied in a second, between two looks at one history.
-fn rate(new: &LinkShard, old: &LinkShard, between: Duration) -> Option<u64> {
+fn applied(new: &LinkShard, old: &LinkShard, between: Duration) -> Option<u64> {
     let position = |shard: &LinkShard| shard.secondary.as_ref()?.position.clone();
     let (new, old) = (position(new)?, position(old)?);
     if new.replid != old.replid {
         return None;
     }
-    let bytes = u128::from(new.offset.checked_sub(old.offset)?);
-    let ms = between.as_millis().max(1);
-    u64::try_from(bytes * 1_000 / ms).ok()
+    rate(new.offset, old.offset, between)
+}
+
+/// What went to the other region in a second, before and after compression.
+fn carried(new: &LinkShard, old: &LinkShard, between: Duration) -> Option<String> {
+    let (new, old) = (new.wire?, old.wire?);
+    let raw = rate(new.raw_bytes, old.raw_bytes, between)?;
+    let sent = rate(new.sent_bytes, old.sent_bytes, between)?;
+    Some(format!("{} -> {}", per_second(raw), per_second(sent)))
+}
+
+/// How much a count grew in a second; `None` when it began anew.
+fn rate(new: u64, old: u64, between: Duration) -> Option<u64> {
+    let grown = u128::from(new.checked_sub(old)?);
+    u64::try_from(grown * 1_000 / between.as_millis().max(1)).ok()
+}
+
+fn offsets(offsets: &Offsets) -> Option<String> {
+    let stations = [
+        offsets.received,
+        offsets.journaled,
+        offsets.shipped,
+        offsets.applied,
+    ];
+    let shown = stations.map(|offset| or_dash(offset.map(|offset| offset.to_string())));
+    stations
+        .iter()
+        .any(Option::is_some)
+        .then(|| shown.join(" > "))
 }
 
 #[cfg(test)]
@@ -181,6 +229,8 @@ mod tests {
             "primary": "demo-east", "secondary": "demo-west", "reasons": [],
             "shards": [{
                 "bytesBehind": 140, "lagMs": 1.26,
+                "offsets": {"received": offset + 140, "shipped": offset + 140, "applied": offset},
+                "wire": {"rawBytes": offset * 4, "sentBytes": offset},
                 "primary": {"standing": "Writable"},
                 "secondary": {"standing": "Following", "position": {"replid": replid, "offset": offset}},
             }],
@@ -194,8 +244,8 @@ mod tests {
         let shown = describe(&sample(Instant::now(), "a", 100), None);
         let expected = "\
 demo-east (geo-primary) -> demo-west (geo-secondary): Succeeded, healthy, epoch 3
-SHARD  PRIMARY   SECONDARY  BEHIND  LAG     APPLIED
-0      Writable  Following  140 B   1.3 ms  -";
+SHARD  PRIMARY   SECONDARY  LAG     BEHIND  APPLIED  RAW -> WIRE  RECEIVED > JOURNALED > SHIPPED > APPLIED
+0      Writable  Following  1.3 ms  140 B   -        -            240 > - > 240 > 100";
         assert_eq!(shown, expected);
     }
 
@@ -203,13 +253,14 @@ SHARD  PRIMARY   SECONDARY  BEHIND  LAG     APPLIED
     fn two_looks_show_the_rate() {
         let (old, new) = (Instant::now(), Instant::now() + Duration::from_millis(500));
         let shown = describe(&sample(new, "a", 1_124), Some(&sample(old, "a", 100)));
-        assert!(shown.ends_with("2.00 KiB/s"), "{shown}");
+        let row = "140 B   2.00 KiB/s  8.00 KiB/s -> 2.00 KiB/s  1264 > - > 1264 > 1124";
+        assert!(shown.ends_with(row), "{shown}");
     }
 
     #[test]
     fn another_history_has_no_rate() {
         let (old, new) = (Instant::now(), Instant::now() + PERIOD);
         let shown = describe(&sample(new, "b", 1_124), Some(&sample(old, "a", 100)));
-        assert!(shown.ends_with('-'), "{shown}");
+        assert!(shown.contains("140 B   -        "), "{shown}");
     }
 }

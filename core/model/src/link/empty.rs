@@ -1,7 +1,8 @@
-//! A person's word that a geo-primary which lost every copy of its data may start empty.
+//! A person's word that an empty geo-primary may replace what its geo-secondary holds: one that lost
+//! every copy of its data, or one that was emptied and began another history.
 
 use super::{LinkPhase, LinkRecord, LinkSeen};
-use crate::{RoleKind, ShardStanding};
+use crate::{CacheObserved, RoleKind, ShardStanding};
 
 /// Why an empty geo-primary cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +21,8 @@ pub enum AcceptEmptyRefused {
 }
 
 impl LinkRecord {
-    /// Lets the primary start empty, once, and the secondary follow it whatever it holds: a person
-    /// said so. The word is given at an epoch of its own, so that it counts for the loss that was
+    /// Lets the primary start empty, once, and the secondary follow it empty, whatever it holds: a
+    /// person said so. The word is given at an epoch of its own, so that it counts for the loss that was
     /// seen and for no later one. Given again before the primary has heard it, it changes nothing.
     pub fn accept_empty_source(&self, seen: LinkSeen<'_>) -> Result<Self, AcceptEmptyRefused> {
         if self.phase != LinkPhase::Linked {
@@ -29,11 +30,7 @@ impl LinkRecord {
         }
         let name = || self.primary.id.name.to_string();
         let primary = self.current(seen.primary, RoleKind::Primary);
-        let lost = primary.map(|primary| {
-            let mut shards = primary.shards.iter();
-            shards.any(|shard| shard.standing == ShardStanding::Lost)
-        });
-        match lost {
+        match primary.map(asks_for_a_word) {
             // An agent that has heard the word and calls a shard lost has used it up.
             Some(true) => Ok(Self {
                 epoch: self.epoch.next(),
@@ -46,4 +43,11 @@ impl LinkRecord {
             None => Err(AcceptEmptyRefused::PrimaryUnseen(name())),
         }
     }
+}
+
+fn asks_for_a_word(primary: &CacheObserved) -> bool {
+    primary.shards.iter().any(|shard| {
+        shard.standing == ShardStanding::Lost
+            || shard.link.as_ref().is_some_and(|half| half.source_empty)
+    })
 }

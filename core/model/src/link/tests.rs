@@ -478,6 +478,19 @@ fn a_person_s_word_counts_once_and_is_not_taken_back_by_what_the_secondary_holds
 }
 
 #[test]
+fn a_primary_that_was_emptied_is_accepted_like_one_that_is_lost() {
+    let link = linked();
+    let mut emptied = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Writable);
+    emptied.shards[0].link.as_mut().unwrap().source_empty = true;
+    let seen = LinkSeen {
+        primary: Some(&emptied),
+        secondary: None,
+    };
+    let accepted = link.accept_empty_source(seen).unwrap();
+    assert_eq!((accepted.epoch, accepted.accept_empty), (Epoch(2), true));
+}
+
+#[test]
 fn a_failover_or_an_unlink_takes_a_person_s_word_back() {
     let link = linked();
     let lost = sees(&link.primary, 1, RoleKind::Primary, ShardStanding::Lost);
