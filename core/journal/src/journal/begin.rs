@@ -68,6 +68,7 @@ impl<D: Disk> Journal<D> {
             header,
             writer,
         });
+        let snapshot = self.snapshot.take();
         self.next_sequence = header.sequence.saturating_add(1);
         self.pins.clear();
         self.reading.forget();
@@ -79,19 +80,20 @@ impl<D: Disk> Journal<D> {
         for sequence in gone {
             segments::remove_segment(&*self.disk, sequence)?;
         }
-        spool::remove_all(&*self.disk, self.snapshot.take())?;
+        spool::remove_all(&*self.disk, snapshot)?;
         self.count_usage();
         Ok(())
     }
 
     /// Records that the history goes on under another replication ID from [`Journal::end`].
-    /// Everything before is durable then.
+    /// Everything before is durable then. A snapshot that ends beyond the fork, under the older
+    /// replication ID, is removed: the stream does not go on from it.
     pub fn fork(&mut self, replid: ReplicationId) -> Result<(), ForkError> {
         self.poison.check()?;
         let history = self.history.as_ref().ok_or(ForkError::NotBegun)?;
         if history.header.replid != replid {
-            let rolled = self.roll(Some(replid));
-            rolled.map_err(|failure| self.poison.stop(failure))?;
+            let forked = self.roll(Some(replid));
+            forked.map_err(|failure| self.poison.stop(failure))?;
         }
         Ok(())
     }
@@ -115,6 +117,9 @@ impl<D: Disk> Journal<D> {
         history.header = header;
         history.writer = writer;
         self.next_sequence = header.sequence.saturating_add(1);
+        if let Some(spool) = self.take_passed() {
+            spool.remove_files()?;
+        }
         self.apply_retention()?;
         self.count_usage();
         Ok(())

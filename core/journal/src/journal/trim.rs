@@ -4,7 +4,9 @@ use model::Retention;
 use psync::Offset;
 
 use super::{Journal, segments};
-use crate::{Disk, Failure, SnapshotId, Stopped, failure::Attempted as _, file_name::DIRECTORY};
+use crate::{
+    Disk, Failure, SnapshotId, Spool, Stopped, failure::Attempted as _, file_name::DIRECTORY,
+};
 
 /// Somebody who reads the stream, named by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,12 +92,9 @@ impl<D: Disk> Journal<D> {
                 trimmed.readers.push(*reader);
             }
         }
+        let passed = self.take_passed();
         segments::remove_segment(&*self.disk, oldest.header.sequence)?;
-        let passed = self
-            .snapshot
-            .take_if(|spool| !history.continues(&spool.info().position));
         if let Some(spool) = passed {
-            self.trimmed.snapshot = Some(spool.info().id);
             spool.remove_files()?;
         }
         // One at a time: after a crash those that are there follow each other.
@@ -103,5 +102,15 @@ impl<D: Disk> Journal<D> {
         self.gauge.end_lease();
         self.count_usage();
         Ok(true)
+    }
+
+    /// Takes back a snapshot that the stream does not go on from any more.
+    pub(super) fn take_passed(&mut self) -> Option<Spool<D>> {
+        let history = self.history.as_ref()?;
+        let passed = self
+            .snapshot
+            .take_if(|spool| !history.continues(&spool.info().position))?;
+        self.trimmed.snapshot = Some(passed.info().id);
+        Some(passed)
     }
 }

@@ -111,6 +111,21 @@ fn a_snapshot_goes_with_the_stream_behind_it() {
 }
 
 #[test]
+fn a_snapshot_beyond_a_fork_is_not_of_the_new_history() {
+    let disk = FaultDisk::new();
+    let mut journal = begun(&disk, limits(Retention::Unlimited, Room::default()));
+    for (end, kept) in [(1_000, true), (1_001, false)] {
+        journal.begin(at(1_000)).unwrap();
+        let writer = journal.begin_snapshot(SnapshotId(end), at(end), Framing::Length(0));
+        writer.unwrap().complete().unwrap();
+        journal.fork(replid(2)).unwrap();
+        assert_eq!(journal.snapshot().is_some(), kept, "{end}");
+        let removed = journal.trim().unwrap().snapshot;
+        assert_eq!(removed, (!kept).then_some(SnapshotId(end)));
+    }
+}
+
+#[test]
 fn the_cap_removes_the_oldest_and_tells_who_needed_it() {
     let disk = FaultDisk::new();
     let cap = Room {

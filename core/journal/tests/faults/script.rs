@@ -28,6 +28,7 @@ pub(crate) enum Step {
 /// A history, as it was asked for.
 #[derive(Debug, Clone)]
 struct Era {
+    number: u64,
     start: Position,
     bytes: Vec<u8>,
     /// Under which ID it went on, from where, and whether that was acknowledged.
@@ -56,12 +57,18 @@ impl Era {
 /// A snapshot, as it was asked for.
 #[derive(Debug, Clone)]
 struct Shot {
+    /// Of the history it belongs to.
+    era: u64,
     id: SnapshotId,
     position: Position,
     framing: Framing,
     payload: Vec<u8>,
+    /// Somebody asked for it to be whole.
+    completed: bool,
     /// It was said to be whole, and nobody asked to remove it.
     sure: bool,
+    /// It was said to be removed.
+    gone: bool,
 }
 
 /// Runs steps.
@@ -75,6 +82,8 @@ pub(crate) struct Run {
     /// No history may be there.
     may_be_empty: bool,
     shots: Vec<Shot>,
+    /// Histories so far.
+    begun: u64,
     /// Bytes drawn so far, so that no two histories have the same.
     drawn: u64,
 }
@@ -89,6 +98,7 @@ impl Run {
             eras: Vec::new(),
             may_be_empty: true,
             shots: Vec::new(),
+            begun: 0,
             drawn: 0,
         }
     }
@@ -110,6 +120,7 @@ impl Run {
             let done = self.step(*step);
             // Whatever is said to be durable has to be there later.
             self.note_durable();
+            self.check_offer();
             done.map_err(|()| *step)?;
         }
         Ok(())
@@ -121,6 +132,19 @@ impl Run {
         let opened = Journal::open(self.disk.clone(), self.limits);
         self.journal = Some(opened.map_err(|_error| ())?.0);
         Ok(())
+    }
+
+    /// A snapshot that is offered is one that the stream goes on from.
+    fn check_offer(&self) {
+        if let Some(journal) = &self.journal
+            && let Some((info, end)) = journal.snapshot().zip(journal.end())
+        {
+            let ahead = info.position.replid == end.replid && info.position.offset > end.offset;
+            assert!(
+                ahead || journal.covers(&info.position).is_some(),
+                "{info:?}"
+            );
+        }
     }
 
     fn note_durable(&mut self) {
@@ -139,7 +163,9 @@ impl Run {
         match step {
             Step::Begin { id, offset } => {
                 let start = Position::new(replid(id), Offset(offset));
+                self.begun += 1;
                 self.eras.push(Era {
+                    number: self.begun,
                     start,
                     bytes: Vec::new(),
                     forks: Vec::new(),
@@ -149,6 +175,7 @@ impl Run {
                 journal_of(&mut self.journal).begin(start).map_err(drop)?;
                 self.eras.drain(..self.eras.len() - 1);
                 self.may_be_empty = false;
+                self.gone(self.shots.len());
             }
             Step::Append(count) if begun => {
                 let bytes = self.draw(count);
@@ -201,14 +228,19 @@ impl Run {
                 let id = SnapshotId(self.shots.len() as u64);
                 let framing = Framing::Eof("e".repeat(40).parse().unwrap());
                 self.shots.push(Shot {
+                    era: self.eras.last().unwrap().number,
                     id,
                     position,
                     framing,
                     payload: Vec::new(),
+                    completed: false,
                     sure: false,
+                    gone: false,
                 });
                 let made = journal_of(&mut self.journal).begin_snapshot(id, position, framing);
                 self.writer = Some(made.map_err(drop)?);
+                let others = self.shots.len() - 1;
+                self.gone(others);
             }
             Step::AppendSnapshot(count) if self.writer.is_some() => {
                 let bytes = self.draw(count);
@@ -223,6 +255,7 @@ impl Run {
             }
             Step::CompleteSnapshot => {
                 if let Some(writer) = self.writer.take() {
+                    self.shots.last_mut().unwrap().completed = true;
                     writer.complete().map_err(drop)?;
                     self.shots.last_mut().unwrap().sure = true;
                 }
@@ -233,6 +266,7 @@ impl Run {
                 journal_of(&mut self.journal)
                     .drop_snapshot()
                     .map_err(drop)?;
+                self.gone(self.shots.len());
             }
             Step::Begin { .. }
             | Step::Append(_)
@@ -250,6 +284,13 @@ impl Run {
     fn unsure(&mut self) {
         for shot in &mut self.shots {
             shot.sure = false;
+        }
+    }
+
+    /// The first so many are gone for good.
+    fn gone(&mut self, count: usize) {
+        for shot in &mut self.shots[..count] {
+            shot.gone = true;
         }
     }
 
@@ -273,22 +314,35 @@ impl Run {
             .iter()
             .map(|era| compare(journal, era, retention))
             .collect();
-        let fits = matched.iter().any(Result::is_ok);
-        assert!(fits, "starts at {start}: {matched:?}");
-        self.verify_snapshot(start);
+        let fits: Vec<_> = self
+            .eras
+            .iter()
+            .zip(&matched)
+            .filter(|(_, fits)| fits.is_ok())
+            .map(|(era, _)| era.number)
+            .collect();
+        assert!(!fits.is_empty(), "starts at {start}: {matched:?}");
+        self.verify_snapshot(start, &fits);
     }
 
-    fn verify_snapshot(&mut self, start: Position) {
+    /// Checks the snapshot: one of a history that is there, whole and right.
+    fn verify_snapshot(&mut self, start: Position, eras: &[u64]) {
         let journal = journal_of(&mut self.journal);
+        let held = journal.end().unwrap();
+        let continues = |journal: &Journal<FaultDisk>, position: Position| {
+            let ahead = position.replid == held.replid && position.offset > held.offset;
+            ahead || journal.covers(&position).is_some()
+        };
         let Some(info) = journal.snapshot() else {
             let end = self.eras.iter().map(Era::end).max().unwrap();
             for shot in self.shots.iter().filter(|shot| shot.sure) {
                 let behind = shot.position.offset.0;
                 let passed = match self.limits.retention {
-                    Retention::Bytes(keep) => end - behind > keep,
+                    Retention::Bytes(keep) => end.saturating_sub(behind) > keep,
                     Retention::Unlimited => behind < start.offset.0,
                 };
-                assert!(passed, "snapshot {} is lost", shot.id);
+                let useless = !continues(journal, shot.position);
+                assert!(passed || useless, "snapshot {} is lost", shot.id);
             }
             return;
         };
@@ -298,7 +352,13 @@ impl Run {
             framing,
             payload,
             ..
-        } = self.shots.last().unwrap();
+        } = self
+            .shots
+            .iter()
+            .find(|shot| {
+                shot.id == info.id && shot.completed && !shot.gone && eras.contains(&shot.era)
+            })
+            .unwrap();
         let expected = SnapshotInfo {
             id: *id,
             position: *position,
@@ -307,6 +367,7 @@ impl Run {
             complete: true,
         };
         assert_eq!(info, expected);
+        assert!(continues(journal, info.position), "{info:?}");
         let mut buffer = vec![0; payload.len() + 1];
         let mut reader = journal.snapshot_reader().unwrap();
         assert_eq!(reader.read(0, &mut buffer).unwrap(), payload.len());
@@ -336,8 +397,10 @@ impl Run {
         for fork in &mut era.forks {
             fork.2 = true;
         }
-        if journal.snapshot().is_none() {
-            self.unsure();
+        let found = journal.snapshot().map(|info| info.id);
+        for shot in &mut self.shots {
+            shot.sure = Some(shot.id) == found;
+            shot.gone |= !shot.sure;
         }
     }
 
