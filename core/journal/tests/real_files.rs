@@ -189,6 +189,7 @@ fn retention_removes_whole_segments_and_tells_who_needed_them() {
     for step in 0..50 {
         journal.append(&[7; 100], Timestamp(1_000 + step)).unwrap();
     }
+    journal.seal_and_sync().unwrap();
     let trimmed = journal.trim().unwrap();
     assert_eq!((trimmed.segments, trimmed.bytes), (2, 2_000));
     assert_eq!(trimmed.readers, [ReaderId(1)]);
