@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use model::{
-    CacheDesired, CacheObserved, EngineKind, EngineVersion, GeoRole, LinkActivity, LinkObserved,
-    NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
+    CacheDesired, CacheObserved, EngineKind, EngineVersion, EventObserved, GeoRole, LinkActivity,
+    LinkObserved, NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
     RegionObserved, Secret, ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
@@ -274,6 +274,18 @@ impl World {
         }
     }
 
+    /// Asks until there is an answer.
+    pub(crate) async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "gave up: {what}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The provisioning state of a cache.
     pub(crate) async fn state_of(&self, name: &str) -> String {
         let answer = self.get(&self.cache(name)).await;
@@ -296,7 +308,8 @@ async fn send(service: Router, request: Request<Body>) -> Answer {
     let body = if bytes.is_empty() {
         Value::Null
     } else {
-        serde_json::from_slice(&bytes).unwrap()
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        serde_json::from_slice(&bytes).unwrap_or_else(|_not_json| text())
     };
     Answer {
         status: parts.status,
@@ -324,6 +337,12 @@ pub(crate) struct Behaviour {
     pub(crate) problem: Option<String>,
     /// It keeps caches that are to be absent.
     pub(crate) keeps: bool,
+    /// What it says of every half of a link, beside what follows from the standing.
+    pub(crate) half: LinkObserved,
+    /// A geo-primary that is lost starts empty, at the word to do so.
+    pub(crate) starts_empty: bool,
+    /// The events that it repeats in every report.
+    pub(crate) events: Vec<EventObserved>,
 }
 
 /// A fake agent.
@@ -408,7 +427,7 @@ impl Agent {
                 .filter(there)
                 .map(|c| observed(c, &behaviour))
                 .collect(),
-            events: Vec::new(),
+            events: behaviour.events.clone(),
         }
     }
 }
@@ -425,6 +444,10 @@ fn agent_request(method: &str, path: &str, body: Body) -> Request<Body> {
 fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
     let told = match &cache.role {
         GeoRole::Alone => ShardStanding::Writable,
+        GeoRole::Primary {
+            accept_empty: Some(_),
+            ..
+        } if behaviour.starts_empty => ShardStanding::Writable,
         GeoRole::Primary { .. } => behaviour.primary.clone().unwrap_or(ShardStanding::Writable),
         GeoRole::Yielding { attempt, .. } => ShardStanding::Yielded { attempt: *attempt },
         GeoRole::Secondary { .. } | GeoRole::Taking { .. } => behaviour
@@ -452,7 +475,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         full_syncs_finished: 1,
         partial_syncs: 0,
         silent_ms: Some(3),
-        ..LinkObserved::default()
+        ..behaviour.half.clone()
     };
     CacheObserved {
         uid: cache.uid.clone(),

@@ -86,7 +86,7 @@ fn unsynced(seen: &Seen, link: &LinkRecord, shards: u16) -> Minute {
         let there = sides.secondary.and_then(|cache| cache.shards.get(at));
         if let Some(bytes) = unsynced_bytes.or_else(|| apart(here, there?)) {
             let cell = Cell::one(figure(bytes));
-            minute.add(Metric::GeoReplicationDataSyncOffset, shard, cell);
+            minute.add(Metric::DataSyncOffset, shard, cell);
         }
     }
     minute
@@ -142,16 +142,10 @@ fn follow(
     };
     let health = if healthy { 1.0 } else { 0.0 };
     for (metric, cell) in [
-        (Metric::GeoReplicationHealthy, Cell::one(health)),
-        (Metric::GeoReplicationConnectivityLag, Cell::one(lag)),
-        (
-            Metric::GeoReplicationFullSyncEventStarted,
-            Cell::events(started),
-        ),
-        (
-            Metric::GeoReplicationFullSyncEventFinished,
-            Cell::events(finished),
-        ),
+        (Metric::Healthy, Cell::one(health)),
+        (Metric::ConnectivityLag, Cell::one(lag)),
+        (Metric::FullSyncEventStarted, Cell::events(started)),
+        (Metric::FullSyncEventFinished, Cell::events(finished)),
     ] {
         minute.add(metric, shard, cell);
     }

@@ -7,20 +7,25 @@ use serde::{Deserialize, Serialize};
 /// A metric, by the managed service's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Metric {
-    GeoReplicationHealthy,
-    GeoReplicationConnectivityLag,
-    GeoReplicationDataSyncOffset,
-    GeoReplicationFullSyncEventStarted,
-    GeoReplicationFullSyncEventFinished,
+    #[serde(rename = "GeoReplicationHealthy")]
+    Healthy,
+    #[serde(rename = "GeoReplicationConnectivityLag")]
+    ConnectivityLag,
+    #[serde(rename = "GeoReplicationDataSyncOffset")]
+    DataSyncOffset,
+    #[serde(rename = "GeoReplicationFullSyncEventStarted")]
+    FullSyncEventStarted,
+    #[serde(rename = "GeoReplicationFullSyncEventFinished")]
+    FullSyncEventFinished,
 }
 
 impl Metric {
     pub(crate) const ALL: [Self; 5] = [
-        Self::GeoReplicationHealthy,
-        Self::GeoReplicationConnectivityLag,
-        Self::GeoReplicationDataSyncOffset,
-        Self::GeoReplicationFullSyncEventStarted,
-        Self::GeoReplicationFullSyncEventFinished,
+        Self::Healthy,
+        Self::ConnectivityLag,
+        Self::DataSyncOffset,
+        Self::FullSyncEventStarted,
+        Self::FullSyncEventFinished,
     ];
 }
 

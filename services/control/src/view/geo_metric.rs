@@ -83,39 +83,39 @@ impl Aggregation {
 impl Metric {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::GeoReplicationHealthy => "GeoReplicationHealthy",
-            Self::GeoReplicationConnectivityLag => "GeoReplicationConnectivityLag",
-            Self::GeoReplicationDataSyncOffset => "GeoReplicationDataSyncOffset",
-            Self::GeoReplicationFullSyncEventStarted => "GeoReplicationFullSyncEventStarted",
-            Self::GeoReplicationFullSyncEventFinished => "GeoReplicationFullSyncEventFinished",
+            Self::Healthy => "GeoReplicationHealthy",
+            Self::ConnectivityLag => "GeoReplicationConnectivityLag",
+            Self::DataSyncOffset => "GeoReplicationDataSyncOffset",
+            Self::FullSyncEventStarted => "GeoReplicationFullSyncEventStarted",
+            Self::FullSyncEventFinished => "GeoReplicationFullSyncEventFinished",
         }
     }
 
     fn display_name(self) -> &'static str {
         match self {
-            Self::GeoReplicationHealthy => "Geo-replication Healthy",
-            Self::GeoReplicationConnectivityLag => "Geo-replication Connectivity Lag",
-            Self::GeoReplicationDataSyncOffset => "Geo-replication Data Sync Offset",
-            Self::GeoReplicationFullSyncEventStarted => "Geo-replication Full Sync Event Started",
-            Self::GeoReplicationFullSyncEventFinished => "Geo-replication Full Sync Event Finished",
+            Self::Healthy => "Geo-replication Healthy",
+            Self::ConnectivityLag => "Geo-replication Connectivity Lag",
+            Self::DataSyncOffset => "Geo-replication Data Sync Offset",
+            Self::FullSyncEventStarted => "Geo-replication Full Sync Event Started",
+            Self::FullSyncEventFinished => "Geo-replication Full Sync Event Finished",
         }
     }
 
     fn description(self) -> &'static str {
         match self {
-            Self::GeoReplicationHealthy => {
+            Self::Healthy => {
                 "1 while the link is healthy, 0 while it is not. Only the geo-secondary has it."
             }
-            Self::GeoReplicationConnectivityLag => {
+            Self::ConnectivityLag => {
                 "Seconds since the geo-secondary last heard from the geo-primary. Only the geo-secondary has it."
             }
-            Self::GeoReplicationDataSyncOffset => {
+            Self::DataSyncOffset => {
                 "Bytes that the geo-secondary has not applied. Only the geo-primary has it."
             }
-            Self::GeoReplicationFullSyncEventStarted => {
+            Self::FullSyncEventStarted => {
                 "Full syncs of the geo-secondary that began. Only the geo-secondary has it."
             }
-            Self::GeoReplicationFullSyncEventFinished => {
+            Self::FullSyncEventFinished => {
                 "Full syncs of the geo-secondary that ended well. Only the geo-secondary has it."
             }
         }
@@ -123,11 +123,9 @@ impl Metric {
 
     fn unit(self) -> &'static str {
         match self {
-            Self::GeoReplicationHealthy
-            | Self::GeoReplicationFullSyncEventStarted
-            | Self::GeoReplicationFullSyncEventFinished => "Count",
-            Self::GeoReplicationConnectivityLag => "Seconds",
-            Self::GeoReplicationDataSyncOffset => "Bytes",
+            Self::Healthy | Self::FullSyncEventStarted | Self::FullSyncEventFinished => "Count",
+            Self::ConnectivityLag => "Seconds",
+            Self::DataSyncOffset => "Bytes",
         }
     }
 
@@ -136,11 +134,10 @@ impl Metric {
         use Aggregation::{Average, Count, Maximum, Minimum};
 
         match self {
-            Self::GeoReplicationHealthy
-            | Self::GeoReplicationConnectivityLag
-            | Self::GeoReplicationDataSyncOffset => &[Average, Minimum, Maximum],
-            Self::GeoReplicationFullSyncEventStarted
-            | Self::GeoReplicationFullSyncEventFinished => &[Count],
+            Self::Healthy | Self::ConnectivityLag | Self::DataSyncOffset => {
+                &[Average, Minimum, Maximum]
+            }
+            Self::FullSyncEventStarted | Self::FullSyncEventFinished => &[Count],
         }
     }
 

@@ -66,22 +66,27 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
     }
 }
 
-/// Every copy of the primary's data is gone while the secondary has some.
+/// The primary's data is gone while the secondary has some: every node of it, or it was emptied.
 fn source_lost(link: &LinkRecord, seen: LinkSeen<'_>) -> Option<String> {
     let primary = seen.primary.filter(|cache| cache.epoch == link.epoch)?;
-    let lost = primary
-        .shards
-        .iter()
-        .any(|shard| shard.standing == ShardStanding::Lost);
+    let any = |test: fn(&ShardObserved) -> bool| primary.shards.iter().any(test);
     // One that may start empty does, and is not called lost while it does.
-    if !lost {
+    let lost = any(|shard| shard.standing == ShardStanding::Lost);
+    let emptied = any(|shard| shard.link.as_ref().is_some_and(|half| half.source_empty));
+    let keys: u64 = seen.secondary?.shards.iter().map(|shard| shard.keys).sum();
+    if keys == 0 {
         return None;
     }
-    let keys: u64 = seen.secondary?.shards.iter().map(|shard| shard.keys).sum();
     let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
-    (keys > 0).then(|| {
+    let give_up = format!("give them up: `godwit link resume {p} --accept-empty-source`");
+    if lost {
+        return Some(format!(
+            "no node of the geo-primary `{p}` holds its data any more, and `{s}` still has {keys} keys; fail over to `{s}` to go on with them, unlink to let `{p}` start empty and `{s}` keep them, or {give_up}"
+        ));
+    }
+    emptied.then(|| {
         format!(
-            "no node of the geo-primary `{p}` holds its data any more, and `{s}` still has {keys} keys; fail over to `{s}` to go on with them, unlink to let `{p}` start empty and `{s}` keep them, or give them up: `godwit link resume {p} --accept-empty-source`"
+            "the geo-primary `{p}` is empty and began another history, and `{s}` still has {keys} keys; unlink to let each keep what it has, or {give_up}"
         )
     })
 }

@@ -278,6 +278,7 @@ fn half_json(half: &LinkObserved) -> Value {
         "lastMinute": half.last_minute.map(lag_json),
         "lastHour": half.last_hour.map(lag_json),
         "stalled": half.stalled,
+        "sourceEmpty": half.source_empty,
         "wire": wire_json(half.wire),
         "journal": half.journal.map(journal_json),
     })

@@ -217,13 +217,7 @@ mod tests {
             "MetricNames=geoReplicationHealthy,GEOREPLICATIONDATASYNCOFFSET&aggregation=average,maximum",
         )
         .unwrap();
-        assert_eq!(
-            asked.metrics,
-            [
-                Metric::GeoReplicationHealthy,
-                Metric::GeoReplicationDataSyncOffset
-            ]
-        );
+        assert_eq!(asked.metrics, [Metric::Healthy, Metric::DataSyncOffset]);
         assert_eq!(
             asked.aggregations,
             Some(vec![Aggregation::Average, Aggregation::Maximum])
