@@ -13,8 +13,8 @@ use axum::{
     extract::{Request, State},
     http::Response,
 };
-use client::{BuildError, Management, RequestError, Sight, WaitError};
-use model::{CacheId, Secret};
+use client::{BuildError, Management, RequestError, Sight, WaitError, replication::SettingsChange};
+use model::{CacheId, Compression, Secret};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Mutex};
 
@@ -233,6 +233,46 @@ async fn lists_are_read_to_the_last_page() {
         .collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(listed.json.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_link_is_set_resumed_and_told_of() {
+    let link = format!("{A}/linkedServers/b");
+    let settings = json!({"id": "x", "compression": "off", "rateLimit": 1_000_000, "new": 1});
+    let event = json!({"number": 7, "kind": "Stalled", "text": "why", "shard": null});
+    let management = serve([
+        (
+            format!("GET {link}/replicationSettings"),
+            says(200, settings.clone()),
+        ),
+        (
+            format!("PATCH {link}/replicationSettings"),
+            says(200, settings),
+        ),
+        (
+            format!("POST {link}/acceptEmptySource"),
+            says(200, json!({"state": "Unhealthy", "epoch": 5})),
+        ),
+        (
+            format!("GET {link}/events"),
+            says(200, json!({"value": [event]})),
+        ),
+    ])
+    .await;
+    let (a, b) = (id("a"), id("b").name);
+    let shown = management.link_settings(&a, &b).await.unwrap().body;
+    assert_eq!(shown.rate_limit, Some(1_000_000));
+    let change = SettingsChange {
+        compression: Some(Compression::Off),
+        ..SettingsChange::default()
+    };
+    let changed = management.change_link_settings(&a, &b, &change).await;
+    assert_eq!(changed.unwrap().body, shown);
+    let resumed = management.accept_empty_source(&a, &b).await.unwrap().body;
+    assert_eq!(resumed.epoch, Some(5));
+    let events = management.link_events(&a, &b, Some(3), 10).await.unwrap();
+    assert_eq!((events.body[0].number, events.body[0].shard), (7, None));
+    assert_eq!(events.json[0]["kind"], "Stalled");
 }
 
 #[test]

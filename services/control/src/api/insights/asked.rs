@@ -174,10 +174,14 @@ mod tests {
 
     const NOON: u64 = 1_772_366_400_000;
 
-    fn ask(query: &str) -> Result<MetricQuery, ApiError> {
+    fn pairs(query: &str) -> query::Asked {
         let uri = format!("/x?{query}").parse().unwrap();
         let axum::extract::Query(pairs) = axum::extract::Query::try_from_uri(&uri).unwrap();
-        read(&query::Asked::from_pairs(pairs), Timestamp(NOON))
+        query::Asked::from_pairs(pairs)
+    }
+
+    fn ask(query: &str) -> Result<MetricQuery, ApiError> {
+        read(&pairs(query), Timestamp(NOON))
     }
 
     fn range(query: &str) -> (u64, u64, u64) {
