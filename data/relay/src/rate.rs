@@ -17,7 +17,10 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { rate: None, paid: now }
+        Self {
+            rate: None,
+            paid: now,
+        }
     }
 
     /// Sets the rate, in bytes a second; `None` lets everything through.
@@ -65,7 +68,10 @@ mod tests {
         bucket.set_rate(NonZeroU64::new(1000), start);
         let later = start + Duration::from_secs(3600);
         assert_eq!(bucket.sent(250, later), None);
-        assert_eq!(bucket.sent(100, later), Some(later + Duration::from_millis(100)));
+        assert_eq!(
+            bucket.sent(100, later),
+            Some(later + Duration::from_millis(100))
+        );
     }
 
     #[tokio::test]

@@ -245,7 +245,8 @@ impl Stream {
     }
 
     fn note(&self) {
-        self.moved.send_modify(|count| *count = count.wrapping_add(1));
+        self.moved
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 
@@ -335,6 +336,9 @@ mod tests {
         assert!(stream.reach().confirmed, "a fork is the engine's own word");
         stream.begin(None);
         stream.push(Bytes::from_static(b"x"));
-        assert_eq!((stream.reach().end, stream.reach().confirmed), (None, false));
+        assert_eq!(
+            (stream.reach().end, stream.reach().confirmed),
+            (None, false)
+        );
     }
 }

@@ -59,6 +59,12 @@ enum DialError {
         #[source]
         source: TlsError,
     },
+    #[error("lost the outbound at {} before it answered", .peer.outbound)]
+    Handshake {
+        peer: Peer,
+        #[source]
+        source: TlsError,
+    },
     #[error("the outbound at {} refused: {}", .peer.outbound, .refusal.why)]
     Refused { peer: Peer, refusal: Refusal },
     #[error("the outbound at {} said nothing for {} s", .peer.outbound, SILENCE.as_secs())]
@@ -152,9 +158,20 @@ async fn attempt(
     })?;
     let identity = &session.standing.identity;
     let stream = identity.connect(stream, &peer.region).await;
-    let stream = stream.map_err(|source| DialError::Trust {
-        peer: whose(),
-        source,
+    let stream = stream.map_err(|source| match source {
+        TlsError::Broken(_) | TlsError::Late => DialError::Handshake {
+            peer: whose(),
+            source,
+        },
+        TlsError::NoIdentity { .. }
+        | TlsError::Protocol(_)
+        | TlsError::Anonymous
+        | TlsError::Refused(_)
+        | TlsError::RefusedByPeer(_)
+        | TlsError::Application { .. } => DialError::Trust {
+            peer: whose(),
+            source,
+        },
     })?;
     session.connected(true);
     let (read, write) = tokio::io::split(stream);
@@ -193,10 +210,7 @@ async fn attempt(
     })
 }
 
-async fn beat(
-    session: &Session,
-    writer: &mut FrameWriter<WanWriter>,
-) -> io::Result<Infallible> {
+async fn beat(session: &Session, writer: &mut FrameWriter<WanWriter>) -> io::Result<Infallible> {
     let mut ticks = Pulse::ticks();
     loop {
         ticks.tick().await;

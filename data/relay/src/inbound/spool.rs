@@ -6,8 +6,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use journal::{FsDisk, Found, SnapshotId, Spool, SpoolReader, SpoolWriter, Unfinished};
+use journal::{Found, FsDisk, SnapshotId, Spool, SpoolReader, SpoolWriter, Unfinished};
 use parking_lot::Mutex;
+use psync::Position;
 use runtime::chain;
 use tokio::task::spawn_blocking;
 use wire::{Partial, SnapshotHead};
@@ -33,8 +34,9 @@ impl Keeping {
         }
     }
 
-    /// What an earlier session kept.
-    pub(super) async fn found(&mut self) -> Option<Partial> {
+    /// What an earlier session kept, for an engine that stands at `have`. An engine that is in the
+    /// snapshot's history has had it.
+    pub(super) async fn found(&mut self, have: Option<Position>) -> Option<Partial> {
         let directory = self.directory.clone();
         if !directory.exists() {
             return None;
@@ -57,7 +59,8 @@ impl Keeping {
         };
         let info = spool.info();
         self.reader = Some(spool.reader());
-        (info.bytes > 0).then_some(Partial {
+        let had = have.is_some_and(|have| have.replid == info.position.replid);
+        (info.bytes > 0 && !had).then_some(Partial {
             snapshot: info.id.0,
             bytes: info.bytes,
         })
@@ -119,12 +122,13 @@ impl Keeping {
         self.reader = None;
         self.writer = None;
         let directory = self.directory.clone();
-        let removed = blocking("remove a kept snapshot", move || {
-            match std::fs::remove_dir_all(&directory) {
+        let removed = blocking(
+            "remove a kept snapshot",
+            move || match std::fs::remove_dir_all(&directory) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
                 Ok(()) | Err(_) => Ok(()),
-            }
-        });
+            },
+        );
         removed.await;
     }
 }

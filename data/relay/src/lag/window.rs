@@ -70,11 +70,13 @@ impl Window {
     pub(crate) fn spread(&self, now: Instant) -> Option<LagSpread> {
         let length = self.span * u32::try_from(SPANS).unwrap_or(1);
         let live = || {
-            let recent =
-                move |span: &&Span| now.saturating_duration_since(span.since) < length;
+            let recent = move |span: &&Span| now.saturating_duration_since(span.since) < length;
             self.spans.iter().filter(recent)
         };
-        let total: u64 = live().flat_map(|span| span.counts.iter()).map(|c| u64::from(*c)).sum();
+        let total: u64 = live()
+            .flat_map(|span| span.counts.iter())
+            .map(|c| u64::from(*c))
+            .sum();
         let max = live().map(|span| span.max).max()?;
         let quantile = |share: u64| {
             let wanted = (total * share).div_ceil(100).max(1);
@@ -156,7 +158,10 @@ mod tests {
         let spread = window.spread(later).unwrap();
         let near = |found: Duration, ms: u64| {
             let exact = Duration::from_millis(ms);
-            assert!(found >= exact && found <= exact + exact / 7, "{found:?} {exact:?}");
+            assert!(
+                found >= exact && found <= exact + exact / 7,
+                "{found:?} {exact:?}"
+            );
         };
         near(spread.p50, 50);
         near(spread.p99, 99);

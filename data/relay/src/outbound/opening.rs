@@ -32,10 +32,7 @@ pub(super) enum GreetingError {
     Version(u16),
 }
 
-pub(super) async fn greeting(
-    read: WanReader,
-    write: WanWriter,
-) -> Result<Greeting, GreetingError> {
+pub(super) async fn greeting(read: WanReader, write: WanWriter) -> Result<Greeting, GreetingError> {
     let mut reader = FrameReader::for_messages(read);
     let mut writer = FrameWriter::new(write);
     let frame = timeout(STEP, reader.next()).await;

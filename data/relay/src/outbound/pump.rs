@@ -93,8 +93,13 @@ impl<'a> Pump<'a> {
         self.stream(begin).await
     }
 
-    /// Sends the buffer as one frame, and waits as long as the rate limit asks for.
-    async fn send_data(&mut self, kind: DataKind, place: u64) -> Result<(), SessionEnd> {
+    /// Sends the buffer as one frame; tells how long the rate limit then asks to wait. What was sent
+    /// is to be noted first: the geo-secondary may apply it meanwhile.
+    async fn send_data(
+        &mut self,
+        kind: DataKind,
+        place: u64,
+    ) -> Result<Option<Instant>, SessionEnd> {
         let (compression, rate) = {
             let wanted = self.wanted.borrow();
             let source = wanted.source.as_ref();
@@ -113,16 +118,20 @@ impl<'a> Pump<'a> {
         self.unshown = true;
         let now = Instant::now();
         self.bucket.set_rate(rate, now);
-        if let Some(until) = self.bucket.sent(outcome.sent as u64, now) {
-            self.flush().await?;
-            loop {
-                tokio::select! {
-                    () = sleep_until(until) => break,
-                    _ = self.ticks.tick() => self.beat().await?,
-                }
+        Ok(self.bucket.sent(outcome.sent as u64, now))
+    }
+
+    async fn wait(&mut self, until: Option<Instant>) -> Result<(), SessionEnd> {
+        let Some(until) = until else {
+            return Ok(());
+        };
+        self.flush().await?;
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                _ = self.ticks.tick() => self.beat().await?,
             }
         }
-        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), SessionEnd> {

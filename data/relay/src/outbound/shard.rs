@@ -280,10 +280,7 @@ impl Shard {
             };
             let reach = self.stream.reach();
             let fenced = self.wanted.borrow().fence != Fence::Open;
-            let news = self
-                .state
-                .lock()
-                .look(reach, rate, fenced, Instant::now());
+            let news = self.state.lock().look(reach, rate, fenced, Instant::now());
             match news {
                 Some(state::StallNews::Began(why)) => self.tell(EventKind::Stalled, why),
                 Some(state::StallNews::Ended(text)) => self.tell(EventKind::StallEnded, text),

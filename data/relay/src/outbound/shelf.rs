@@ -328,7 +328,9 @@ async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, ShelfError> + Send + 'static,
 ) -> Result<T, ShelfError> {
     // It fails when the runtime ends, and then nobody waits.
-    spawn_blocking(act).await.map_err(|_ends| ShelfError::Closed)?
+    spawn_blocking(act)
+        .await
+        .map_err(|_ends| ShelfError::Closed)?
 }
 
 fn open(
@@ -345,7 +347,8 @@ fn open(
         room: room(&directory),
         ..limits
     };
-    let anew = "; it is begun anew, and a full sync follows unless the engine's backlog reaches back";
+    let anew =
+        "; it is begun anew, and a full sync follows unless the engine's backlog reaches back";
     if let Some(why) = damaged {
         Journal::discard(&disk)?;
         let (journal, _nothing) = Journal::open(disk, limits)?;
@@ -365,7 +368,10 @@ fn open(
 /// What is worth an event: a torn tail is what every unclean stop leaves.
 fn report(found: &Recovery) -> Option<String> {
     if found.torn_bytes > 0 {
-        tracing::info!(bytes = found.torn_bytes, "cut off the torn end of a journal");
+        tracing::info!(
+            bytes = found.torn_bytes,
+            "cut off the torn end of a journal"
+        );
     }
     let lost: Vec<String> = found
         .dropped

@@ -158,7 +158,11 @@ pub(super) async fn kept_or_taken(shard: &Arc<Shard>) -> Result<Option<KeptSnaps
     if let (Some(kept), Some(end)) = (kept, reach.end)
         && reach.confirmed
         && !kept.has_failed()
-        && shard.shelf.goes_on_from(kept.position, end).await?.is_some()
+        && shard
+            .shelf
+            .goes_on_from(kept.position, end)
+            .await?
+            .is_some()
     {
         shard
             .snapshots

@@ -1,37 +1,27 @@
 //! Follows the geo-primary's engine for as long as the shard is served, at the speed of the host:
 //! what it says goes to memory and to the journal, whatever the network between the regions does.
 
+mod connection;
+
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use model::EventKind;
-use psync::{Event, Offset, Position, acknowledgement, pause_takeover};
+use psync::Position;
 use runtime::chain;
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::tcp::OwnedWriteHalf,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 use wire::RefusalCode;
 
 use super::{
-    engine::{Answer, Engine, EngineError, SILENCE},
+    engine::{Answer, Engine, EngineError},
     shard::{Demand, Problem, Shard, Wanted},
     shelf::ShelfError,
     snapshots::{self, Offer},
 };
 use crate::{Fence, Source, SourceFacts};
+use connection::{acknowledge, read, write_batch, write_journal};
 
-/// Between two acknowledgements to the geo-primary when there is nothing new.
-const ACKNOWLEDGE: Duration = Duration::from_secs(1);
-/// A pause that was taken over ends by itself after this long.
-const TAKEOVER: Duration = Duration::from_secs(15);
 /// How long an inbound may take to say where it stands before a journal is begun without it.
 const FIRST_HELLO: Duration = Duration::from_secs(3);
-/// Between two syncs of the journal.
-const SYNC: Duration = Duration::from_secs(1);
-/// Bytes that are written to the journal in one call.
-const BATCH: usize = 1 << 20;
 /// The first and the longest pause after the engine could not be followed.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// The longest pause after the engine offered a snapshot in the place of its stream, as doublings of
@@ -48,7 +38,9 @@ enum End {
     #[error(transparent)]
     Shelf(#[from] ShelfError),
     /// The engine has no backlog, and would answer every request with a snapshot.
-    #[error("the geo-primary's engine does not go on behind {0}, where it says that it stands; check `repl-backlog-size`")]
+    #[error(
+        "the geo-primary's engine does not go on behind {0}, where it says that it stands; check `repl-backlog-size`"
+    )]
     NoBacklog(Position),
     /// Something else is wanted.
     #[error("something else is wanted")]
@@ -185,7 +177,7 @@ impl Follower {
         loop {
             let known = *facts.borrow_and_update();
             let asked = *demand.borrow_and_update();
-            if let Some(have) = self.unmet(asked, known).await? {
+            if let Some(have) = self.unmet(asked, known, fresh).await? {
                 self.answered = asked.count;
                 return Ok(Start::Anew(have));
             }
@@ -214,13 +206,18 @@ impl Follower {
         &self,
         asked: Demand,
         facts: Option<SourceFacts>,
+        fresh: Option<Position>,
     ) -> Result<Option<Position>, ShelfError> {
+        let reach = self.shard.stream.reach();
+        // What was seen of the engine in another history says nothing of this one.
+        let now = reach.end.filter(|_| reach.confirmed).or(fresh);
+        let facts = facts.filter(|facts| now.is_none_or(|at| facts.position.replid == at.replid));
         let news = asked.have.filter(|_| asked.count > self.answered);
         let within = |have: &Position| facts.is_some_and(|facts| facts.reaches(have));
         let Some(have) = news.filter(within) else {
             return Ok(None);
         };
-        let located = match self.shard.stream.reach().end {
+        let located = match reach.end {
             Some(end) => self.shard.shelf.locate(have, end).await?,
             None => None,
         };
@@ -233,7 +230,7 @@ impl Follower {
         loop {
             let asked = *demand.borrow_and_update();
             let facts = *self.shard.facts().borrow();
-            match self.unmet(asked, facts).await {
+            match self.unmet(asked, facts, None).await {
                 Ok(None) => {}
                 Ok(Some(_)) => return None,
                 Err(error) => return Some(error),
@@ -346,7 +343,9 @@ impl Follower {
                     chain(error)
                 );
                 let code = RefusalCode::JournalFailed;
-                if shard.problem().is_none_or(|known| known.code != code) {
+                let known = shard.problem().is_some_and(|known| known.code == code);
+                // Of a damaged one is told what became of it, when it is opened.
+                if !known && !matches!(error, ShelfError::Damaged { .. }) {
                     tracing::error!(link = %shard.key.link, shard = %shard.key.shard, "{why}");
                     shard.tell(EventKind::JournalFailed, why.clone());
                 }
@@ -367,107 +366,4 @@ async fn moved_on(shard: &Shard, source: &Source) {
         now.is_none_or(|now| !now.is_followed_like(source))
     };
     let _gone = wanted.wait_for(other).await;
-}
-
-/// Takes what the engine sends, the bytes behind its answer to begin with.
-async fn read(shard: &Shard, mut engine: Engine) -> End {
-    loop {
-        let now = Instant::now();
-        loop {
-            match engine.next_event() {
-                Ok(Some(Event::StreamBytes(bytes))) => {
-                    shard.stream.push(Bytes::copy_from_slice(bytes));
-                }
-                // A connection that goes on has nothing else.
-                Ok(Some(
-                    Event::Continued(_)
-                    | Event::FullSync(_)
-                    | Event::SnapshotBegins(_)
-                    | Event::SnapshotBytes(_)
-                    | Event::SnapshotEnds,
-                )) => {}
-                Ok(None) => break,
-                Err(error) => return error.into(),
-            }
-        }
-        if let Some(end) = shard.stream.reach().end {
-            shard.stream_read(end.offset, now);
-        }
-        shard.stream.room().await;
-        let filled = timeout(SILENCE, engine.fill()).await;
-        match filled.unwrap_or_else(|_elapsed| Err(engine.silent(SILENCE))) {
-            Ok(()) => {}
-            Err(error) => return error.into(),
-        }
-    }
-}
-
-/// Writes what was read to the journal, and syncs it about once a second.
-async fn write_journal(shard: &Shard) -> ShelfError {
-    let mut moved = shard.stream.subscribe();
-    let mut synced = Instant::now();
-    let mut dirty = false;
-    loop {
-        moved.mark_unchanged();
-        match write_batch(shard).await {
-            Ok(wrote) => dirty |= wrote,
-            Err(error) => return error,
-        }
-        if dirty && synced.elapsed() >= SYNC {
-            if let Err(error) = shard.shelf.sync().await {
-                return error;
-            }
-            (synced, dirty) = (Instant::now(), false);
-        }
-        if shard.stream.unwritten(1).is_some() {
-            continue;
-        }
-        tokio::select! {
-            _ = moved.changed() => {}
-            () = sleep_until(synced + SYNC), if dirty => {}
-        }
-    }
-}
-
-/// `true`: there was something to write.
-async fn write_batch(shard: &Shard) -> Result<bool, ShelfError> {
-    let Some(unwritten) = shard.stream.unwritten(BATCH) else {
-        return Ok(false);
-    };
-    let appended = shard.shelf.append(unwritten).await?;
-    shard.stream.written(appended.end);
-    shard.solved(RefusalCode::JournalFailed);
-    if let Some(text) = appended.lost {
-        shard.tell(EventKind::JournalOutrun, text);
-    }
-    Ok(true)
-}
-
-/// Tells the geo-primary what the geo-secondary has applied, and takes pauses over when asked to.
-/// Ends when the connection is gone.
-async fn acknowledge(shard: &Shard, mut write: OwnedWriteHalf) {
-    let mut wanted = shard.wanted();
-    let mut taken_over = wanted.borrow_and_update().takeovers;
-    loop {
-        let takeovers = wanted.borrow_and_update().takeovers;
-        if takeovers != taken_over {
-            taken_over = takeovers;
-            let ms = u64::try_from(TAKEOVER.as_millis()).unwrap_or(u64::MAX);
-            if write.write_all(&pause_takeover(ms)).await.is_err() {
-                break;
-            }
-        }
-        let applied: Offset = shard.applied();
-        if write.write_all(&acknowledgement(applied)).await.is_err() {
-            break;
-        }
-        tokio::select! {
-            () = shard.acknowledge.notified() => {}
-            _changed_or_gone = wanted.changed() => {}
-            () = sleep(ACKNOWLEDGE) => {}
-        }
-    }
-    // Why it is gone is noticed where the engine is read.
-    drop(write);
-    std::future::pending().await
 }

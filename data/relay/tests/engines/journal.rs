@@ -5,9 +5,11 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use model::{EngineKind, EventKind};
+use tokio::time::Instant;
 
 use crate::rig::{Rig, key, source, write_noise, write_some};
 
@@ -123,6 +125,11 @@ async fn a_damaged_journal_is_begun_anew(kind: EngineKind) {
     for (round, place) in [5_000_000, 10].into_iter().enumerate() {
         rig.wan.down();
         write_noise(&rig.primary, 0, 1000);
+        // What is not known to be durable is left for torn, and what was written later knows.
+        let since = Instant::now();
+        rig.eventually("it is durable", || since.elapsed() > Duration::from_secs(2))
+            .await;
+        write_some(&rig.primary, 0, 100);
         let read = || rig.out().read == Some(rig.primary.position());
         rig.eventually("all is read", read).await;
         rig.close_outbound().await;
@@ -133,7 +140,10 @@ async fn a_damaged_journal_is_begun_anew(kind: EngineKind) {
         let told = rig.events(EventKind::JournalFailed);
         assert_eq!(told.len(), round + 1, "{told:?}");
         let last = told.last().unwrap();
-        assert!(last.contains("damaged") && last.contains("begun anew"), "{last}");
+        assert!(
+            last.contains("damaged") && last.contains("begun anew"),
+            "{last}"
+        );
     }
     rig.stop().await;
 }

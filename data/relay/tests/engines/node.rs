@@ -54,6 +54,8 @@ impl Node {
     /// Stops the process at once and starts it again, without its data.
     pub(crate) fn restart(&mut self) {
         self.stop();
+        // What a full sync left there.
+        let _absent = std::fs::remove_file(self.directory.path().join("dump.rdb"));
         self.child = spawn(self.kind, self.address, &self.options, &self.directory);
         assert!(self.until_up(), "{}", self.log());
     }
@@ -72,12 +74,11 @@ impl Node {
     }
 
     fn signal(&self, signal: Signal) {
-        self.try_signal(signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
-    fn try_signal(&self, signal: Signal) -> rustix::io::Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal)
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Waits for the process to answer. `false`: it ended instead.
@@ -164,7 +165,7 @@ impl Drop for Node {
         if std::thread::panicking() {
             println!("--- {} at {}\n{}", self.kind, self.address, self.log());
         }
-        let _gone = self.try_signal(Signal::CONT);
+        let _gone = kill_process(self.pid(), Signal::CONT);
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }

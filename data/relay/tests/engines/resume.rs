@@ -41,6 +41,11 @@ fn moved(rig: &Rig) -> u64 {
     }
 }
 
+async fn until_followed(rig: &Rig) {
+    let followed = || rig.primary.count("connected_slaves") == 1;
+    rig.eventually("the engine is followed", followed).await;
+}
+
 /// How often the secondary's engine began to load a snapshot.
 fn loads(rig: &Rig) -> usize {
     rig.secondary.log().matches("Full resync from ").count()
@@ -118,6 +123,7 @@ async fn an_outbound_that_is_restarted_goes_on_with_its_journal(kind: EngineKind
     rig.until_equal().await;
     // In mid stream.
     rig.restart_outbound().await;
+    until_followed(&rig).await;
     rig.until_equal().await;
     // While the network is away; the engine's backlog does not reach back, the journal does.
     for round in 0..3 {
@@ -126,6 +132,7 @@ async fn an_outbound_that_is_restarted_goes_on_with_its_journal(kind: EngineKind
         let read = || rig.out().read == Some(rig.primary.position());
         rig.eventually("all is read", read).await;
         rig.restart_outbound().await;
+        until_followed(&rig).await;
         rig.until_equal().await;
     }
     assert_eq!(rig.primary.count("sync_full"), 1);

@@ -307,7 +307,9 @@ pub(crate) fn replicate(node: &Node, from: SocketAddr) {
 pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let words = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32
     });
     let bytes = words.map(|word| word.to_le_bytes()[0]);

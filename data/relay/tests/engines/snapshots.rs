@@ -93,7 +93,10 @@ async fn shards_have_their_full_syncs_one_after_the_other(kind: EngineKind) {
     let other = Node::start(kind, &[]);
     write_noise(&other, 0, 100);
     let second = Node::start(kind, &[]);
-    let (key, inbound) = (key_of(1), rig.other_inbound(&there(), key_of(1), "spool 1").await);
+    let (key, inbound) = (
+        key_of(1),
+        rig.other_inbound(&there(), key_of(1), "spool 1").await,
+    );
     rig.link();
     let begun = || matches!(rig.out().phase, Phase::FullSync { .. });
     rig.eventually("the first one is sent", begun).await;

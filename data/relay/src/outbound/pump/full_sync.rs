@@ -144,9 +144,9 @@ impl Pump<'_> {
         match (self.hello.have, start, broke) {
             (_, _, Some(why)) => why,
             (None, _, None) => "the geo-secondary holds nothing of this history".to_owned(),
-            (Some(have), Some(start), None) => format!(
-                "the geo-secondary stands at {have}, and the journal begins at {start}"
-            ),
+            (Some(have), Some(start), None) => {
+                format!("the geo-secondary stands at {have}, and the journal begins at {start}")
+            }
             (Some(have), None, None) => {
                 format!("the geo-secondary stands at {have}, where the geo-primary never was")
             }
@@ -198,10 +198,11 @@ impl Pump<'_> {
                 continue;
             }
             let count = self.buffer.len() as u64;
-            self.send_data(DataKind::Snapshot, at).await?;
+            let until = self.send_data(DataKind::Snapshot, at).await?;
             at += count;
             self.session.snapshot_sent(count);
             self.maybe_show();
+            self.wait(until).await?;
             if checked.elapsed() >= CHECK {
                 checked = Instant::now();
                 self.still_reaches(kept).await?;
@@ -213,7 +214,12 @@ impl Pump<'_> {
     async fn still_reaches(&self, kept: &KeptSnapshot) -> Result<(), SessionEnd> {
         let shard = &self.session.shard;
         let end = shard.stream.reach().end.ok_or_else(outrun)?;
-        if shard.shelf.goes_on_from(kept.position, end).await?.is_some() {
+        if shard
+            .shelf
+            .goes_on_from(kept.position, end)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         let text = "more was written than the journal keeps before the snapshot was sent; raise the link's journal size, or its rate limit".to_owned();

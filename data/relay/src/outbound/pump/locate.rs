@@ -11,6 +11,9 @@ use crate::{Fence, Phase, outbound::session::SessionEnd};
 /// How long the geo-primary's side may take to come to where the geo-secondary already is.
 const CATCH_UP: Duration = Duration::from_secs(30);
 
+/// How long the agent may take to see what the geo-primary's engine is.
+const SEEN: Duration = Duration::from_secs(3);
+
 impl Pump<'_> {
     /// `None`: nowhere, so that a full sync is needed. That is never found out from what an earlier
     /// run left, only once the geo-primary's engine has said what its history is.
@@ -29,10 +32,15 @@ impl Pump<'_> {
             }
             let reach = shard.stream.reach();
             let fence = self.wanted.borrow_and_update().fence;
-            let known = *facts.borrow_and_update();
+            let known = facts.borrow_and_update().filter(|facts| {
+                // What was seen of an engine in another history says nothing of this one.
+                let now = reach.end.filter(|_| reach.confirmed);
+                now.is_none_or(|end| facts.position.replid == end.replid)
+            });
             let reaches = have
                 .zip(known)
                 .is_some_and(|(have, facts)| facts.reaches(&have));
+            let unseen = have.is_some() && known.is_none();
             if let (Some(end), true) = (reach.end, shard.shelf.is_open()) {
                 if let Some(have) = have
                     && let Some(position) = shard.shelf.locate(have, end).await?
@@ -45,7 +53,10 @@ impl Pump<'_> {
                     Fence::Declared(barrier) => return Err(elsewhere(&barrier, have)),
                     Fence::Expected => true,
                     Fence::Open => {
-                        !reach.confirmed || (ahead || reaches) && began.elapsed() < CATCH_UP
+                        let waited = began.elapsed();
+                        !reach.confirmed
+                            || (ahead || reaches) && waited < CATCH_UP
+                            || unseen && waited < SEEN
                     }
                 };
                 if !waits {

@@ -28,9 +28,7 @@ impl Pump<'_> {
             moved.mark_unchanged();
             self.buffer.clear();
             let history = begin.history;
-            let copied = shard
-                .stream
-                .copy(history, at, &mut self.buffer, DATA_BYTES);
+            let copied = shard.stream.copy(history, at, &mut self.buffer, DATA_BYTES);
             match copied {
                 Behind::Bytes => {}
                 Behind::Older => {
@@ -47,10 +45,11 @@ impl Pump<'_> {
                 Behind::OtherHistory => return Err(other_history()),
             }
             let count = self.buffer.len() as u64;
-            self.send_data(DataKind::Stream, at.0).await?;
+            let until = self.send_data(DataKind::Stream, at.0).await?;
             at = at.advanced(count);
             self.session.stream_sent(count);
             self.maybe_show();
+            self.wait(until).await?;
         }
     }
 

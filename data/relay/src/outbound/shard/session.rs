@@ -205,7 +205,9 @@ impl Session {
         self.note_change();
         match result {
             Some(Ok(true)) => {
-                let text = format!("the geo-secondary has loaded its full sync and applied up to {offset}");
+                let text = format!(
+                    "the geo-secondary has loaded its full sync and applied up to {offset}"
+                );
                 self.shard.tell(model::EventKind::FullSyncFinished, text);
                 Ok(())
             }

@@ -229,9 +229,7 @@ impl State {
         now: Instant,
     ) -> OutboundStatus {
         let session = self.session.as_ref();
-        let queued = reach
-            .end
-            .map_or(0, |end| end.offset.since(reach.journaled));
+        let queued = reach.end.map_or(0, |end| end.offset.since(reach.journaled));
         OutboundStatus {
             epoch,
             peer: session.map(|s| s.peer),
@@ -269,3 +267,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
