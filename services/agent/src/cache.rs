@@ -199,6 +199,11 @@ impl Worker {
                 "the role changes"
             );
         }
+        if order.epoch != known {
+            for shard in &mut self.shards {
+                shard.forget_standing();
+            }
+        }
         for index in self.shards.len()..usize::from(order.shards) {
             let index = ShardIndex(u16::try_from(index).unwrap_or(u16::MAX));
             self.shards.push(ShardRunner::new(

@@ -1,5 +1,6 @@
 //! A shard that is served: what is wanted of it, and how its stream and its session stand.
 
+mod company;
 mod session;
 mod state;
 
@@ -18,6 +19,7 @@ use super::{permits::Permits, shelf::Shelf, snapshots::Snapshots};
 use crate::{
     Events, Fence, OutboundStatus, ShardKey, Source, SourceFacts, status::Changes, stream::Stream,
 };
+use company::{Company, CompanyNews};
 pub(super) use session::Session;
 pub(super) use state::Problem;
 use state::State;
@@ -271,8 +273,10 @@ impl Shard {
     /// there.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut ticks = interval(LOOK);
+        let mut company = Company::default();
         loop {
             ticks.tick().await;
+            self.look_for_company(&mut company);
             let rate = {
                 let wanted = self.wanted.borrow();
                 let source = wanted.source.as_ref();
@@ -287,6 +291,33 @@ impl Shard {
                 None => continue,
             }
             self.note_change();
+        }
+    }
+}
+
+impl Shard {
+    fn look_for_company(&self, company: &mut Company) {
+        if self.wanted.borrow().source.is_none() {
+            return company.forget();
+        }
+        let (here, error) = {
+            let state = self.state.lock();
+            (state.session.is_some(), state.last_error.clone())
+        };
+        match company.look(here, Instant::now()) {
+            Some(CompanyNews::Left) => {
+                let why = error.unwrap_or_else(|| "it does not dial".to_owned());
+                let text = format!("the geo-secondary's agent is not connected: {why}");
+                self.tell(EventKind::Disconnected, text);
+            }
+            Some(CompanyNews::Back(after)) => {
+                let text = format!(
+                    "the geo-secondary's agent is connected again, after {} s",
+                    after.as_secs()
+                );
+                self.tell(EventKind::Connected, text);
+            }
+            None => {}
         }
     }
 }

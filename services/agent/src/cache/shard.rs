@@ -71,6 +71,11 @@ impl ShardRunner {
         &self.observed
     }
 
+    /// What was seen in an earlier epoch says nothing in the next one.
+    pub(super) fn forget_standing(&mut self) {
+        self.observed.standing = ShardStanding::Starting;
+    }
+
     /// The barrier that this shard has applied, with its handoff.
     pub(super) fn ready(&self) -> Option<(u64, Position)> {
         self.ready
@@ -146,7 +151,7 @@ impl ShardRunner {
         }
         if plan.standing == ShardStanding::Lost {
             problem.get_or_insert_with(|| format!(
-                "every node of shard {} is gone, and the other side of the link holds its data; fail over to it, or unlink to start empty",
+                "every node of shard {} is gone, and the other side of the link holds its data; fail over to it, unlink to start empty, or accept that both start empty (`godwit link resume --accept-empty-source`)",
                 self.shard
             ));
         }

@@ -122,7 +122,7 @@ impl Pump<'_> {
     fn empty_source(&self, held: u64) -> SessionEnd {
         let shard = &self.session.shard;
         let why = format!(
-            "the geo-primary is empty and its history is another one, and the geo-secondary holds {held} keys, which a full sync would remove; fail over to the geo-secondary, or accept the empty geo-primary (`godwit link resume --accept-empty-source`)"
+            "the geo-primary is empty and its history is another one, and the geo-secondary holds {held} keys, which a full sync would remove; unlink to keep both as they are, or give up what the geo-secondary holds (`godwit link resume --accept-empty-source`)"
         );
         let code = RefusalCode::EmptySource;
         let problem = Problem {
