@@ -1,4 +1,4 @@
-//! The management API as bytes: one request, without a client that could hide anything.
+//! HTTP as bytes: one request, without a client that could hide anything.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,11 +8,23 @@ use std::{
 
 use serde_json::Value;
 
-/// Sends a request: the status code and the body, when there is an answer.
+/// Sends a request to the management API: the status code and the body, when there is an answer.
 pub(crate) fn send(
     address: &str,
     token: &str,
     (method, path): (&str, &str),
+    body: Option<&Value>,
+) -> Option<(u16, Value)> {
+    let path = format!("{path}?api-version=2024-11-01");
+    let login = format!("Authorization: Bearer {token}\r\n");
+    exchange(address, (method, &path), &login, body)
+}
+
+/// Sends a request with more header lines, each with its end.
+pub(crate) fn exchange(
+    address: &str,
+    (method, path): (&str, &str),
+    more: &str,
     body: Option<&Value>,
 ) -> Option<(u16, Value)> {
     let mut stream = TcpStream::connect(address).ok()?;
@@ -21,7 +33,7 @@ pub(crate) fn send(
         .ok()?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
-        "{method} {path}?api-version=2024-11-01 HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{more}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;

@@ -10,9 +10,11 @@ pub mod cache;
 pub mod ledger;
 pub mod processes;
 pub mod waiting;
+mod wan;
 mod world;
 
 pub use cache::Cache;
+pub use wan::Wan;
 pub use world::{Answer, Start, World};
 
 /// Makes a test for each engine out of a function that takes the engine's name.

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Cache, api, processes, waiting};
+use crate::{Cache, Wan, api, processes, waiting, wan};
 
 /// How to start a [`World`].
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub struct Start {
     pub engine: String,
     /// More arguments for `godwit up`.
     pub more: Vec<String>,
+    /// Puts a [`Wan`] before each region's agent: those of the other region go through it.
+    pub wan: bool,
     /// Where to make the world's directory, instead of the system's place for such.
     pub within: Option<PathBuf>,
 }
@@ -29,7 +31,11 @@ pub struct World {
     directory: TempDir,
     start: Start,
     up: Option<Child>,
+    wans: Vec<(&'static str, Wan)>,
 }
+
+/// Regions that `godwit up` runs an agent for.
+const REGIONS: [&str; 2] = ["eastus", "westus"];
 
 /// What a command answered.
 #[derive(Debug)]
@@ -75,14 +81,42 @@ impl World {
             Some(within) => builder.prefix("w").tempdir_in(within),
             None => builder.prefix("godwit").tempdir(),
         };
-        let directory = directory.unwrap();
         let mut world = Self {
-            directory,
+            directory: directory.unwrap(),
             start,
             up: None,
+            wans: Vec::new(),
         };
+        if world.start.wan {
+            for region in REGIONS {
+                let agent = wan::free_address();
+                let wan = Wan::start(agent);
+                let told = [
+                    format!("--relay={region}={agent}"),
+                    format!("--relay-advertise={region}={}", wan.address()),
+                ];
+                world.start.more.extend(told);
+                world.wans.push((region, wan));
+            }
+        }
         world.up();
         world
+    }
+
+    /// Starts a world whose regions have a [`Wan`] between them.
+    pub fn over_a_wan(engine: &str) -> Self {
+        Self::start(Start {
+            engine: engine.to_owned(),
+            wan: true,
+            ..Start::default()
+        })
+    }
+
+    /// What the other region goes through to a region's agent.
+    pub fn wan_to(&self, region: &str) -> &Wan {
+        let found = self.wans.iter().find(|(name, _)| *name == region);
+        let (_, wan) = found.unwrap_or_else(|| panic!("no WAN before {region}"));
+        wan
     }
 
     /// Runs `godwit up` that must not come up; gives what it says.
@@ -187,6 +221,16 @@ impl World {
         self.kill_child(&format!(" agent --region={region} "));
     }
 
+    /// As [`World::kill_agent`], doing something while the agent cannot.
+    pub fn kill_agent_after(&self, region: &str, meanwhile: impl FnOnce()) {
+        let word = format!(" agent --region={region} ");
+        for pid in processes::children(self.pid(), &word) {
+            processes::signal(pid, Signal::STOP);
+        }
+        meanwhile();
+        self.kill_child(&word);
+    }
+
     fn kill_child(&self, word: &str) {
         let [pid] = processes::children(self.pid(), word)[..] else {
             panic!("no child {word}: {}", self.log())
@@ -259,6 +303,21 @@ impl World {
     pub fn link(&self) -> Option<Value> {
         let id = self.cache("east").id();
         self.get(&format!("{id}/linkedServers/west/runtimeStatus"))
+    }
+
+    /// What the events of one kind say that happened on the link of `east` and `west`; of every
+    /// kind when it is empty. Oldest first.
+    pub fn events(&self, kind: &str) -> Vec<String> {
+        let path = format!("{}/linkedServers/west/events", self.cache("east").id());
+        let answer = waiting::until("the link's events", || self.get(&path));
+        let events = answer["value"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{answer}"));
+        let wanted = events
+            .iter()
+            .filter(|event| kind.is_empty() || event["kind"] == kind);
+        let told = wanted.map(|event| event["text"].as_str().unwrap_or_default().to_owned());
+        told.collect()
     }
 
     /// Waits until the link is healthy and in step.
