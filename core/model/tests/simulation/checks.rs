@@ -1,12 +1,14 @@
 //! What must hold after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Epoch, LinkPhase, LinkRecord, Standing};
-use psync::{Position, ReplicationId};
+use psync::Position;
 
 use crate::{
-    engine::{Chunk, Following, Snapshot, WRITES, Writes},
+    engine::{Address, Chunk, Engine, Following, Snapshot, WRITES, Writes},
+    histories::Histories,
+    journal::Journal,
     world::World,
 };
 
@@ -18,10 +20,11 @@ pub(crate) struct Ledger {
     /// Lost by the rules: with the last node that had it, with a leader whose heir did not have it,
     /// or by a person who failed over from a lost primary.
     excused: Writes,
-    /// What each position of each history is.
-    histories: BTreeMap<(ReplicationId, u64), u64>,
+    pub(crate) histories: Histories,
     ends: BTreeMap<u64, &'static str>,
     epochs: [Epoch; 3],
+    /// Epochs in which an empty geo-primary may replace what the geo-secondary holds.
+    words: BTreeSet<Epoch>,
     /// The secondary's own data is gone, as a link begins.
     joined: bool,
     unlinked: bool,
@@ -48,6 +51,16 @@ impl Ledger {
         self.excused = self.excused.with(self.acknowledged.without(kept));
     }
 
+    /// Writes that went with the last that had them.
+    pub(crate) fn forget(&mut self, gone: Writes) {
+        self.excused = self.excused.with(gone);
+    }
+
+    /// A client removed everything.
+    pub(crate) fn flushed(&mut self) {
+        self.excused = self.excused.with(self.acknowledged);
+    }
+
     /// Every write that somebody must still have.
     pub(crate) fn due(&self) -> Writes {
         self.acknowledged.without(self.excused)
@@ -65,35 +78,73 @@ impl World {
         })
     }
 
-    fn held(&self) -> Writes {
+    /// Every write that some engine has.
+    pub(crate) fn held(&self) -> Writes {
         self.held_in(0).with(self.held_in(1))
     }
 
-    /// Equal positions are equal data, for ever and everywhere.
-    pub(crate) fn check_history(&mut self, r: usize, n: usize) {
+    /// Every write that a journal has.
+    pub(crate) fn journaled(&self, r: usize) -> Writes {
+        let journal = self.regions[r].disk.journal.as_ref();
+        journal.map_or_else(Writes::default, Journal::writes)
+    }
+
+    /// Every write that is sure to be held by those who live: what a geo-secondary is about to take
+    /// the place of does not count.
+    fn held_for_sure(&self) -> Writes {
+        (0..2).fold(Writes::default(), |held, r| {
+            let region = &self.regions[r];
+            let leader = usize::from(region.disk.memory.leader);
+            let engine = region.nodes[leader].engine.as_ref();
+            let follows = |engine: &&Engine| matches!(engine.upstream, Some(Address::Inbound(_)));
+            held.with(match engine.filter(follows) {
+                Some(engine) if self.is_replaced(r, engine) => Writes::default(),
+                Some(engine) => engine.held(),
+                None => self.held_in(r),
+            })
+        })
+    }
+
+    /// A full sync of a region's leader is under way: it can neither go on where it stands nor take
+    /// over.
+    fn is_replaced(&self, r: usize, leader: &Engine) -> bool {
+        let geo = self.regions[r]
+            .agent
+            .as_ref()
+            .and_then(|agent| agent.geo.as_ref());
+        let announced = leader.input.as_ref().is_some_and(|input| {
+            let full = |chunk: &Chunk| matches!(chunk, Chunk::FullSync);
+            input.chunks.iter().any(full)
+        });
+        announced || !leader.resumable || geo.is_some_and(|geo| geo.awaits_snapshot())
+    }
+
+    /// An empty geo-primary of another history replaces nothing of the link, unless somebody said so
+    /// or emptied it. One with a single key is not empty.
+    pub(crate) fn check_wipe(&mut self, r: usize, n: usize, by: &Snapshot) {
+        // The side that starts empty hears the word first.
+        let epoch = self.regions[1 - r].disk.epoch;
+        let asked = self.ledger.words.contains(&epoch);
+        let knows = self.regions[r].disk.in_step_once;
         let Some(engine) = self.engine(r, n) else {
             return;
         };
-        let key = (engine.replid, engine.offset);
-        let digest = engine.data.digest;
-        let known = *self.ledger.histories.entry(key).or_insert(digest);
-        assert_eq!(known, digest, "{r}.{n} differs from others at {key:?}");
-    }
-
-    /// An empty data set never replaces the only copy.
-    pub(crate) fn check_wipe(&mut self, r: usize, n: usize, by: &Snapshot) {
-        let mut others = (0..2).flat_map(|r| (0..2).map(move |n| (r, n)));
-        let copies = others.any(|other| {
-            let engine = self.regions[other.0].nodes[other.1].engine.as_ref();
-            other != (r, n) && engine.is_some_and(|e| !e.held().is_empty())
-        });
-        let due = self.ledger.due();
-        let has_due = self
-            .engine(r, n)
-            .is_some_and(|e| !due.without(due.without(e.data.writes)).is_empty());
+        let follows = matches!(engine.upstream, Some(Address::Inbound(_)));
+        let (data, here) = (engine.data, engine.position());
+        if !follows || !knows || data.foreign || data.keys == 0 || by.data.keys > 0 {
+            return;
+        }
+        // What it is rolled back over, the other side's journal brings again.
+        let there = self.held_in(1 - r).with(self.journaled(1 - r));
+        let engines = self.regions[1 - r].nodes.iter();
+        let mut engines = engines.filter_map(|node| node.engine.as_ref());
+        let empty = engines.all(|engine| engine.data.keys == 0);
+        let gone = data.writes.without(there);
+        let flushed = self.ledger.histories.flushed(here, by.position);
         assert!(
-            by.data.keys > 0 || copies || !has_due,
-            "the only copy, at {r}.{n}, is wiped by an empty one"
+            !empty || asked || flushed || gone.is_empty(),
+            "writes {:?} at {r}.{n} are wiped unasked in epoch {epoch}",
+            gone.list()
         );
     }
 
@@ -142,6 +193,9 @@ impl World {
         if next.epoch == before.epoch {
             assert_eq!(next.primary, before.primary, "a role change has its epoch");
         }
+        if next.accept_empty {
+            self.ledger.words.insert(next.epoch);
+        }
         let (phase, joined) = (next.phase.clone(), next.is_unlinking());
         if decided {
             let end = if phase == LinkPhase::Promoting {
@@ -189,7 +243,11 @@ impl World {
             };
             assert!(accepts(0) + accepts(1) <= 1, "two engines accept writes");
         }
-        let lost = self.ledger.due().without(self.held());
+        let mut lost = self.ledger.due().without(self.held());
+        if !lost.is_empty() {
+            // What a geo-secondary was rolled back over, the journal brings it again.
+            lost = lost.without(self.journaled(0)).without(self.journaled(1));
+        }
         assert!(lost.is_empty(), "writes {:?} are lost", lost.list());
     }
 
@@ -202,7 +260,7 @@ impl World {
         self.drop_replicas(r, n);
         self.regions[r].nodes[n].engine = None;
         let acknowledged = self.ledger.acknowledged;
-        let mut gone = acknowledged.without(self.held());
+        let mut gone = acknowledged.without(self.held_for_sure());
         if dead.originates {
             let memory = &self.regions[r].disk.memory;
             let heir = self.regions[r].nodes[1 - n].engine.as_ref();

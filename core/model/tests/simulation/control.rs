@@ -141,10 +141,9 @@ impl World {
         }
     }
 
-    /// A person asks for a failover. Tells whether it began.
-    pub(crate) fn fail_over(&mut self) -> bool {
+    /// A person asks for a failover, of which the handoff may take so long. Tells whether it began.
+    pub(crate) fn fail_over(&mut self, patience: u64) -> bool {
         let now = self.now;
-        let patience = [800, 1_500, 3_000, 10_000][self.dice.below(4)];
         let (Some(control), Some(link)) = (&self.control, &self.store.link) else {
             return false;
         };

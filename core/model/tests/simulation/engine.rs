@@ -16,29 +16,37 @@ pub(crate) const WRITES: usize = 256;
 
 /// A set of writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Writes([u64; WRITES / 64]);
+pub(crate) struct Writes(u128, u128);
 
 impl Writes {
     pub(crate) fn insert(&mut self, write: usize) {
-        self.0[write / 64] |= 1 << (write % 64);
+        if write < WRITES / 2 {
+            self.0 |= 1 << write;
+        } else {
+            self.1 |= 1 << (write - WRITES / 2);
+        }
+    }
+
+    fn has(self, write: usize) -> bool {
+        let mut one = Self::default();
+        one.insert(write);
+        one.without(self).is_empty()
     }
 
     pub(crate) fn with(self, other: Self) -> Self {
-        Self(std::array::from_fn(|at| self.0[at] | other.0[at]))
+        Self(self.0 | other.0, self.1 | other.1)
     }
 
     pub(crate) fn without(self, other: Self) -> Self {
-        Self(std::array::from_fn(|at| self.0[at] & !other.0[at]))
+        Self(self.0 & !other.0, self.1 & !other.1)
     }
 
     pub(crate) fn is_empty(self) -> bool {
-        self.0.iter().all(|part| *part == 0)
+        self.0 == 0 && self.1 == 0
     }
 
     pub(crate) fn list(self) -> Vec<usize> {
-        (0..WRITES)
-            .filter(|write| self.0[write / 64] >> (write % 64) & 1 == 1)
-            .collect()
+        (0..WRITES).filter(|write| self.has(*write)).collect()
     }
 }
 
@@ -48,6 +56,8 @@ pub(crate) struct Data {
     pub(crate) writes: Writes,
     pub(crate) keys: u64,
     pub(crate) digest: u64,
+    /// It is what a cache held before it was linked as the secondary: to be erased.
+    pub(crate) foreign: bool,
 }
 
 impl Data {
@@ -62,6 +72,8 @@ impl Data {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Item {
     Write(usize),
+    /// Removes everything.
+    Flush,
     Ping,
 }
 
@@ -174,6 +186,12 @@ impl Engine {
         }
         match item {
             Item::Write(write) => self.data.put(write),
+            Item::Flush => {
+                self.data = Data {
+                    digest: mix(self.data.digest),
+                    ..Data::default()
+                };
+            }
             Item::Ping => {}
         }
     }

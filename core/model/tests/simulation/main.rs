@@ -9,11 +9,16 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod agent;
+mod calm;
 mod checks;
 mod control;
 mod dice;
 mod engine;
-mod relay;
+mod following;
+mod histories;
+mod inbound;
+mod journal;
+mod outbound;
 mod weather;
 mod world;
 
@@ -24,7 +29,7 @@ use std::{
 
 use world::World;
 
-const SEEDS: std::ops::Range<u64> = 0..400;
+const SEEDS: std::ops::Range<u64> = 0..800;
 const EVENTS: usize = 3_000;
 /// Of a failing run, so many of the last events are shown.
 const SHOWN: usize = 300;
@@ -75,6 +80,14 @@ fn whatever_the_timing_nothing_acknowledged_is_lost_and_the_link_comes_to_rest()
         "failovers from a lost primary",
         "empty sources accepted",
         "roles given back",
+        "undisturbed handoffs",
+        "journals forked",
+        "histories broken",
+        "snapshots from a primary",
+        "snapshots from a replica",
+        "snapshots from an offer",
+        "full syncs gone on with",
+        "empty sources refused",
     ] {
         assert!(tally.contains_key(what), "no run had {what}: {tally:?}");
     }

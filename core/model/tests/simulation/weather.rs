@@ -1,35 +1,32 @@
-//! What happens next: progress and faults in random order, and the calm in which all comes to rest.
+//! What happens next: progress and faults in random order.
 
-use model::{LinkPhase, ShardStanding};
+use model::LinkPhase;
 
-use crate::{
-    agent::Stage,
-    control::Control,
-    engine::{Following, Snapshot},
-    world::World,
-};
+use crate::{agent::Stage, control::Control, engine::Snapshot, world::World};
 
-/// Rounds in which everybody gets a turn, until the link has to be at rest.
-const ROUNDS: usize = 3_000;
 /// Events for which faults are as frequent as they are.
 const SHOWER: usize = 300;
 
 impl World {
     /// Random events. Faults come once the link was whole, in showers of different strength.
     pub(crate) fn storm(&mut self, events: usize) {
-        let mut faults = 0;
+        let (mut faults, mut rough) = (0, 0);
         for event in 0..events {
             if event % SHOWER == 0 && self.ledger.joined() {
                 faults = [0, 3, 10, 40][self.dice.below(4)];
+                rough = [0, 5, 20, 80][self.dice.below(4)];
             }
             self.now += self.dice.between(0, 5);
             if self.dice.permille(faults * self.tension()) {
                 self.fault();
             }
+            if self.dice.permille(rough) {
+                self.disturb_relay();
+            }
             match self.dice.below(100) {
                 0..=39 => {
                     let r = self.dice.side();
-                    if self.work(r) && faults > 0 && self.dice.permille(30) {
+                    if self.work(r) && faults > 0 && self.dice.permille(60) {
                         self.strike(r);
                     }
                 }
@@ -63,15 +60,19 @@ impl World {
     }
 
     fn move_bytes(&mut self) {
-        let (r, n) = (self.dice.side(), self.dice.side());
-        for _ in 0..self.dice.between(1, 4) {
-            match self.dice.below(10) {
+        for _ in 0..self.dice.between(4, 12) {
+            let (r, n) = (self.dice.side(), self.dice.side());
+            match self.dice.below(16) {
                 0 => self.connect(r, n),
                 1 => self.load(r, n),
                 2 => self.dial(r),
                 3 => self.tend(r),
-                4 | 5 => self.pump(r),
-                6 | 7 => self.receive(r),
+                4 => self.report_applied(r),
+                5 => self.hear_inbound(r),
+                6 => self.take_snapshot(r),
+                7 | 8 => self.follow_source(r),
+                9 | 10 => self.pump(r),
+                11..=13 => self.receive(r),
                 _ => self.take(r, n),
             }
         }
@@ -98,7 +99,7 @@ impl World {
         !self.calm && self.dice.permille(50)
     }
 
-    fn deliver_report(&mut self, r: usize) {
+    pub(crate) fn deliver_report(&mut self, r: usize) {
         if self.regions[r].reports.is_empty() {
             return;
         }
@@ -112,7 +113,7 @@ impl World {
         self.hear(r, report);
     }
 
-    fn deliver_order(&mut self, r: usize) {
+    pub(crate) fn deliver_order(&mut self, r: usize) {
         let count = self.regions[r].orders.len();
         if count == 0 {
             return;
@@ -128,7 +129,7 @@ impl World {
         self.take_order(r, order);
     }
 
-    fn deliver_request(&mut self, r: usize) {
+    pub(crate) fn deliver_request(&mut self, r: usize) {
         let count = self.regions[r].requests.len();
         if count == 0 {
             return;
@@ -145,7 +146,7 @@ impl World {
         self.decide(r, &request);
     }
 
-    fn deliver_answer(&mut self, r: usize) {
+    pub(crate) fn deliver_answer(&mut self, r: usize) {
         let count = self.regions[r].answers.len();
         if count == 0 {
             return;
@@ -166,7 +167,8 @@ impl World {
     fn ask(&mut self) {
         match self.dice.below(100) {
             0..=49 => {
-                self.fail_over();
+                let patience = [800, 1_500, 3_000, 10_000][self.dice.below(4)];
+                self.fail_over(patience);
             }
             50 if self.weather.unlink => self.unlink(),
             51..=60 => {
@@ -198,7 +200,7 @@ impl World {
                 self.control = None;
             }
             11 | 12 => self.start_control(),
-            13 | 14 => self.cut(r, "the WAN is cut"),
+            13 | 14 => self.cut(r),
             15 => self.now += self.dice.between(0, 12_000),
             16 | 17 => {
                 // A replica's connection breaks.
@@ -215,6 +217,19 @@ impl World {
         }
     }
 
+    /// The network between the regions breaks, or the disks beside it do.
+    fn disturb_relay(&mut self) {
+        let r = self.dice.side();
+        let damage = self.weather.damage;
+        match self.dice.below(20) {
+            0..=2 => self.trim_journal(r),
+            3 | 4 if damage => self.fail_journal(r),
+            5 if damage => self.damage_journal(r),
+            6 if damage => self.regions[r].disk.spool = None,
+            _ => self.cut(r),
+        }
+    }
+
     /// Something breaks right after a step was carried out, where it hurts most.
     fn strike(&mut self, r: usize) {
         self.count("strikes");
@@ -222,7 +237,7 @@ impl World {
         let deaths = self.weather.deaths;
         match self.dice.below(6) {
             0 | 1 => self.crash_agent(r),
-            2 => self.cut(r, "the WAN is cut"),
+            2 => self.cut(r),
             3 if deaths => self.kill(r, leader),
             4 if deaths => {
                 self.kill(r, leader);
@@ -236,7 +251,7 @@ impl World {
         }
     }
 
-    fn start_control(&mut self) {
+    pub(crate) fn start_control(&mut self) {
         let now = self.now;
         self.control.get_or_insert_with(|| Control::new(now));
     }
@@ -266,136 +281,6 @@ impl World {
         }
         self.kill(r, leader);
         self.kill(r, 1 - leader);
-        self.crash_agent(r);
-    }
-
-    /// The faults are over: everybody gets turns until the link is at rest.
-    pub(crate) fn settle(&mut self) {
-        self.calm = true;
-        self.note(|| "the faults are over".to_owned());
-        self.start_control();
-        for r in 0..2 {
-            self.start_agent(r);
-            for node in &mut self.regions[r].nodes {
-                if let Some(engine) = &mut node.engine {
-                    engine.silent = false;
-                }
-            }
-        }
-        let mut stuck = 0;
-        for _ in 0..ROUNDS {
-            self.round();
-            if self.at_rest() {
-                self.check_end();
-                return;
-            }
-            stuck = if self.asks_for_a_person() {
-                stuck + 1
-            } else {
-                0
-            };
-            if stuck > 200 {
-                stuck = 0;
-                self.count("a person is asked");
-                let gives_up = self.dice.permille(300) && self.accept_empty();
-                if !gives_up && !self.fail_over() {
-                    self.unlink();
-                }
-            }
-        }
-        panic!("the link does not come to rest");
-    }
-
-    fn round(&mut self) {
-        self.now += self.dice.between(5, 50);
-        for _ in 0..4 {
-            for r in 0..2 {
-                self.work(r);
-                self.deliver_report(r);
-                self.poll(r);
-                self.deliver_order(r);
-                self.deliver_request(r);
-                self.deliver_answer(r);
-                self.dial(r);
-                self.tend(r);
-                self.pump(r);
-                self.receive(r);
-                for n in 0..2 {
-                    self.connect(r, n);
-                    self.take(r, n);
-                    self.load(r, n);
-                }
-            }
-            self.reconcile();
-            self.commit();
-            self.check();
-        }
-        if self.dice.permille(20) {
-            for (r, n) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                self.ping(r, n);
-            }
-        }
-    }
-
-    /// What a region reports of the role that it is to have.
-    fn standing(&self, r: usize) -> Option<&ShardStanding> {
-        let report = self.control.as_ref()?.seen(r, self.now)?;
-        let desired = &self.store.desired[r];
-        let current = report.epoch == desired.epoch && report.role == desired.role.kind();
-        report
-            .shards
-            .first()
-            .map(|s| &s.standing)
-            .filter(|_| current)
-    }
-
-    /// Both regions do what they are for, with every node.
-    fn at_rest(&self) -> bool {
-        let nodes_up = self.regions.iter().all(|region| {
-            let leader = usize::from(region.disk.memory.leader);
-            let follows = |n: usize| {
-                let engine = region.nodes[n].engine.as_ref();
-                engine.is_some_and(|e| e.following == Following::Up && e.loading.is_none())
-            };
-            region.nodes[leader].engine.is_some() && follows(1 - leader)
-        });
-        let accepts = |r: usize| {
-            let mut nodes = self.regions[r].nodes.iter();
-            nodes.any(|node| {
-                node.engine
-                    .as_ref()
-                    .is_some_and(|e| e.accepts_writes(self.now))
-            })
-        };
-        let Some(link) = &self.store.link else {
-            return nodes_up && accepts(0) && accepts(1);
-        };
-        let primary = self.primary_region(link);
-        let position = |r: usize, n: usize| {
-            let engine = self.regions[r].nodes[n].engine.as_ref();
-            engine.map(|engine| engine.position())
-        };
-        let first = position(0, 0);
-        let equal = [(0, 1), (1, 0), (1, 1)]
-            .iter()
-            .all(|(r, n)| position(*r, *n) == first);
-        link.phase == LinkPhase::Linked
-            && nodes_up
-            && accepts(primary)
-            && equal
-            && self.standing(primary) == Some(&ShardStanding::Writable)
-            && self.standing(1 - primary) == Some(&ShardStanding::Following)
-    }
-
-    /// A state that stays until somebody decides.
-    fn asks_for_a_person(&self) -> bool {
-        let Some(link) = self.linked() else {
-            return false;
-        };
-        let primary = self.primary_region(link);
-        matches!(
-            self.standing(primary),
-            Some(ShardStanding::Lost | ShardStanding::Unpromotable { .. })
-        )
+        self.end_agent(r);
     }
 }

@@ -6,7 +6,7 @@ use model::{
     CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, LinkRecord, Member, PromotionRequest,
     Timestamp, shard::ShardMemory,
 };
-use psync::ReplicationId;
+use psync::{Position, ReplicationId};
 
 use crate::{
     agent::Agent,
@@ -14,6 +14,8 @@ use crate::{
     control::Control,
     dice::Dice,
     engine::{Address, Chunk, Data, Engine, Item, Pipe, Snapshot},
+    inbound::Spool,
+    journal::Journal,
 };
 
 /// What a run may meet, chosen by its seed.
@@ -29,6 +31,12 @@ pub(crate) struct Weather {
     pub(crate) unlink: bool,
     /// Engines' commands and the agents' disks fail.
     pub(crate) failures: bool,
+    /// Journals and spools are damaged, or cannot be written.
+    pub(crate) damage: bool,
+    /// Replicas beside a leader are slow.
+    pub(crate) lag: bool,
+    /// Clients remove everything, some times.
+    pub(crate) flushes: bool,
     /// Stream units that an engine keeps for a partial resync.
     pub(crate) backlog: usize,
 }
@@ -39,6 +47,10 @@ pub(crate) struct Disk {
     pub(crate) desired: Option<Desired>,
     pub(crate) epoch: Epoch,
     pub(crate) memory: ShardMemory,
+    /// The shard was in step with this link once.
+    pub(crate) in_step_once: bool,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) spool: Option<Spool>,
 }
 
 /// The part of the desired state that moves.
@@ -92,8 +104,9 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     /// Faults are over.
     pub(crate) calm: bool,
+    /// Of a thousand turns, the outbound half misses so many in the calm.
+    pub(crate) stalls: u64,
     lives: u32,
-    histories: u64,
     trace: Option<Vec<String>>,
     /// How often what happened, so that a run that tests nothing is noticed.
     pub(crate) tally: BTreeMap<&'static str, u64>,
@@ -108,6 +121,9 @@ impl World {
             stops: dice.permille(300),
             unlink: dice.permille(250),
             failures: dice.permille(500),
+            damage: dice.permille(400),
+            lag: dice.permille(300),
+            flushes: dice.permille(250),
             backlog: dice.between(2, 60).try_into().unwrap(),
         };
         let alone = Desired {
@@ -129,8 +145,8 @@ impl World {
             control: Some(Control::new(0)),
             ledger: Ledger::default(),
             calm: false,
+            stalls: 0,
             lives: 0,
-            histories: 0,
             trace: traced.then(Vec::new),
             tally: BTreeMap::new(),
         };
@@ -141,11 +157,12 @@ impl World {
     /// Two caches that have run for a while: the second has data that the link will erase.
     fn found(&mut self) {
         for r in 0..2 {
-            let mut engine = self.fresh_engine(None);
+            let mut engine = self.fresh_engine(None, None);
             engine.at_service = true;
             let data = Data {
                 keys: 1,
                 digest: self.dice.roll(),
+                foreign: r == 1,
                 ..Data::default()
             };
             if r == 1 || self.dice.permille(500) {
@@ -173,14 +190,17 @@ impl World {
         self.lives
     }
 
-    /// A replication ID that nobody had before.
-    pub(crate) fn history(&mut self) -> ReplicationId {
-        self.histories += 1;
-        format!("{:040x}", self.histories).parse().unwrap()
+    /// A replication ID that nobody had before, of a history that goes on from `fork`.
+    pub(crate) fn history(&mut self, fork: Option<Position>) -> ReplicationId {
+        self.ledger.histories.begin(fork)
     }
 
-    pub(crate) fn fresh_engine(&mut self, upstream: Option<Address>) -> Engine {
-        let (life, replid) = (self.life(), self.history());
+    pub(crate) fn fresh_engine(
+        &mut self,
+        fork: Option<Position>,
+        upstream: Option<Address>,
+    ) -> Engine {
+        let (life, replid) = (self.life(), self.history(fork));
         Engine::new(life, replid, upstream)
     }
 
@@ -216,28 +236,31 @@ impl World {
             return;
         };
         engine.append(item, backlog);
-        let life = engine.life;
+        let (life, position) = (engine.life, engine.position());
+        self.check_emitted(r, n, position, item);
         for pipe in self.outputs(r, n, life) {
             pipe.chunks.push_back(Chunk::Item(item));
         }
         self.check_history(r, n);
     }
 
-    /// The connections of those who follow a node.
+    /// The connections of those who follow a node: its sibling, and the outbound half.
     fn outputs(&mut self, r: usize, n: usize, life: u32) -> Vec<&mut Pipe> {
-        let [a, b] = &mut self.regions;
-        let (own, other) = if r == 0 { (a, b) } else { (b, a) };
-        let sibling = own.nodes[1 - n].engine.as_mut();
+        let region = &mut self.regions[r];
+        let sibling = region.nodes[1 - n].engine.as_mut();
         let sibling = sibling
             .filter(
                 |sibling| matches!(sibling.upstream, Some(Address::Node { node, .. }) if node == n),
             )
             .and_then(|sibling| sibling.input.as_mut());
-        let geo = other.agent.as_mut().and_then(|agent| agent.geo.as_mut());
-        let geo = geo
-            .and_then(|geo| geo.open.as_mut())
-            .filter(|open| open.engine == (n, life))
-            .and_then(|open| open.from.as_mut());
+        let outbound = region
+            .agent
+            .as_mut()
+            .and_then(|agent| agent.outbound.as_mut());
+        let geo = outbound
+            .and_then(|outbound| outbound.follows.as_mut())
+            .filter(|follows| follows.engine == (n, life))
+            .map(|follows| &mut follows.pipe);
         let both = sibling.into_iter().chain(geo);
         both.filter(|pipe| !pipe.closed).collect()
     }
@@ -247,6 +270,7 @@ impl World {
         let Some(life) = self.engine(r, n).map(|engine| engine.life) else {
             return;
         };
+        self.drop_taker(r, (n, life));
         let arrive = self.dice.roll();
         for pipe in self.outputs(r, n, life) {
             let length = u64::try_from(pipe.chunks.len()).unwrap() + 1;
@@ -263,6 +287,12 @@ impl World {
         let Some(n) = self.regions[r].nodes.iter().position(accepts) else {
             return;
         };
+        let flushes = self.weather.flushes && self.ledger.joined() && !self.calm;
+        if flushes && self.dice.permille(120) {
+            self.note(|| format!("everything is removed at {r}.{n}"));
+            self.ledger.flushed();
+            return self.emit(r, n, Item::Flush);
+        }
         let Some(write) = self.ledger.next_write() else {
             return;
         };
