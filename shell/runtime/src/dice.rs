@@ -56,11 +56,7 @@ impl Dice {
 
     /// A number in `0..bound`, for jitter.
     pub fn below(&self, bound: u64) -> u64 {
-        if bound == 0 {
-            0
-        } else {
-            self.number() % bound
-        }
+        if bound == 0 { 0 } else { self.number() % bound }
     }
 }
 

@@ -40,8 +40,8 @@ stop-writes-on-bgsave-error no
 shutdown-on-sigint save
 shutdown-on-sigterm nosave now
 shutdown-timeout 5
-# The link compresses better than the snapshot would, and uncompressed loads no slower.
-rdbcompression no
+# Until it is linked: a link compresses better than its snapshots would.
+rdbcompression yes
 # Minutes of writes, so that a cut of the WAN or a restart of the relay costs a partial resync.
 # Kept without replicas too: a link may be down for a day.
 repl-backlog-size 64mb

@@ -128,4 +128,11 @@ impl Node {
         self.ask("CONFIG SET", &["repl-timeout", seconds]).await?;
         Ok(())
     }
+
+    /// Whether strings in its snapshots are compressed one by one (`rdbcompression`).
+    pub async fn compress_snapshots(&self, yes: bool) -> Result<(), CommandError> {
+        let value = if yes { "yes" } else { "no" };
+        self.ask("CONFIG SET", &["rdbcompression", value]).await?;
+        Ok(())
+    }
 }

@@ -29,7 +29,7 @@ pub(super) struct Slot {
     looked: Option<Instant>,
     connected_since: Option<Instant>,
     paused: Option<Instant>,
-    reads: Option<Reads>,
+    conduct: Option<Conduct>,
 }
 
 /// Figures that are asked for less often.
@@ -171,31 +171,34 @@ impl Slot {
         Ok(())
     }
 
-    /// Settles what it answers, and what it waits for, while it is not in step.
-    pub(super) async fn set_reads(&mut self, reads: Reads) -> Result<(), CommandError> {
+    /// Settles how it conducts itself in a link, and out of one.
+    pub(super) async fn settle(&mut self, conduct: Conduct) -> Result<(), CommandError> {
         let Some(node) = &self.node else {
             return Ok(());
         };
-        if self.reads == Some(reads) {
+        if self.conduct == Some(conduct) {
             return Ok(());
         }
-        node.serve_stale(reads.stale).await?;
-        node.load_beside_old_data(reads.old_data).await?;
-        node.wait_for_snapshot(reads.patient).await?;
-        self.reads = Some(reads);
+        node.serve_stale(conduct.stale).await?;
+        node.load_beside_old_data(conduct.old_data).await?;
+        node.wait_for_snapshot(conduct.patient).await?;
+        node.compress_snapshots(conduct.compresses).await?;
+        self.conduct = Some(conduct);
         Ok(())
     }
 }
 
-/// What a node answers while it is not in step, and how long it waits.
+/// How a node conducts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reads {
-    /// It answers reads with the data it has.
+pub(super) struct Conduct {
+    /// It answers reads with the data it has while it is not in step.
     pub(super) stale: bool,
     /// It keeps that data until a full sync is whole.
     pub(super) old_data: bool,
     /// It waits for the next byte of a snapshot for as long as it takes.
     pub(super) patient: bool,
+    /// It compresses its snapshots, because no link does.
+    pub(super) compresses: bool,
 }
 
 fn is_connected(seen: &Replication) -> bool {

@@ -1,10 +1,10 @@
 //! Settings, keys, and whether reads are served, node by node.
 
-use model::{CacheDesired, GeoRole, SecondaryReads, ShardStanding};
+use model::{CacheDesired, Compression, GeoRole, SecondaryReads, ShardStanding};
 use runtime::chain;
 
 use super::ShardRunner;
-use crate::cache::{node::Reads, store::CacheStore};
+use crate::cache::{node::Conduct, store::CacheStore};
 
 impl ShardRunner {
     /// Brings settings and keys of every node up to the order's revision.
@@ -63,20 +63,19 @@ impl ShardRunner {
             let kept = store.change(|file| file.in_step_once = link.cloned());
             kept.map_err(|error| chain(&error).to_string())?;
         }
-        let old_data = desired
-            .replication
-            .as_ref()
-            .is_some_and(|link| link.settings.secondary_reads == SecondaryReads::Stale);
+        let link = desired.replication.as_ref().map(|link| &link.settings);
+        let old_data = link.is_some_and(|link| link.secondary_reads == SecondaryReads::Stale);
         let syncing = *standing == ShardStanding::Syncing;
-        let reads = Reads {
+        let conduct = Conduct {
             stale: (noted || has_the_data) && (!syncing || old_data),
             old_data,
             // The snapshot's next byte may be an outage of the network away.
             patient: syncing,
+            compresses: link.is_none_or(|link| link.compression == Compression::Off),
         };
         for slot in &mut self.slots {
             if slot.replication().is_some() {
-                slot.set_reads(reads)
+                slot.settle(conduct)
                     .await
                     .map_err(|error| chain(&error).to_string())?;
             }
