@@ -63,18 +63,16 @@ impl<D: Disk> Journal<D> {
         // What an earlier attempt left.
         segments::remove_segment(&*self.disk, header.sequence)?;
         let writer = segments::make_segment(&*self.disk, &header)?;
-        let forgotten = self.history.replace(segments::History {
-            old: VecDeque::new(),
-            header,
-            writer,
-        });
+        let forgotten =
+            self.history
+                .replace(segments::History::new(VecDeque::new(), header, writer));
         let snapshot = self.snapshot.take();
         self.next_sequence = header.sequence.saturating_add(1);
         self.pins.clear();
         self.reading.forget();
         self.gauge.end_lease();
         let gone = forgotten.iter().flat_map(|history| {
-            let old = history.old.iter().map(|old| old.header.sequence);
+            let old = history.old().iter().map(|old| old.header.sequence);
             old.chain([history.header.sequence])
         });
         for sequence in gone {
@@ -113,9 +111,7 @@ impl<D: Disk> Journal<D> {
             before: history.header.replid,
         };
         let writer = segments::make_segment(&*self.disk, &header)?;
-        history.old.push_back(history.newest_as_old());
-        history.header = header;
-        history.writer = writer;
+        history.advance(header, writer);
         self.next_sequence = header.sequence.saturating_add(1);
         if let Some(spool) = self.take_passed() {
             spool.remove_files()?;

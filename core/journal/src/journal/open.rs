@@ -194,11 +194,7 @@ fn find_history<D: Disk>(
     let recovered = recover(&blocks, Tail::MayBeTorn)?;
     recovery.torn_bytes = recovered.torn_bytes;
     let writer = BlockWriter::new(blocks, &recovered);
-    Ok(Some(History {
-        old,
-        header,
-        writer,
-    }))
+    Ok(Some(History::new(old, header, writer)))
 }
 
 fn list_segments<D: Disk>(disk: &D) -> Result<BTreeMap<u64, Halves>, Failure> {

@@ -136,8 +136,8 @@ fn read_some<D: Disk>(
         let blocks = writer.blocks();
         return blocks.read(cursor, writer.records(), place.0, buffer);
     }
-    let number = history.old.partition_point(|old| old.end <= place);
-    let Some(segment) = history.old.get(number) else {
+    let number = history.old().partition_point(|old| old.end <= place);
+    let Some(segment) = history.old().get(number) else {
         return Ok(0);
     };
     let sequence = segment.header.sequence;

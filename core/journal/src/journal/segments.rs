@@ -32,7 +32,9 @@ impl Old {
 #[derive(Debug)]
 pub(crate) struct History<F> {
     /// Full ones, oldest first.
-    pub(crate) old: VecDeque<Old>,
+    old: VecDeque<Old>,
+    /// Bytes of their files.
+    old_file_bytes: u64,
     /// The newest one.
     pub(crate) header: Header,
     /// Appends to the newest one.
@@ -40,6 +42,36 @@ pub(crate) struct History<F> {
 }
 
 impl<F: DiskFile> History<F> {
+    pub(crate) fn new(old: VecDeque<Old>, header: Header, writer: BlockWriter<F>) -> Self {
+        Self {
+            old_file_bytes: old.iter().map(|old| old.file_bytes).sum(),
+            old,
+            header,
+            writer,
+        }
+    }
+
+    /// Full segments, oldest first.
+    pub(crate) fn old(&self) -> &VecDeque<Old> {
+        &self.old
+    }
+
+    /// Goes on in another segment.
+    pub(crate) fn advance(&mut self, header: Header, writer: BlockWriter<F>) {
+        let full = self.newest_as_old();
+        self.old_file_bytes = self.old_file_bytes.saturating_add(full.file_bytes);
+        self.old.push_back(full);
+        self.header = header;
+        self.writer = writer;
+    }
+
+    /// Forgets the oldest segment, if there is more than one.
+    pub(crate) fn pop_oldest(&mut self) -> Option<Old> {
+        let oldest = self.old.pop_front()?;
+        self.old_file_bytes = self.old_file_bytes.saturating_sub(oldest.file_bytes);
+        Some(oldest)
+    }
+
     pub(crate) fn first(&self) -> u64 {
         self.header.first
     }
@@ -78,10 +110,9 @@ impl<F: DiskFile> History<F> {
 
     /// Bytes of all files.
     pub(crate) fn file_bytes(&self) -> u64 {
-        let old: u64 = self.old.iter().map(|old| old.file_bytes).sum();
         let records = self.writer.records().saturating_add(1);
         let newest = self.writer.blocks().file_bytes(records, self.writer.end());
-        old.saturating_add(newest)
+        self.old_file_bytes.saturating_add(newest)
     }
 
     pub(crate) fn covers(&self, position: &Position) -> bool {
@@ -99,7 +130,7 @@ impl<F: DiskFile> History<F> {
     }
 
     /// The newest segment as an old one.
-    pub(crate) fn newest_as_old(&self) -> Old {
+    fn newest_as_old(&self) -> Old {
         let (records, end) = (self.writer.records(), self.writer.end());
         Old {
             header: self.header,

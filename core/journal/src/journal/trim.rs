@@ -67,7 +67,7 @@ impl<D: Disk> Journal<D> {
             return Ok(());
         };
         while let Some(history) = &self.history
-            && let Some(oldest) = history.old.front()
+            && let Some(oldest) = history.old().front()
             // After a power cut, too, that much is there.
             && history.durable().since(oldest.end) >= keep
         {
@@ -81,7 +81,7 @@ impl<D: Disk> Journal<D> {
         let Some(history) = &mut self.history else {
             return Ok(false);
         };
-        let Some(oldest) = history.old.pop_front() else {
+        let Some(oldest) = history.pop_oldest() else {
             return Ok(false);
         };
         let trimmed = &mut self.trimmed;
