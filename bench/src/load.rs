@@ -19,6 +19,37 @@ pub(crate) struct Load {
     pub(crate) keys: u64,
     /// Bytes of each value.
     pub(crate) value_bytes: usize,
+    /// What they are.
+    pub(crate) content: Content,
+}
+
+/// What values are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The same text in every value.
+    Text,
+    /// Web sessions as applications keep them: JSON, a third of it random.
+    Sessions,
+    /// Bytes that nothing compresses.
+    Random,
+}
+
+impl Content {
+    /// The value of the write with this number.
+    fn value(self, number: u64, bytes: usize) -> Vec<u8> {
+        match self {
+            Self::Text => value(bytes),
+            Self::Sessions => {
+                let mut text = session(number).into_bytes();
+                text.resize(bytes, b' ');
+                text
+            }
+            Self::Random => (0..)
+                .flat_map(|part| scramble(number ^ scramble(part)).to_le_bytes())
+                .take(bytes)
+                .collect(),
+        }
+    }
 }
 
 impl Load {
@@ -45,7 +76,7 @@ impl Load {
 
     fn write(&self, to: &Endpoint, numbers: Range<u64>) -> anyhow::Result<()> {
         let mut client = to.connect()?;
-        let value = value(self.value_bytes);
+        let text = value(self.value_bytes);
         let mut batch = Vec::new();
         let mut unanswered = 0;
         let mut numbers = numbers.peekable();
@@ -54,7 +85,14 @@ impl Load {
             let mut count = 0;
             for number in numbers.by_ref().take(BATCH) {
                 let key = key(number % self.keys);
-                encode(&mut batch, &[b"SET", key.as_bytes(), &value]);
+                let own = match self.content {
+                    Content::Text => None,
+                    Content::Sessions | Content::Random => {
+                        Some(self.content.value(number, self.value_bytes))
+                    }
+                };
+                let value = own.as_ref().unwrap_or(&text);
+                encode(&mut batch, &[b"SET", key.as_bytes(), value]);
                 count += 1;
             }
             client.send(&batch)?;
@@ -93,6 +131,35 @@ pub(crate) fn value(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
+fn session(number: u64) -> String {
+    let random = scramble(number);
+    let (token, csrf) = (scramble(random), scramble(!random));
+    let language = match random % 4 {
+        0 => "en-GB",
+        1 => "de-DE",
+        2 => "fr-FR",
+        _ => "ja-JP",
+    };
+    format!(
+        r#"{{"userId":{},"token":"{token:016x}{csrf:016x}","csrf":"{:016x}","locale":"{language}","roles":["customer"],"cart":{{"items":{},"currency":"EUR"}},"lastSeen":{},"address":"10.{}.{}.{}","agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"}}"#,
+        random % 10_000_000,
+        token ^ csrf,
+        token % 20,
+        1_750_000_000 + csrf % 10_000_000,
+        token % 250,
+        csrf % 250,
+        random % 250,
+    )
+}
+
+/// Numbers that look random, each from its own (splitmix64).
+fn scramble(number: u64) -> u64 {
+    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,11 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn contents_have_their_size_and_differ_where_they_should() {
+        for content in [Content::Text, Content::Sessions, Content::Random] {
+            let (one, two) = (content.value(1, 320), content.value(2, 320));
+            assert_eq!((one.len(), two.len()), (320, 320));
+            assert_eq!(one == two, content == Content::Text);
+            assert_eq!(one, content.value(1, 320));
+        }
+        // Nothing of a session is cut off.
+        assert!(session(7).len() <= 320, "{}", session(7).len());
+    }
+
+    #[test]
     fn the_data_set_counts_each_key_once() {
         let load = Load {
             writes: 30,
             keys: 10,
             value_bytes: 100,
+            content: Content::Text,
         };
         assert_eq!(load.data_bytes(), 10 * 114);
     }

@@ -27,13 +27,18 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use engine::{EngineChoice, EngineProgram};
 use model::EngineKind;
+use serde::Serialize;
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{SignalKind, signal},
 };
 
-use measure::{Plan, footprint, round};
-use report::EngineReport;
+use measure::{
+    Plan, footprint,
+    over_wan::{self, Sizes},
+    round,
+};
+use report::{EngineReport, WanReport};
 use rig::{Ground, Side};
 
 /// Time for the measuring thread to come to a step that fails without its processes. What it is in
@@ -50,6 +55,9 @@ struct Arguments {
     /// Small sizes and one round: whether it works, not how fast it is
     #[arg(long)]
     quick: bool,
+    /// Over an emulated WAN (80 ms there and back, 100 Mbit/s): what crosses, and what cuts cost
+    #[arg(long)]
+    wan: bool,
     /// Times that each side is set up and measured [default: 3, with --quick 1]
     #[arg(long)]
     rounds: Option<usize>,
@@ -94,6 +102,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Plan::full(rounds.unwrap_or(3))
     };
 
+    let sizes = if arguments.quick {
+        Sizes::quick()
+    } else {
+        Sizes::full()
+    };
+    let (wan, json) = (arguments.wan.then_some(sizes), arguments.json);
+
     let root = directory.path().to_owned();
     let measured = guarded(&runtime, &root, {
         let (handle, root) = (runtime.handle().clone(), root.clone());
@@ -103,22 +118,59 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 root: root.clone(),
                 program,
                 godwit: godwit.clone(),
+                weather: wan.map(|_| over_wan::weather()),
             };
-            let mut reports = programs
-                .into_iter()
-                .map(|program| one_engine(&ground(program), &plan));
-            reports.by_ref().collect::<anyhow::Result<Vec<_>>>()
+            let grounds = programs.into_iter().map(ground);
+            match wan {
+                Some(sizes) => {
+                    let reports = grounds.map(|ground| one_engine_over_wan(&ground, &plan, &sizes));
+                    let reports = reports.collect::<anyhow::Result<Vec<_>>>()?;
+                    let tables = || reports.iter().map(WanReport::table).collect::<Vec<_>>();
+                    shown(json, &reports, || tables().join("\n\n"))
+                }
+                None => {
+                    let reports = grounds.map(|ground| one_engine(&ground, &plan));
+                    let reports = reports.collect::<anyhow::Result<Vec<_>>>()?;
+                    shown(json, &reports, || report::table(&reports))
+                }
+            }
         }
     });
     // A measuring thread that still waits is not waited for.
     runtime.shutdown_background();
-    let reports = measured?;
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&reports).context("write JSON")?
-    } else {
-        report::table(&reports)
-    };
+    let text = measured?;
     writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+/// The report, for programs or for people.
+fn shown<T: Serialize>(
+    json: bool,
+    reports: &T,
+    table: impl FnOnce() -> String,
+) -> anyhow::Result<String> {
+    if json {
+        serde_json::to_string_pretty(reports).context("write JSON")
+    } else {
+        Ok(table())
+    }
+}
+
+fn one_engine_over_wan(ground: &Ground, plan: &Plan, sizes: &Sizes) -> anyhow::Result<WanReport> {
+    let name = ground.program.version.to_string();
+    let mut report = WanReport::new(&name);
+    for number in 1..=plan.rounds {
+        for side in [Side::Native, Side::Godwit] {
+            let mut talk = |text: &str| {
+                say(&format!(
+                    "{name} over a WAN: round {number} of {}, {side:?}: {text}",
+                    plan.rounds
+                ));
+            };
+            let round = over_wan::measure(side, ground, sizes, plan, &mut talk)?;
+            report.add(side, round);
+        }
+    }
+    Ok(report)
 }
 
 fn one_engine(ground: &Ground, plan: &Plan) -> anyhow::Result<EngineReport> {

@@ -5,12 +5,13 @@ pub(crate) mod failover;
 pub(crate) mod footprint;
 pub(crate) mod full_sync;
 pub(crate) mod lag;
+pub(crate) mod over_wan;
 pub(crate) mod round;
 pub(crate) mod throughput;
 
 use std::time::Duration;
 
-use crate::load::Load;
+use crate::load::{Content, Load};
 
 /// Sizes of a run.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +38,13 @@ impl Plan {
                 writes: 3_000_000,
                 keys: 3_000_000,
                 value_bytes: 320,
+                content: Content::Text,
             },
             stream: Load {
                 writes: 2_000_000,
                 keys: 500_000,
                 value_bytes: 100,
+                content: Content::Text,
             },
             probes: 1_500,
             failovers: 10,
@@ -56,11 +59,13 @@ impl Plan {
                 writes: 300_000,
                 keys: 300_000,
                 value_bytes: 320,
+                content: Content::Text,
             },
             stream: Load {
                 writes: 400_000,
                 keys: 100_000,
                 value_bytes: 100,
+                content: Content::Text,
             },
             probes: 300,
             failovers: 3,

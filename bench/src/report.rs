@@ -1,5 +1,7 @@
 //! What was found, as a table for people and as JSON.
 
+mod over_wan;
+
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -66,6 +68,8 @@ impl Rounds {
         Spread::of(all.map(of))
     }
 }
+
+pub(crate) use over_wan::WanReport;
 
 use Compare::{Difference, Ratio};
 

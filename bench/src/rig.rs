@@ -3,6 +3,7 @@
 
 mod godwit;
 mod native;
+mod way;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,6 +15,7 @@ use engine::EngineProgram;
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
+use wan::{Wan, Weather};
 
 use crate::{
     client::Endpoint,
@@ -45,6 +47,8 @@ pub(crate) struct Ground {
     pub(crate) program: EngineProgram,
     /// The program `godwit`.
     pub(crate) godwit: PathBuf,
+    /// What stands between the pairs; without it they are neighbours.
+    pub(crate) weather: Option<Weather>,
 }
 
 /// Two pairs of nodes. Dropping it ends every process of it.
@@ -61,6 +65,8 @@ pub(crate) trait Rig {
     fn fail_over(&mut self) -> anyhow::Result<Duration>;
     /// Where it works.
     fn yard(&self) -> &Yard;
+    /// What the second pair goes through to the first; its bytes "to the client" are the link's.
+    fn wan(&self) -> anyhow::Result<&Wan>;
 }
 
 /// Starts four nodes that are not linked yet.

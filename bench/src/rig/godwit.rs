@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -12,8 +12,12 @@ use std::{
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tokio::time::Instant;
+use wan::Wan;
 
-use super::{Ground, Rig, Yard};
+use super::{
+    Ground, Rig, Yard,
+    way::{self, Way},
+};
 use crate::{client::Endpoint, waiting};
 
 const LOOK: Duration = Duration::from_millis(20);
@@ -27,6 +31,7 @@ pub(super) struct Godwit {
     endpoints: Vec<Endpoint>,
     /// Which of the caches takes writes.
     primary: usize,
+    way: Option<Way>,
     yard: Yard,
 }
 
@@ -34,6 +39,15 @@ impl Godwit {
     pub(super) fn start(ground: &Ground) -> anyhow::Result<Self> {
         let yard = Yard::new(ground, "godwit")?;
         let log = File::create(yard.path().join("up.log")).context("make a log")?;
+        let agent = free_address()?;
+        let way = Way::start(ground, agent)?;
+        let mut told = Vec::new();
+        if let Some(way) = &way {
+            let [(_, region), _] = CACHES;
+            told.push(format!("--relay={region}={agent}"));
+            let advertised = way.wan().address();
+            told.push(format!("--relay-advertise={region}={advertised}"));
+        }
         let up = Command::new(&ground.godwit)
             .args([
                 "up",
@@ -44,6 +58,7 @@ impl Godwit {
                 "--addresses",
                 "ports",
             ])
+            .args(told)
             .arg("--engine")
             .arg(&ground.program.path)
             .current_dir(yard.path())
@@ -60,6 +75,7 @@ impl Godwit {
             linking: None,
             endpoints: Vec::new(),
             primary: 0,
+            way,
             yard,
         };
         let endpoint = rig.yard.path().join("data/endpoint");
@@ -141,6 +157,12 @@ impl Godwit {
     }
 }
 
+/// An address that nobody else on this machine should want before it is used.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).context("find a port")?;
+    taken.local_addr().context("find a port")
+}
+
 /// What a command says once it has succeeded.
 fn finish(child: Child) -> anyhow::Result<String> {
     let output = child.wait_with_output().context("wait for the command")?;
@@ -183,6 +205,10 @@ impl Rig for Godwit {
 
     fn yard(&self) -> &Yard {
         &self.yard
+    }
+
+    fn wan(&self) -> anyhow::Result<&Wan> {
+        way::of(self.way.as_ref())
     }
 }
 

@@ -6,8 +6,12 @@ use anyhow::Context as _;
 use engine::{Credentials, INTERNAL_USER, Node, NodeConfig};
 use model::{AccessKeys, EngineSettings, Secret, Sku, Tier, engine_settings};
 use tokio::time::Instant;
+use wan::Wan;
 
-use super::{Ground, Rig, Yard};
+use super::{
+    Ground, Rig, Yard,
+    way::{self, Way},
+};
 use crate::{client::Endpoint, info::Info, waiting};
 
 const KEY: &str = "a-key-of-the-bench";
@@ -19,6 +23,7 @@ pub(super) struct Native {
     nodes: [Node; 2],
     /// Which of the nodes takes writes.
     primary: usize,
+    way: Option<Way>,
     yard: Yard,
 }
 
@@ -35,10 +40,13 @@ impl Native {
         for (node, name) in nodes.iter().zip(["p1", "s1"]) {
             start(name, Some(node.address()))?;
         }
+        let [first, _] = &nodes;
+        let way = Way::start(ground, first.address())?;
         Ok(Self {
             ground: ground.clone(),
             nodes,
             primary: 0,
+            way,
             yard,
         })
     }
@@ -91,10 +99,11 @@ impl Rig for Native {
     }
 
     fn link(&mut self) -> anyhow::Result<()> {
-        let (upstream, node) = (
-            self.node(self.primary).address(),
-            self.node(1 - self.primary),
-        );
+        let node = self.node(1 - self.primary);
+        let upstream = match &self.way {
+            Some(way) => way.wan().address(),
+            None => self.node(self.primary).address(),
+        };
         let following = node.follow(upstream);
         self.ground
             .runtime
@@ -129,5 +138,9 @@ impl Rig for Native {
 
     fn yard(&self) -> &Yard {
         &self.yard
+    }
+
+    fn wan(&self) -> anyhow::Result<&Wan> {
+        way::of(self.way.as_ref())
     }
 }
