@@ -141,6 +141,16 @@ impl Pump<'_> {
         let shard = &self.session.shard;
         let broke = shard.snapshots.take_reason();
         let start = shard.shelf.start().await.ok().flatten();
+        if let (Some(have), Some(start)) = (self.hello.have, start)
+            && have.replid == start.replid
+            && have.offset < start.offset
+        {
+            let text = format!(
+                "{} bytes more were written than the journal keeps while the geo-secondary was away; raise the link's journal size",
+                start.offset.since(have.offset)
+            );
+            shard.tell(EventKind::JournalOutrun, text);
+        }
         match (self.hello.have, start, broke) {
             (_, _, Some(why)) => why,
             (None, _, None) => "the geo-secondary holds nothing of this history".to_owned(),
