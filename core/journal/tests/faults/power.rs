@@ -173,7 +173,7 @@ fn a_power_cut_at_any_operation_leaves_a_prefix_with_all_that_was_durable() {
     assert!(count > 250, "{count} operations");
     let mut dice = Dice::new(1);
     for at in 1..=count {
-        for survival in SURVIVALS.into_iter().cycle().take(8) {
+        for survival in SURVIVALS.into_iter().cycle().take(6) {
             cut(&steps, small(), at, survival, &mut dice);
         }
     }

@@ -79,6 +79,15 @@ proptest! {
         run(small(), &steps, Some(cut), seed);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn both_hold_for_blocks_of_the_full_size(
         steps in steps(150_000),
