@@ -1,5 +1,6 @@
 //! What is measured, and how much of it.
 
+pub(crate) mod beside;
 pub(crate) mod effort;
 pub(crate) mod failover;
 pub(crate) mod footprint;

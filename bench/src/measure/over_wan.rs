@@ -1,6 +1,6 @@
 //! What becomes of replication over a WAN: how long things take, and how many bytes cross.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wan::{Direction, Wan, Weather};
 
 use super::{
-    Plan,
+    Plan, beside,
     lag::{self, Lag},
 };
 use crate::{
@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(5);
 const MARK: &[u8] = b"mark:of-the-last-write";
 /// Cuts of the second full sync.
 const CUTS: u64 = 3;
+/// Between two cuts of the third.
+const CUT: Duration = Duration::from_secs(5);
 /// Each after such a part of what a full sync needs, in percent.
 const PART: u64 = 40;
 
@@ -42,20 +44,23 @@ pub(crate) struct Sizes {
     data_set: Load,
     sessions: Load,
     random: Load,
+    counters: Load,
     /// Written while the WAN is away: more than the backlog of the engines, which has 64 MiB.
     outage: Load,
+    /// How long a full sync is waited for that is cut again and again.
+    patience: Duration,
 }
 
 impl Sizes {
     pub(crate) fn full() -> Self {
-        Self::of(800_000, 300_000, 40_000)
+        Self::of(800_000, 300_000, 40_000, Duration::from_secs(100))
     }
 
     pub(crate) fn quick() -> Self {
-        Self::of(60_000, 30_000, 8_000)
+        Self::of(60_000, 30_000, 8_000, Duration::from_secs(20))
     }
 
-    fn of(data_set: u64, sessions: u64, random: u64) -> Self {
+    fn of(data_set: u64, sessions: u64, random: u64, patience: Duration) -> Self {
         let load = |writes, value_bytes, content| Load {
             writes,
             keys: writes,
@@ -66,6 +71,8 @@ impl Sizes {
             data_set: load(data_set, 320, Content::Sessions),
             sessions: load(sessions, 320, Content::Sessions),
             random: load(random, 1024, Content::Random),
+            counters: load(sessions, 0, Content::Counters),
+            patience,
             outage: load(250_000, 320, Content::Sessions),
         }
     }
@@ -84,11 +91,16 @@ pub(crate) struct Moved {
 pub(crate) struct WanRound {
     /// From the command to a secondary that follows with everything loaded.
     pub(crate) full_sync: Moved,
+    /// Latency of a client that writes to the primary meanwhile, in milliseconds.
+    pub(crate) beside_p99_ms: f64,
+    /// Seconds of a full sync whose connections are cut every 5 s; `None`: it was given up.
+    pub(crate) cut_again_seconds: Option<f64>,
     /// The same, cut on its way.
     pub(crate) cut_full_sync: Moved,
     /// From the first write to the last one applied.
     pub(crate) sessions: Moved,
     pub(crate) random: Moved,
+    pub(crate) counters: Moved,
     /// From the end of an outage to a secondary that has what was written during it.
     pub(crate) outage: Moved,
     pub(crate) lag: Lag,
@@ -108,13 +120,17 @@ pub(crate) fn measure(
         ));
     };
     let mut rig = rig::start(side, ground)?;
-    let full_sync = full_sync(rig.as_mut(), sizes, None).context("full sync")?;
+    let primary = rig.primary();
+    let synced = beside::latency(&primary, || full_sync(rig.as_mut(), sizes, None));
+    let (full_sync, beside_p99_ms) = synced.context("full sync")?;
     say_moved("full sync", full_sync);
     let lag = lag::measure(rig.as_ref(), plan)?;
     let sessions = burst(rig.as_ref(), &sizes.sessions)?;
     say_moved("sessions", sessions);
     let random = burst(rig.as_ref(), &sizes.random)?;
     say_moved("random bytes", random);
+    let counters = burst(rig.as_ref(), &sizes.counters)?;
+    say_moved("counters", counters);
     let outage = outage(rig.as_ref(), &sizes.outage)?;
     say_moved("after an outage", outage);
     drop(rig);
@@ -129,11 +145,20 @@ pub(crate) fn measure(
     let cut_full_sync = self::full_sync(rig.as_mut(), sizes, Some(bytes / 100 * PART));
     let cut_full_sync = cut_full_sync.context("full sync with cuts")?;
     say_moved("full sync with cuts", cut_full_sync);
+    drop(rig);
+
+    let mut rig = rig::start(side, ground)?;
+    let cut_again_seconds = cut_again(rig.as_mut(), sizes).context("full sync, cut every 5 s")?;
+    let ended = cut_again_seconds.map_or_else(|| "never".to_owned(), |s| format!("{s:.1} s"));
+    say(&format!("full sync, cut every 5 s: {ended}"));
     Ok(WanRound {
         full_sync,
+        beside_p99_ms,
+        cut_again_seconds,
         cut_full_sync,
         sessions,
         random,
+        counters,
         outage,
         lag,
     })
@@ -184,6 +209,29 @@ fn full_sync(rig: &mut dyn Rig, sizes: &Sizes, cut_after: Option<u64>) -> anyhow
     rig.linked()?;
     rig::until_in_step(rig)?;
     Ok(moved)
+}
+
+/// How long a full sync takes when every connection is cut every 5 s; `None`: longer than that.
+fn cut_again(rig: &mut dyn Rig, sizes: &Sizes) -> anyhow::Result<Option<f64>> {
+    sizes.data_set.run(&rig.primary())?;
+    rig::until_pair_in_step(rig)?;
+    let (secondary, wan) = (rig.secondary(), rig.wan()?.clone());
+    rig.link()?;
+    let began = Instant::now();
+    let mut due = began + CUT;
+    while began.elapsed() < sizes.patience {
+        if Instant::now() >= due {
+            wan.cut();
+            due += CUT;
+        }
+        // One that loads answers few questions.
+        let info = Info::of(&secondary);
+        if info.is_ok_and(|info| info.follows() && info.keys() == sizes.data_set.keys) {
+            return Ok(Some(began.elapsed().as_secs_f64()));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(None)
 }
 
 /// From the first write to the last one applied.

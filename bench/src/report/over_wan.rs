@@ -24,11 +24,12 @@ pub(crate) struct WanReport {
 /// A line of the table: its name, and what moved.
 type Line = (&'static str, fn(&WanRound) -> Moved);
 
-const LINES: [Line; 5] = [
+const LINES: [Line; 6] = [
     ("full sync", |round| round.full_sync),
     ("full sync, cut 3 times", |round| round.cut_full_sync),
     ("burst of sessions", |round| round.sessions),
     ("burst of random bytes", |round| round.random),
+    ("burst of counters", |round| round.counters),
     ("after an outage", |round| round.outage),
 ];
 
@@ -57,8 +58,8 @@ impl WanReport {
             "godwit",
             "godwit to native",
         ]);
-        let mut line = |name: String, of: &dyn Fn(&WanRound) -> f64, decimals, compare| {
-            let spread = |rounds: &[WanRound]| Spread::of(rounds.iter().map(of));
+        let mut line = |name: String, of: &dyn Fn(&WanRound) -> Option<f64>, decimals, compare| {
+            let spread = |rounds: &[WanRound]| Spread::of(rounds.iter().filter_map(of));
             let (native, godwit) = (spread(&self.native), spread(&self.godwit));
             table.add_row([
                 name,
@@ -70,13 +71,17 @@ impl WanReport {
         for (name, moved) in LINES {
             line(
                 format!("{name}, s"),
-                &|round| moved(round).seconds,
+                &|round| Some(moved(round).seconds),
                 2,
                 Ratio,
             );
             let crossed = "  MB over the WAN".to_owned();
-            line(crossed, &|round| moved(round).wan_mb, 1, Ratio);
+            line(crossed, &|round| Some(moved(round).wan_mb), 1, Ratio);
         }
+        let cut = "full sync, cut every 5 s, s (-: never)".to_owned();
+        line(cut, &|round| round.cut_again_seconds, 2, Ratio);
+        let beside = "p99 of a primary's client in a full sync, ms".to_owned();
+        line(beside, &|round| Some(round.beside_p99_ms), 2, Difference);
         for (name, lag) in [
             (
                 "lag p50, ms",
@@ -84,7 +89,7 @@ impl WanReport {
             ),
             ("lag p99, ms", |round| round.lag.p99_ms),
         ] {
-            line(name.to_owned(), &lag, 1, Difference);
+            line(name.to_owned(), &|round| Some(lag(round)), 1, Difference);
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
