@@ -218,7 +218,8 @@ async fn a_full_disk_does_not_keep_an_engine_from_stopping() {
         let mut writer = client(&node, "default", &config.keys.primary)
             .await
             .unwrap();
-        // More than the disk holds.
+        // More than the disk holds, when it is written as it is.
+        node.compress_snapshots(false).await.unwrap();
         for n in 0..8 {
             set(&mut writer, &format!("k{n}"), &"x".repeat(1 << 20)).await;
         }
