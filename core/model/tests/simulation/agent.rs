@@ -54,6 +54,8 @@ pub(crate) struct Agent {
     pub(crate) target: Target,
     /// Keys of the link's data, as the inbound half was told last.
     pub(crate) keys: u64,
+    /// What it told the other half of them.
+    pub(crate) keys_told: u64,
     pub(crate) barrier: Option<(u64, Position)>,
     pub(crate) geo: Option<Geo>,
 }
@@ -77,6 +79,7 @@ impl Agent {
             inbound_up: false,
             target: None,
             keys: 0,
+            keys_told: 0,
             barrier: None,
             geo: None,
         }

@@ -116,7 +116,12 @@ impl World {
             let full = |chunk: &Chunk| matches!(chunk, Chunk::FullSync);
             input.chunks.iter().any(full)
         });
-        announced || !leader.resumable || geo.is_some_and(|geo| geo.awaits_snapshot())
+        let peer = self.regions[1 - r].agent.as_ref();
+        let session = peer.and_then(|peer| peer.outbound.as_ref()?.session);
+        announced
+            || !leader.resumable
+            || geo.is_some_and(|geo| geo.awaits_snapshot())
+            || session.is_some_and(|session| session.gives_snapshot())
     }
 
     /// An empty geo-primary of another history replaces nothing of the link, unless somebody said so
@@ -125,22 +130,27 @@ impl World {
         // The side that starts empty hears the word first.
         let epoch = self.regions[1 - r].disk.epoch;
         let asked = self.ledger.words.contains(&epoch);
-        let knows = self.regions[r].disk.in_step_once;
+        let told = self.regions[r].agent.as_ref();
+        let told = told.is_some_and(|agent| agent.keys_told > 0);
         let Some(engine) = self.engine(r, n) else {
             return;
         };
         let follows = matches!(engine.upstream, Some(Address::Inbound(_)));
         let (data, here) = (engine.data, engine.position());
-        if !follows || !knows || data.foreign || data.keys == 0 || by.data.keys > 0 {
+        if !follows || !told || data.foreign || data.keys == 0 || by.data.keys > 0 {
             return;
         }
         // What it is rolled back over, the other side's journal brings again.
         let there = self.held_in(1 - r).with(self.journaled(1 - r));
         let engines = self.regions[1 - r].nodes.iter();
-        let mut engines = engines.filter_map(|node| node.engine.as_ref());
-        let empty = engines.all(|engine| engine.data.keys == 0);
+        let engines: Vec<_> = engines.filter_map(|node| node.engine.as_ref()).collect();
+        let empty = !engines.is_empty() && engines.iter().all(|engine| engine.data.keys == 0);
         let gone = data.writes.without(there);
-        let flushed = self.ledger.histories.flushed(here, by.position);
+        let histories = &self.ledger.histories;
+        let now = engines.iter().map(|engine| engine.position());
+        let flushed = now
+            .chain([by.position])
+            .any(|there| histories.flushed(here, there));
         assert!(
             !empty || asked || flushed || gone.is_empty(),
             "writes {:?} at {r}.{n} are wiped unasked in epoch {epoch}",
@@ -158,7 +168,8 @@ impl World {
             return;
         }
         let here = engine.position();
-        let following = engine.following;
+        let syncs = matches!(engine.upstream, Some(Address::Inbound(_)))
+            && engine.following == Following::Syncing;
         let Some(model::GeoRole::Primary { standing, .. }) = desired.map(|d| d.role) else {
             return;
         };
@@ -171,10 +182,7 @@ impl World {
                 );
             }
             Standing::AsFound => {
-                assert!(
-                    following != Following::Syncing,
-                    "{r}.{n} is promoted in a full sync"
-                );
+                assert!(!syncs, "{r}.{n} is promoted in a full sync");
             }
             Standing::Founder => {}
         }

@@ -114,6 +114,20 @@ impl World {
         );
     }
 
+    /// A full sync is only for those to whom the journal does not reach back.
+    pub(crate) fn check_full_sync(&self, r: usize, have: Option<Position>) {
+        let journal = self.regions[r].disk.journal.as_ref();
+        let (Some(journal), Some(have)) = (journal, have) else {
+            return;
+        };
+        let end = journal.end();
+        let within = journal.start() <= have.offset.0 && have.offset <= end.offset;
+        assert!(
+            have.replid != end.replid || !within,
+            "{have} needs a full sync of {r}, whose journal goes up to {end}"
+        );
+    }
+
     /// Equal positions are equal data, for ever and everywhere.
     pub(crate) fn check_history(&mut self, r: usize, n: usize) {
         let Some(engine) = self.engine(r, n) else {

@@ -165,6 +165,9 @@ impl World {
             partial,
             keys,
         };
+        if let Some(agent) = self.agent(r) {
+            agent.keys_told = keys;
+        }
         self.admit(1 - r, hello);
     }
 

@@ -54,6 +54,10 @@ impl Journal {
         Position::new(newest, Offset(self.start + length(&self.items)))
     }
 
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
     fn newest(&self) -> (ReplicationId, u64) {
         self.ids.last().copied().unwrap()
     }
@@ -67,16 +71,15 @@ impl Journal {
         self.items.push_back(item);
     }
 
-    /// Where to go on for somebody who stands there.
+    /// Where to go on for somebody who stands there. An ID counts up to where it was exchanged, and
+    /// back to the start: whoever is told of a new one behind the fork stands there under the new ID.
     pub(crate) fn covers(&self, have: Position) -> Option<Position> {
         let end = self.end();
         let until = self.ids.iter().skip(1).map(|(_, from)| *from);
         let mut spans = self.ids.iter().zip(until.chain([end.offset.0]));
         let there = have.offset.0;
         spans
-            .any(|((id, from), until)| {
-                *id == have.replid && self.start.max(*from) <= there && there <= until
-            })
+            .any(|((id, _), until)| *id == have.replid && self.start <= there && there <= until)
             .then(|| Position::new(end.replid, have.offset))
     }
 

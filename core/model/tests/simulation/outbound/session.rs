@@ -52,6 +52,16 @@ enum Phase {
     Streaming,
 }
 
+impl Session {
+    /// A full sync is decided, and not sent yet.
+    pub(crate) fn gives_snapshot(&self) -> bool {
+        match self.phase {
+            Phase::Locating { .. } | Phase::Streaming => false,
+            Phase::Checking | Phase::Waiting | Phase::Sending { .. } => true,
+        }
+    }
+}
+
 /// Why the outbound half ends a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {

@@ -68,6 +68,21 @@ impl World {
         }
     }
 
+    /// The engine is followed, and there.
+    pub(super) fn source_lives(&self, r: usize) -> bool {
+        let region = &self.regions[r];
+        let outbound = region
+            .agent
+            .as_ref()
+            .and_then(|agent| agent.outbound.as_ref());
+        let follows = outbound.and_then(|outbound| outbound.follows.as_ref());
+        follows.is_some_and(|follows| {
+            let (n, life) = follows.engine;
+            let engine = region.nodes[n].engine.as_ref();
+            engine.is_some_and(|engine| engine.life == life)
+        })
+    }
+
     /// Opens what an earlier run left.
     fn open_journal(&mut self, r: usize) {
         let end = self.journal(r).map(|journal| journal.end());
