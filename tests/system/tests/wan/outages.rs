@@ -38,6 +38,10 @@ fn costs_disk(engine: &str) {
     assert!(wan.count("connectionsRefused") > 0);
     assert_eq!(world.events("FullSyncStarted").len(), 1, "{}", world.logs());
     assert_eq!(world.events("SnapshotTaken").len(), 1, "{}", world.logs());
+    for kind in ["Disconnected", "Connected"] {
+        let events = world.events(kind);
+        assert!(!events.is_empty(), "{kind}: {:?}", world.events(""));
+    }
 }
 
 fn one_way(engine: &str) {
