@@ -71,14 +71,14 @@ impl Info {
         self.replicas().filter(online).count()
     }
 
-    /// Whether there are `count` replicas and all stand where the node stands.
-    pub(crate) fn has_replicas_in_step(&self, count: usize) -> bool {
-        let Ok(offset) = self.offset() else {
-            return false;
+    /// Whether there are `count` replicas and all are known to have come to `offset`.
+    pub(crate) fn has_replicas_at(&self, count: usize, offset: u64) -> bool {
+        let come = |replica: &str| {
+            let fields = replica.split(',');
+            let stands = fields.filter_map(|field| field.strip_prefix("offset=")?.parse().ok());
+            stands.max() >= Some(offset)
         };
-        let there = format!("offset={offset}");
-        let in_step = |replica: &str| replica.split(',').any(|field| field == there);
-        self.replicas_online() == count && self.replicas().all(in_step)
+        self.replicas_online() == count && self.replicas().all(come)
     }
 
     fn replicas(&self) -> impl Iterator<Item = &str> {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replicas_count_when_they_are_online_and_at_the_same_offset() {
+    fn replicas_count_when_they_are_online_and_have_come_far_enough() {
         let info = |states: [(&str, u64); 2]| {
             let lines = states.iter().enumerate().map(|(n, (state, offset))| {
                 format!("slave{n}:ip=127.0.0.1,port=1,state={state},offset={offset},lag=0\r\n")
@@ -99,10 +99,10 @@ mod tests {
             let lines: String = lines.collect();
             Info(format!("role:master\r\n{lines}master_repl_offset:70\r\n"))
         };
-        assert!(info([("online", 70), ("online", 70)]).has_replicas_in_step(2));
-        assert!(!info([("online", 70), ("online", 69)]).has_replicas_in_step(2));
-        assert!(!info([("online", 70), ("wait_bgsave", 70)]).has_replicas_in_step(2));
-        assert!(!info([("online", 70), ("online", 70)]).has_replicas_in_step(3));
+        assert!(info([("online", 70), ("online", 71)]).has_replicas_at(2, 70));
+        assert!(!info([("online", 70), ("online", 69)]).has_replicas_at(2, 70));
+        assert!(!info([("online", 70), ("wait_bgsave", 70)]).has_replicas_at(2, 70));
+        assert!(!info([("online", 70), ("online", 70)]).has_replicas_at(3, 70));
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn start(side: Side, ground: &Ground) -> anyhow::Result<Box<dyn Rig>>
     Ok(rig)
 }
 
-/// Waits until the second pair follows and every node stands at the same offset.
+/// Waits until the second pair follows and every node has what its upstream has.
 pub(crate) fn until_in_step(rig: &dyn Rig) -> anyhow::Result<()> {
     waiting::until_true("the secondary follows", LOOK, || {
         Ok(Info::of(&rig.secondary())?.follows())
@@ -105,9 +105,14 @@ pub(crate) fn until_all_follow(rig: &dyn Rig) -> anyhow::Result<()> {
     })
 }
 
+/// Waits until the node's replicas have what it has now. They need not stand where it stands then:
+/// it pings once a second, they acknowledge once a second, and over a WAN the two may never meet.
 fn until_replicas(node: &Endpoint, count: usize) -> anyhow::Result<()> {
+    let offset = waiting::until("the node answers", LOOK, || {
+        Info::of(node)?.offset().map(Some)
+    })?;
     waiting::until_true("all replicas are in step", LOOK, || {
-        Ok(Info::of(node)?.has_replicas_in_step(count))
+        Ok(Info::of(node)?.has_replicas_at(count, offset))
     })
 }
 

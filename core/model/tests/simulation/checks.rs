@@ -89,38 +89,34 @@ impl World {
         journal.map_or_else(Writes::default, Journal::writes)
     }
 
-    /// Every write that is sure to be held by those who live: what a geo-secondary is about to take
-    /// the place of does not count.
+    /// Every write that is sure to be held by those who live. What a full sync is about to take the
+    /// place of does not count, nor does a replica of a geo-secondary: it follows its leader.
     fn held_for_sure(&self) -> Writes {
         (0..2).fold(Writes::default(), |held, r| {
             let region = &self.regions[r];
             let leader = usize::from(region.disk.memory.leader);
-            let engine = region.nodes[leader].engine.as_ref();
+            let leader = region.nodes[leader].engine.as_ref();
             let follows = |engine: &&Engine| matches!(engine.upstream, Some(Address::Inbound(_)));
-            held.with(match engine.filter(follows) {
-                Some(engine) if self.is_replaced(r, engine) => Writes::default(),
-                Some(engine) => engine.held(),
-                None => self.held_in(r),
+            held.with(match leader.filter(follows) {
+                Some(_) if self.awaits_full_sync(r) => Writes::default(),
+                Some(leader) => leader.kept(),
+                None => {
+                    let nodes = region.nodes.iter();
+                    let kept = nodes.filter_map(|node| Some(node.engine.as_ref()?.kept()));
+                    let saved = region.nodes.iter().filter_map(|node| node.saved);
+                    let saved = saved.map(|saved| saved.data.writes);
+                    kept.chain(saved).fold(Writes::default(), Writes::with)
+                }
             })
         })
     }
 
-    /// A full sync of a region's leader is under way: it can neither go on where it stands nor take
-    /// over.
-    fn is_replaced(&self, r: usize, leader: &Engine) -> bool {
-        let geo = self.regions[r]
-            .agent
-            .as_ref()
-            .and_then(|agent| agent.geo.as_ref());
-        let announced = leader.input.as_ref().is_some_and(|input| {
-            let full = |chunk: &Chunk| matches!(chunk, Chunk::FullSync);
-            input.chunks.iter().any(full)
-        });
-        let peer = self.regions[1 - r].agent.as_ref();
-        let session = peer.and_then(|peer| peer.outbound.as_ref()?.session);
-        announced
-            || !leader.resumable
-            || geo.is_some_and(|geo| geo.awaits_snapshot())
+    /// A full sync of a geo-secondary is decided, or under way.
+    fn awaits_full_sync(&self, r: usize) -> bool {
+        let agent = |r: usize| self.regions[r].agent.as_ref();
+        let geo = agent(r).and_then(|agent| agent.geo.as_ref());
+        let session = agent(1 - r).and_then(|peer| peer.outbound.as_ref()?.session);
+        geo.is_some_and(|geo| geo.awaits_snapshot())
             || session.is_some_and(|session| session.gives_snapshot())
     }
 
@@ -170,7 +166,13 @@ impl World {
         let here = engine.position();
         let syncs = matches!(engine.upstream, Some(Address::Inbound(_)))
             && engine.following == Following::Syncing;
-        let Some(model::GeoRole::Primary { standing, .. }) = desired.map(|d| d.role) else {
+        let Some(model::GeoRole::Primary {
+            standing,
+            // Whatever data a node has is better than none.
+            accept_empty: None,
+            ..
+        }) = desired.map(|d| d.role)
+        else {
             return;
         };
         match standing {

@@ -272,6 +272,20 @@ impl Engine {
         }
     }
 
+    /// Every write that it has and is not about to lose to a full sync.
+    pub(crate) fn kept(&self) -> Writes {
+        let announced = self.input.as_ref().is_some_and(|input| {
+            let full = |chunk: &Chunk| matches!(chunk, Chunk::FullSync | Chunk::Snapshot(_));
+            input.chunks.iter().any(full)
+        });
+        let syncs = self.upstream.is_some() && (announced || !self.resumable);
+        if syncs {
+            Writes::default()
+        } else {
+            self.held()
+        }
+    }
+
     /// Every write that it has, or is about to have.
     pub(crate) fn held(&self) -> Writes {
         let loading = self.loading.map(|snapshot| snapshot.data.writes);
