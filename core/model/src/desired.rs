@@ -106,6 +106,9 @@ pub enum GeoRole {
         link: LinkId,
         /// The relay of the geo-primary's agent; `None` while that agent has not reported.
         source: Option<SocketAddr>,
+        /// What to see to before it follows.
+        #[serde(default)]
+        rejoin: Rejoin,
     },
     /// Geo-secondary in a handoff: follows, and asks for the decision once every shard has applied
     /// its barrier.
@@ -145,8 +148,25 @@ impl GeoRole {
     }
 }
 
+/// What a geo-secondary has to see to before it follows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Rejoin {
+    /// Nothing: the other side has all that this one has.
+    #[default]
+    Freely,
+    /// The other side took over by force: take no write, and keep what it does not have first.
+    AfterForce {
+        /// The epoch at which it took over. A shard that has seen to it once is done with it.
+        at: Epoch,
+        /// Where each shard of it stood then, by shard index; `None`: not known yet, so hold still.
+        forks: Option<Vec<Position>>,
+        /// A person has said to go on although some of it cannot be saved.
+        unsaved_accepted: bool,
+    },
+}
+
 /// A role without its particulars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RoleKind {
     /// Not linked.
     Alone,
@@ -174,6 +194,13 @@ pub enum Standing {
     },
     /// It takes over (or takes back) with what it has, because the other side has nothing.
     AsFound,
+    /// It took over with what it had applied, without the other side's consent, which may have more.
+    Forced {
+        /// The epoch that began with it.
+        at: Epoch,
+        /// Where its shards stood, by shard index; `None` until its agent has said so.
+        forks: Option<Vec<Position>>,
+    },
 }
 
 impl Standing {
@@ -182,7 +209,7 @@ impl Standing {
     pub fn barrier(&self, shard: ShardIndex) -> Option<Position> {
         match self {
             Self::AtBarrier { barriers, .. } => barriers.get(usize::from(shard.0)).copied(),
-            Self::Founder | Self::AsFound => None,
+            Self::Founder | Self::AsFound | Self::Forced { .. } => None,
         }
     }
 }

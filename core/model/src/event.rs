@@ -50,6 +50,26 @@ pub enum EventKind {
     JournalOutrun,
     /// Every copy of the geo-primary's data is gone.
     SourceLost,
+    /// A step of a handoff is done; the text says which, and after how long.
+    HandoffStep,
+    /// A shard took over by force; the text says where.
+    TookOver,
+    /// A newer epoch is known, and no client write is taken any more.
+    WritesRefused,
+    /// What the other side of a forced failover does not have is on disk; the text says how much.
+    LostWritesSaved,
+    /// The other side of a forced failover has everything.
+    NothingLost,
+    /// Some of what the other side of a forced failover does not have cannot be saved.
+    LostWritesUnsaved,
+    /// Lost writes were discarded at a person's word.
+    LostWritesDiscarded,
+    /// The geo-primary holds no lease and refuses writes.
+    LeaseLost,
+    /// It holds one again.
+    LeaseHeld,
+    /// A dead primary's place was taken inside the region.
+    RegionFailover,
 }
 
 impl fmt::Display for EventKind {

@@ -4,13 +4,16 @@
 
 #![warn(missing_docs)]
 
+mod answer;
 mod cache;
 mod configuration;
 mod desired;
 mod engine_version;
 mod event;
 mod ids;
+mod lease;
 mod link;
+mod lost_writes;
 mod names;
 mod observed;
 mod prerequisites;
@@ -22,11 +25,12 @@ mod settings;
 pub mod shard;
 mod sku;
 
+pub use answer::{Asked, ReportAnswer, Wanted};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
 pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
-    ReplicationDesired, RoleKind, Standing,
+    Rejoin, ReplicationDesired, RoleKind, Standing,
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
@@ -34,19 +38,22 @@ pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
     Timestamp,
 };
+pub use lease::{DEAD_MAN, DEAD_MAN_LAG_SECONDS, HeldLease, Lease, Leases};
 pub use link::{
-    AcceptEmptyRefused, Advance, Decision, FailoverRefused, GeoSample, LinkPhase, LinkRecord,
-    LinkSeen, Member,
+    AUTO_FAILOVER_REST_MS, AcceptEmptyRefused, Advance, Away, Decision, FailoverRefused,
+    ForceRefused, ForcedBy, GeoSample, LinkPhase, LinkRecord, LinkSeen, Member,
 };
+pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
 pub use names::{CacheName, GroupName, NameError, Region, SubscriptionId};
 pub use observed::{
-    CacheObserved, JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved,
-    OffsetsObserved, RegionObserved, ShardObserved, ShardStanding, WireObserved,
+    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
+    LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
+    ShardStanding, WireObserved,
 };
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
 pub use replication::{
-    Compression, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError, ReplicationSettings,
-    Retention, SecondaryReads, SnapshotSource,
+    AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
+    ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
 pub use secret::Secret;
 pub use settings::EngineSettings;

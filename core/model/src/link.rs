@@ -5,16 +5,18 @@
 //! record, or none; it may be asked at any time, by anybody, twice.
 
 mod empty;
+mod force;
 mod geo_sample;
 
 use psync::Position;
 use serde::{Deserialize, Serialize};
 
 pub use empty::AcceptEmptyRefused;
+pub use force::{AUTO_FAILOVER_REST_MS, Away, ForceRefused, ForcedBy};
 pub use geo_sample::GeoSample;
 
 use crate::{
-    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, ReplicationSettings,
+    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, Rejoin, ReplicationSettings,
     RoleKind, ShardStanding, Standing, Timestamp,
 };
 
@@ -44,6 +46,13 @@ pub struct LinkRecord {
     /// the primary had nothing to give any more.
     #[serde(default)]
     pub suspect_empty: bool,
+    /// The former primary of the failover that was forced at this epoch may follow although some of
+    /// what it took could not be saved: a person said so.
+    #[serde(default)]
+    pub accept_unsaved: Option<Epoch>,
+    /// When a failover last happened by itself, unless somebody has acknowledged it.
+    #[serde(default)]
+    pub last_auto: Option<Timestamp>,
     /// When `phase` began.
     pub since: Timestamp,
     /// How it moves its bytes.
@@ -76,6 +85,12 @@ pub enum LinkPhase {
         /// After this moment the control plane aborts.
         deadline: Timestamp,
     },
+    /// A failover is forced: no lease of the primary is renewed, and when the last one is over the
+    /// secondary takes over with what it has.
+    Forcing {
+        /// Who wanted it.
+        by: ForcedBy,
+    },
     /// Decided: the roles are swapped in the record, the new primary is being promoted.
     Promoting,
     /// The primary leaves the link.
@@ -85,12 +100,14 @@ pub enum LinkPhase {
 }
 
 /// What the agents report of the two caches; `None` when an agent is not heard from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct LinkSeen<'a> {
     /// The cache that is primary in the record.
     pub primary: Option<&'a CacheObserved>,
     /// The cache that is secondary in the record.
     pub secondary: Option<&'a CacheObserved>,
+    /// What else is known of the primary.
+    pub away: Away,
 }
 
 /// What becomes of a link.
@@ -165,6 +182,8 @@ impl LinkRecord {
             last_abort: None,
             accept_empty: false,
             suspect_empty: false,
+            accept_unsaved: None,
+            last_auto: None,
             since: now,
             settings: ReplicationSettings::default(),
         }
@@ -178,6 +197,7 @@ impl LinkRecord {
             LinkPhase::Syncing => "Syncing",
             LinkPhase::Linked => "Succeeded",
             LinkPhase::HandingOff { .. }
+            | LinkPhase::Forcing { .. }
             | LinkPhase::Promoting
             | LinkPhase::UnlinkingPrimary
             | LinkPhase::UnlinkingSecondary => "Deleting",
@@ -225,7 +245,23 @@ impl LinkRecord {
                 standing: self.standing.clone(),
                 accept_empty: self.accept_empty.then_some(self.epoch),
             },
-            (_, false) => GeoRole::Secondary { link, source },
+            (_, false) => GeoRole::Secondary {
+                link,
+                source,
+                rejoin: self.rejoin(),
+            },
+        }
+    }
+
+    /// What the secondary has to see to before it follows.
+    fn rejoin(&self) -> Rejoin {
+        match &self.standing {
+            Standing::Founder | Standing::AtBarrier { .. } | Standing::AsFound => Rejoin::Freely,
+            Standing::Forced { at, forks } => Rejoin::AfterForce {
+                at: *at,
+                forks: forks.clone(),
+                unsaved_accepted: self.accept_unsaved == Some(*at),
+            },
         }
     }
 
@@ -324,7 +360,10 @@ impl LinkRecord {
         let next = match &self.phase {
             LinkPhase::Creating => self.advance_creating(seen, now),
             LinkPhase::Syncing => self.advance_syncing(seen, now),
-            LinkPhase::Linked => self.advance_linked(seen),
+            LinkPhase::Linked => self
+                .fail_over_by_itself(seen, now)
+                .or_else(|| self.advance_linked(seen)),
+            LinkPhase::Forcing { .. } => self.advance_forcing(seen, now),
             LinkPhase::HandingOff { deadline } => self.advance_handoff(*deadline, seen, now),
             LinkPhase::Promoting => self.advance_promoting(seen, now),
             LinkPhase::UnlinkingPrimary => {
@@ -448,7 +487,13 @@ impl LinkRecord {
     fn advance_promoting(&self, seen: LinkSeen<'_>, now: Timestamp) -> Option<Self> {
         let primary = self.current(seen.primary, RoleKind::Primary)?;
         if primary.all_shards(|standing| *standing == ShardStanding::Writable) {
-            return Some(self.enter(LinkPhase::Creating, now));
+            return match self.standing {
+                Standing::Forced { forks: None, .. } => self.note_forks(primary, now),
+                Standing::Founder
+                | Standing::AtBarrier { .. }
+                | Standing::AsFound
+                | Standing::Forced { .. } => Some(self.enter(LinkPhase::Creating, now)),
+            };
         }
         // The new primary lost what it held before any shard was promoted, while the old one is
         // fenced and whole: the role goes back, at an epoch of its own. A shard that must not be
@@ -462,6 +507,9 @@ impl LinkRecord {
             | ShardStanding::Following
             | ShardStanding::Syncing
             | ShardStanding::Cut
+            | ShardStanding::Unleased
+            | ShardStanding::Rejoining { .. }
+            | ShardStanding::Unsaved { .. }
             | ShardStanding::Silent => false,
         });
         // One that was started empty meanwhile has a history of its own.
@@ -495,6 +543,9 @@ fn holds_nothing(secondary: &CacheObserved) -> bool {
             | ShardStanding::Yielded { .. }
             | ShardStanding::Following
             | ShardStanding::Silent
+            | ShardStanding::Unleased
+            | ShardStanding::Rejoining { .. }
+            | ShardStanding::Unsaved { .. }
             | ShardStanding::Unpromotable { .. } => false,
         })
 }

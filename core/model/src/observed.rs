@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
-use crate::{CacheUid, EngineVersion, Epoch, EventObserved, Region, RoleKind, ShardIndex};
+use crate::{CacheUid, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex};
 
 /// Everything that an agent sees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,57 @@ pub struct CacheObserved {
     pub shards: Vec<ShardObserved>,
     /// What keeps the cache from its desired state, in a sentence.
     pub problem: Option<String>,
+    /// What the other side of a forced failover did not have, as long as its files are kept.
+    #[serde(default)]
+    pub lost_writes: Vec<Receipt>,
+    /// How far this side came in the latest handoff, and when.
+    #[serde(default)]
+    pub handoff: Option<HandoffObserved>,
+}
+
+/// One side's part of a handoff, on that side's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandoffObserved {
+    /// The handoff.
+    pub attempt: u64,
+    /// What was done, in order.
+    pub steps: Vec<HandoffStepObserved>,
+}
+
+/// A step of a handoff that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HandoffStepObserved {
+    /// Which.
+    pub step: HandoffStep,
+    /// When it was done in the last of the shards, in milliseconds since this side began.
+    pub ms: f64,
+}
+
+/// The steps of a handoff, in the order that they are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HandoffStep {
+    /// Geo-primary: client writes wait.
+    WritesPaused,
+    /// Geo-primary: everything that was taken is on its way to the other side.
+    Sent,
+    /// Geo-primary: the engine takes no write any more, whatever happens.
+    Fenced,
+    /// Geo-primary: the barrier is on its way.
+    BarrierDeclared,
+    /// Geo-secondary: the barrier is there.
+    BarrierReceived,
+    /// Geo-secondary: everything up to the barrier is applied.
+    Applied,
+    /// Geo-secondary: the decision is asked for.
+    DecisionAsked,
+    /// Geo-secondary: it is to be promoted.
+    Decided,
+    /// Geo-secondary: it takes writes.
+    Promoted,
+    /// Geo-primary: it follows the other side.
+    Followed,
+    /// Geo-primary: the handoff was given up, and it takes writes again.
+    Resumed,
 }
 
 /// One shard.
@@ -70,6 +121,9 @@ pub struct ShardObserved {
     pub nodes: Vec<NodeObserved>,
     /// Its half of the link, when linked.
     pub link: Option<LinkObserved>,
+    /// Where it took over by force in this epoch.
+    #[serde(default)]
+    pub fork: Option<Position>,
 }
 
 /// What a shard can do now.
@@ -97,6 +151,19 @@ pub enum ShardStanding {
     /// It is to take the primary role and must not: it does not stand where it has to.
     Unpromotable {
         /// Where it stands and where it should.
+        why: String,
+    },
+    /// It is to take writes and holds no lease, so it refuses them.
+    Unleased,
+    /// The other side took over by force: it takes no writes, and keeps what that side does not
+    /// have before it follows.
+    Rejoining {
+        /// What it does or waits for, in a few words.
+        doing: String,
+    },
+    /// As `Rejoining`, and some of that cannot be kept: a person has to say that it may follow.
+    Unsaved {
+        /// What cannot be kept, and why.
         why: String,
     },
 }

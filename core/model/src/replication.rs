@@ -10,7 +10,7 @@ pub const LEAST_RATE: u64 = 64 * 1024;
 pub const LEAST_JOURNAL: u64 = 128 << 20;
 
 /// The settings of one link. Every one may change while the link runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReplicationSettings {
     /// Which node of the geo-primary snapshots are taken from.
@@ -23,10 +23,74 @@ pub struct ReplicationSettings {
     pub journal: Retention,
     /// What a geo-secondary answers while a full sync replaces its data.
     pub secondary_reads: SecondaryReads,
+    /// What keeps a geo-primary that nobody can reach from taking writes.
+    pub fencing: Fencing,
+    /// How long a lease lasts, in seconds, where `fencing` asks for leases.
+    pub lease_seconds: u16,
+    /// When a failover happens by itself; `None`: never.
+    pub auto_failover: Option<AutoFailover>,
+}
+
+/// How long a lease lasts unless somebody says otherwise, in seconds.
+const LEASE_SECONDS: u16 = 10;
+/// A lease is for so many seconds: a shorter one would end between two reports.
+const LEASE_RANGE: std::ops::RangeInclusive<u16> = 8..=300;
+/// The shortest time after which a failover may happen by itself, in seconds.
+const LEAST_AFTER: u32 = 10;
+
+impl Default for ReplicationSettings {
+    fn default() -> Self {
+        Self {
+            source: SnapshotSource::default(),
+            compression: Compression::default(),
+            rate_limit: None,
+            journal: Retention::default(),
+            secondary_reads: SecondaryReads::default(),
+            fencing: Fencing::default(),
+            lease_seconds: LEASE_SECONDS,
+            auto_failover: None,
+        }
+    }
+}
+
+/// What keeps a geo-primary that nobody can reach from taking writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fencing {
+    /// Its agent, once that knows of the failover. Until then it takes writes that are lost to the
+    /// other side, and kept.
+    #[default]
+    None,
+    /// A lease: without one it takes none, and a forced failover waits until the last one is over.
+    Lease,
+}
+
+/// When a failover happens by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AutoFailover {
+    /// The geo-primary took no writes for so many seconds.
+    pub after: u32,
+    /// The geo-secondary was at most so many seconds behind when that was last known.
+    pub max_lag: u32,
+}
+
+impl AutoFailover {
+    /// `after`, in milliseconds.
+    #[must_use]
+    pub fn after_ms(&self) -> u64 {
+        u64::from(self.after) * 1_000
+    }
+
+    /// `max_lag`, in milliseconds.
+    #[must_use]
+    pub fn max_lag_ms(&self) -> u64 {
+        u64::from(self.max_lag) * 1_000
+    }
 }
 
 /// Which node of the geo-primary snapshots are taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SnapshotSource {
     /// Its replica, which spares the primary the fork; the primary when no replica can.
@@ -37,7 +101,7 @@ pub enum SnapshotSource {
 }
 
 /// How hard to compress what goes between the regions: `off`, or a level of zstd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Compression {
     /// Not at all.
@@ -53,7 +117,7 @@ impl Default for Compression {
 }
 
 /// How much of a stream is kept on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Retention {
     /// So many bytes.
@@ -69,7 +133,7 @@ impl Default for Retention {
 }
 
 /// What a geo-secondary answers while a full sync replaces its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SecondaryReads {
     /// An error that says so.
@@ -95,13 +159,28 @@ fn not(given: &str, wanted: impl Into<String>) -> ReplicationSettingError {
 }
 
 impl ReplicationSettings {
-    /// Checks what the types alone do not: the least rate and the least journal.
+    /// Checks what the types alone do not: lowest and highest values, and what needs what.
     pub fn check(&self) -> Result<(), ReplicationSettingError> {
         if let Some(rate) = self.rate_limit
             && rate.get() < LEAST_RATE
         {
             let wanted = format!("a rate limit of at least {LEAST_RATE} bytes a second");
             return Err(not(&rate.to_string(), wanted));
+        }
+        if !LEASE_RANGE.contains(&self.lease_seconds) {
+            let (least, most) = LEASE_RANGE.into_inner();
+            let wanted = format!("a lease of {least} to {most} seconds");
+            return Err(not(&self.lease_seconds.to_string(), wanted));
+        }
+        if let Some(auto) = self.auto_failover {
+            if self.fencing != Fencing::Lease {
+                let wanted = "allowed without `fencing: lease`: the geo-primary could go on taking writes on the other side of a cut";
+                return Err(not("autoFailover", wanted));
+            }
+            if auto.after < LEAST_AFTER {
+                let wanted = format!("at least {LEAST_AFTER} seconds for `autoFailover.after`");
+                return Err(not(&auto.after.to_string(), wanted));
+            }
         }
         match self.journal {
             Retention::Bytes(bytes) if bytes < LEAST_JOURNAL => {
@@ -195,6 +274,12 @@ mod tests {
             rate_limit: NonZeroU64::new(1 << 20),
             journal: Retention::Unlimited,
             secondary_reads: SecondaryReads::Stale,
+            fencing: Fencing::Lease,
+            lease_seconds: 30,
+            auto_failover: Some(AutoFailover {
+                after: 30,
+                max_lag: 5,
+            }),
         };
         for settings in [all, ReplicationSettings::default()] {
             let json = serde_json::to_string(&settings).unwrap();
@@ -221,6 +306,20 @@ mod tests {
             journal: Retention::Bytes(1),
             ..ReplicationSettings::default()
         };
+        let short = ReplicationSettings {
+            lease_seconds: 7,
+            ..ReplicationSettings::default()
+        };
+        let unfenced = ReplicationSettings {
+            auto_failover: Some(AutoFailover {
+                after: 30,
+                max_lag: 5,
+            }),
+            ..ReplicationSettings::default()
+        };
+        assert!(short.check().unwrap_err().to_string().contains("lease"));
+        let unfenced = unfenced.check().unwrap_err().to_string();
+        assert!(unfenced.contains("fencing: lease"), "{unfenced}");
         assert!(slow.check().unwrap_err().to_string().contains("rate limit"));
         assert!(small.check().unwrap_err().to_string().contains("journal"));
     }

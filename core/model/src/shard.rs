@@ -44,6 +44,13 @@ pub struct ShardMemory {
     /// The last epoch whose word to start empty (`accept_empty`) is used up: a leader was up.
     #[serde(default)]
     pub emptied: Option<Epoch>,
+    /// Where it took over by force, and at which epoch.
+    #[serde(default)]
+    pub fork: Option<(Epoch, Position)>,
+    /// The last epoch at which the other side took over by force and that this shard has seen to:
+    /// what the other side does not have is kept.
+    #[serde(default)]
+    pub rejoined: Option<Epoch>,
 }
 
 /// What a shard's leader was last told to be.
@@ -104,6 +111,20 @@ pub struct NodeFacts {
     pub at_service_address: bool,
     /// Its writes are paused by this agent.
     pub paused: bool,
+    /// Which client writes it takes.
+    pub gate: Gate,
+}
+
+/// Which client writes a primary takes (`min-replicas-to-write`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Gate {
+    /// All.
+    #[default]
+    Open,
+    /// All, for as long as the agent keeps acknowledging like a replica.
+    Leased,
+    /// None.
+    Shut,
 }
 
 /// What is seen of the shard's half of the link.
@@ -130,6 +151,8 @@ pub struct Situation<'a> {
     pub nodes: &'a [NodeView],
     /// The shard's half of the link.
     pub link: LinkView,
+    /// The agent holds the lease that the link asks a geo-primary for; `None`: none is asked for.
+    pub lease: Option<bool>,
 }
 
 /// One thing to do. Each is safe to do twice.
@@ -180,6 +203,13 @@ pub enum Step {
     TakePauseOver {
         /// The node.
         node: u8,
+    },
+    /// Set which client writes a node takes.
+    SetGate {
+        /// The node.
+        node: u8,
+        /// Which.
+        gate: Gate,
     },
     /// Let clients go on.
     Resume {

@@ -98,6 +98,8 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         engine: None,
         shards: Vec::new(),
         problem: Some(why),
+        lost_writes: Vec::new(),
+        handoff: None,
     }
 }
 
@@ -275,6 +277,8 @@ impl Worker {
                 .map(|shard| shard.observed().clone())
                 .collect(),
             problem,
+            lost_writes: Vec::new(),
+            handoff: None,
         });
     }
 

@@ -504,7 +504,10 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
                 in_step: true,
             }],
             link: cache.role.link().map(|_| link),
+            fork: None,
         }],
         problem: behaviour.problem.clone(),
+        lost_writes: Vec::new(),
+        handoff: None,
     }
 }

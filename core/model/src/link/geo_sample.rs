@@ -79,8 +79,11 @@ mod tests {
                 clients: 0,
                 nodes: vec![],
                 link,
+                fork: None,
             }],
             problem: None,
+            lost_writes: Vec::new(),
+            handoff: None,
         }
     }
 

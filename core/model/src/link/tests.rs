@@ -52,8 +52,11 @@ fn sees(member: &Member, epoch: u64, role: RoleKind, standing: ShardStanding) ->
                 silent_ms: None,
                 ..LinkObserved::default()
             }),
+            fork: None,
         }],
         problem: None,
+        lost_writes: Vec::new(),
+        handoff: None,
     }
 }
 
@@ -63,7 +66,14 @@ fn advance(
     secondary: Option<&CacheObserved>,
     now: u64,
 ) -> LinkRecord {
-    match record.advance(LinkSeen { primary, secondary }, Timestamp(now)) {
+    match record.advance(
+        LinkSeen {
+            primary,
+            secondary,
+            ..LinkSeen::default()
+        },
+        Timestamp(now),
+    ) {
         Advance::Become(next) => *next,
         Advance::Stay => record.clone(),
         Advance::Remove => panic!("removed"),
@@ -117,6 +127,7 @@ fn handing_off() -> LinkRecord {
     let seen = LinkSeen {
         primary: Some(&p),
         secondary: Some(&s),
+        ..LinkSeen::default()
     };
     link.fail_over(seen, Timestamp(0), 10_000).unwrap()
 }
@@ -175,6 +186,7 @@ fn an_aborted_handoff_cannot_be_won_by_a_late_request() {
     let seen = LinkSeen {
         primary: Some(&p),
         secondary: Some(&s),
+        ..LinkSeen::default()
     };
     let again = aborted.fail_over(seen, Timestamp(0), 10_000).unwrap();
     assert_eq!(
@@ -255,8 +267,16 @@ fn a_failover_needs_both_agents_and_a_secondary_in_step() {
     );
     let cut = sees(&link.secondary, 1, RoleKind::Secondary, ShardStanding::Cut);
     let refused = |primary, secondary| {
-        link.fail_over(LinkSeen { primary, secondary }, Timestamp(0), 1)
-            .unwrap_err()
+        link.fail_over(
+            LinkSeen {
+                primary,
+                secondary,
+                ..LinkSeen::default()
+            },
+            Timestamp(0),
+            1,
+        )
+        .unwrap_err()
     };
     assert!(matches!(
         refused(None, Some(&s)),
@@ -273,6 +293,7 @@ fn a_failover_needs_both_agents_and_a_secondary_in_step() {
     let seen = LinkSeen {
         primary: Some(&p),
         secondary: Some(&s),
+        ..LinkSeen::default()
     };
     let busy = handing_off().fail_over(seen, Timestamp(0), 1);
     assert_eq!(busy, Err(FailoverRefused::Busy("Deleting")));
@@ -291,6 +312,7 @@ fn a_primary_that_lost_everything_hands_over_at_a_person_s_word() {
     let seen = LinkSeen {
         primary: Some(&lost),
         secondary: Some(&cut),
+        ..LinkSeen::default()
     };
     let next = link.fail_over(seen, Timestamp(0), 1).unwrap();
     assert_eq!((next.standing, next.epoch), (Standing::AsFound, Epoch(2)));
@@ -303,6 +325,7 @@ fn a_primary_that_lost_everything_hands_over_at_a_person_s_word() {
     let seen = LinkSeen {
         primary: Some(&lost),
         secondary: Some(&half),
+        ..LinkSeen::default()
     };
     assert!(matches!(
         link.fail_over(seen, Timestamp(0), 1),
@@ -427,6 +450,7 @@ fn an_empty_source_is_accepted_at_a_person_s_word_when_it_is_lost() {
         let seen = LinkSeen {
             primary: primary.as_ref(),
             secondary: None,
+            ..LinkSeen::default()
         };
         assert_eq!(record.accept_empty_source(seen), Err(expected));
     }
@@ -448,6 +472,7 @@ fn a_person_s_word_counts_once_and_is_not_taken_back_by_what_the_secondary_holds
         let seen = LinkSeen {
             primary: Some(primary),
             secondary: None,
+            ..LinkSeen::default()
         };
         record.accept_empty_source(seen).unwrap()
     };
@@ -485,6 +510,7 @@ fn a_primary_that_was_emptied_is_accepted_like_one_that_is_lost() {
     let seen = LinkSeen {
         primary: Some(&emptied),
         secondary: None,
+        ..LinkSeen::default()
     };
     let accepted = link.accept_empty_source(seen).unwrap();
     assert_eq!((accepted.epoch, accepted.accept_empty), (Epoch(2), true));
@@ -497,6 +523,7 @@ fn a_failover_or_an_unlink_takes_a_person_s_word_back() {
     let seen = LinkSeen {
         primary: Some(&lost),
         secondary: None,
+        ..LinkSeen::default()
     };
     let accepted = link.accept_empty_source(seen).unwrap();
     let lost = sees(&link.primary, 2, RoleKind::Primary, ShardStanding::Lost);
@@ -504,6 +531,7 @@ fn a_failover_or_an_unlink_takes_a_person_s_word_back() {
     let seen = LinkSeen {
         primary: Some(&lost),
         secondary: Some(&cut),
+        ..LinkSeen::default()
     };
     let failed_over = accepted.fail_over(seen, Timestamp(0), 1).unwrap();
     assert_eq!(failed_over.epoch, Epoch(3));
@@ -533,6 +561,7 @@ fn unlink_frees_the_primary_then_the_secondary_then_ends() {
     let seen = LinkSeen {
         primary: Some(&p),
         secondary: Some(&s),
+        ..LinkSeen::default()
     };
     assert_eq!(link.advance(seen, Timestamp(2)), Advance::Remove);
 }

@@ -1,7 +1,7 @@
 //! The plan for a shard whose leader answers: its role first, then its siblings.
 
 use super::{
-    NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
+    Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
     leadership::{Leader, leader},
 };
 use crate::{GeoRole, ShardStanding, Standing};
@@ -122,15 +122,15 @@ fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> O
         (Standing::AtBarrier { .. }, None) => {
             Some(format!("the handoff has no barrier for shard {}", now.shard))
         }
-        (Standing::AsFound, _) if facts.syncing => {
+        (Standing::AsFound | Standing::Forced { .. }, _) if facts.syncing => {
             Some("it is in the middle of a full sync".to_owned())
         }
         // A node that was started empty has a history of its own until it is in step.
-        (Standing::AsFound, _) if !now.memory.lineage.contains(&here.replid) => Some(
+        (Standing::AsFound | Standing::Forced { .. }, _) if !now.memory.lineage.contains(&here.replid) => Some(
             "it was started empty and has received nothing since, so there is nothing to take over with"
                 .to_owned(),
         ),
-        (Standing::AsFound, _) => None,
+        (Standing::AsFound | Standing::Forced { .. }, _) => None,
         (Standing::Founder, _) => Some(
             "it follows another node although it founded the link; its primary role was never given up"
                 .to_owned(),
@@ -154,22 +154,36 @@ fn lead(now: &Situation<'_>, index: u8, facts: NodeFacts, serve: bool) -> Plan {
         // Before anything that can fail: once the memory says so, nobody asks for it again.
         steps.push(Step::LiftFence);
     }
+    let gate = wanted_gate(now);
+    if facts.gate != gate {
+        // Before it is promoted, so that there is no moment without.
+        steps.push(Step::SetGate { node: index, gate });
+    }
     if facts.upstream.is_some() {
         steps.push(Step::StandAlone { node: index });
     }
     if facts.paused {
         steps.push(Step::Resume { node: index });
     }
-    let up = serve && facts.upstream.is_none() && !facts.paused && facts.at_service_address;
-    let standing = if up {
-        ShardStanding::Writable
-    } else {
-        ShardStanding::Starting
+    let settled = facts.upstream.is_none() && !facts.paused && facts.at_service_address;
+    let standing = match facts.gate {
+        _ if !(serve && settled && facts.gate == gate) => ShardStanding::Starting,
+        Gate::Open | Gate::Leased => ShardStanding::Writable,
+        Gate::Shut => ShardStanding::Unleased,
     };
     Plan {
         steps,
         standing,
         ready: None,
+    }
+}
+
+/// Which writes a leader takes that has the right to take some.
+fn wanted_gate(now: &Situation<'_>) -> Gate {
+    match now.lease {
+        None => Gate::Open,
+        Some(true) => Gate::Leased,
+        Some(false) => Gate::Shut,
     }
 }
 

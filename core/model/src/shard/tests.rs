@@ -20,6 +20,7 @@ fn primary(offset: u64) -> NodeFacts {
         keys: 10,
         at_service_address: true,
         paused: false,
+        gate: Gate::Open,
     }
 }
 
@@ -49,6 +50,8 @@ fn memory(stance: Stance) -> ShardMemory {
         unsettled: false,
         saved: None,
         emptied: None,
+        fork: None,
+        rejoined: None,
     }
 }
 
@@ -73,6 +76,7 @@ fn yielding() -> GeoRole {
 
 fn secondary() -> GeoRole {
     GeoRole::Secondary {
+        rejoin: crate::Rejoin::Freely,
         link: link(),
         source: None,
     }
@@ -93,6 +97,7 @@ fn ask(role: &GeoRole, memory: &ShardMemory, nodes: &[NodeView], link: LinkView)
         memory,
         nodes,
         link,
+        lease: None,
     })
 }
 
@@ -114,6 +119,7 @@ const IN_STEP: NodeView = Up(NodeFacts {
     keys: 10,
     at_service_address: false,
     paused: false,
+    gate: Gate::Open,
 });
 const ZEROS: ReplicationId = ReplicationId::UNSET;
 

@@ -225,6 +225,7 @@ impl World {
                 sent,
                 barrier: agent.barrier,
             },
+            lease: None,
         });
         let leader = usize::from(region.disk.memory.leader);
         let facts = match agent.views[leader] {
@@ -243,6 +244,7 @@ impl World {
             clients: 0,
             nodes: vec![],
             link: agent.observe_link(&order.role, sent),
+            fork: None,
         };
         if !plan.steps.is_empty() {
             self.note(|| format!("{r} plans {:?}", plan));
@@ -273,6 +275,8 @@ impl World {
             engine: None,
             shards: vec![observed.clone()],
             problem: None,
+            lost_writes: Vec::new(),
+            handoff: None,
         };
         let request = match &order.role {
             GeoRole::Taking { link, attempt, .. } if agent.answered != Some(*attempt) => {

@@ -183,7 +183,7 @@ impl World {
                     "{r}.{n} is promoted at {here}, and the barrier is {barrier}"
                 );
             }
-            Standing::AsFound => {
+            Standing::AsFound | Standing::Forced { .. } => {
                 assert!(!syncs, "{r}.{n} is promoted in a full sync");
             }
             Standing::Founder => {}

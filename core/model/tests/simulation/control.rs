@@ -40,6 +40,7 @@ impl Control {
         LinkSeen {
             primary: self.seen(primary, now),
             secondary: self.seen(1 - primary, now),
+            ..LinkSeen::default()
         }
     }
 }

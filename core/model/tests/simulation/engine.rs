@@ -269,6 +269,7 @@ impl Engine {
             keys: self.data.keys,
             at_service_address: self.at_service,
             paused,
+            gate: model::shard::Gate::Open,
         }
     }
 

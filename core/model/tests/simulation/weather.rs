@@ -46,7 +46,7 @@ impl World {
     fn tension(&self) -> u64 {
         let link = self.store.link.as_ref();
         link.map_or(1, |link| match link.phase {
-            LinkPhase::HandingOff { .. } | LinkPhase::Promoting => 4,
+            LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } | LinkPhase::Promoting => 4,
             LinkPhase::Creating
             | LinkPhase::Syncing
             | LinkPhase::Linked

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Node;
 use crate::{
-    CommandError, NodeInfo, Replication,
+    CommandError, InfoError, NodeInfo, Replication,
     config::{PING_PERIOD_SECONDS, live_settings},
 };
 
@@ -127,6 +127,40 @@ impl Node {
         let seconds = if yes { "604800" } else { "60" };
         self.ask("CONFIG SET", &["repl-timeout", seconds]).await?;
         Ok(())
+    }
+
+    /// Takes client writes only while at least so many replicas have acknowledged within
+    /// `max_lag_seconds` (`min-replicas-to-write`, `min-replicas-max-lag`); with none, always. Others
+    /// are answered `-NOREPLICAS`. A replica refuses writes anyway.
+    pub async fn need_replicas(
+        &self,
+        at_least: u32,
+        max_lag_seconds: u32,
+    ) -> Result<(), CommandError> {
+        let (count, lag) = (at_least.to_string(), max_lag_seconds.to_string());
+        let words = [
+            "min-replicas-max-lag",
+            &lag,
+            "min-replicas-to-write",
+            &count,
+        ];
+        self.ask("CONFIG SET", &words).await?;
+        Ok(())
+    }
+
+    /// How many replicas have to acknowledge before it takes a write.
+    pub async fn needed_replicas(&self) -> Result<u32, CommandError> {
+        const FIELD: &str = "min-replicas-to-write";
+        let value = self.configured(FIELD).await?;
+        value.parse().map_err(|_not_a_number| {
+            self.unexpected(
+                "CONFIG GET",
+                InfoError::Malformed {
+                    field: FIELD,
+                    value,
+                },
+            )
+        })
     }
 
     /// Whether strings in its snapshots are compressed one by one (`rdbcompression`).

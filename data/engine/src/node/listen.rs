@@ -82,7 +82,7 @@ impl Node {
             .map(|(ip, port)| SocketAddr::new(ip, port)))
     }
 
-    async fn configured(&self, option: &'static str) -> Result<String, CommandError> {
+    pub(super) async fn configured(&self, option: &'static str) -> Result<String, CommandError> {
         let answer = self.ask("CONFIG GET", &[option]).await?;
         let pair: Vec<String> = redis::from_redis_value(answer).unwrap_or_default();
         Ok(pair.into_iter().nth(1).unwrap_or_default())

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use engine::{CommandError, EngineRole, Node, Replication};
-use model::shard::{NodeFacts, NodeView, Upstream};
+use model::{
+    DEAD_MAN_LAG_SECONDS,
+    shard::{Gate, NodeFacts, NodeView, Upstream},
+};
 use psync::Position;
 use tokio::time::Instant;
 
@@ -30,7 +33,12 @@ pub(super) struct Slot {
     connected_since: Option<Instant>,
     paused: Option<Instant>,
     conduct: Option<Conduct>,
+    /// Which writes it takes; not known of a process that was just found.
+    gate: Option<Gate>,
 }
+
+/// More replicas than any node has: no write is taken.
+const SHUT: u32 = 1_000;
 
 /// Figures that are asked for less often.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,6 +101,16 @@ impl Slot {
         } else {
             node.replication().await
         };
+        let seen = match seen {
+            Ok(seen) if self.gate.is_none() => match node.needed_replicas().await {
+                Ok(needed) => {
+                    self.gate = Some(gate_of(needed));
+                    Ok(seen)
+                }
+                Err(error) => Err(error),
+            },
+            seen => seen,
+        };
         self.silent = seen.is_err();
         match seen {
             Ok(replication) => {
@@ -139,6 +157,7 @@ impl Slot {
             keys: self.figures.keys,
             at_service_address: Some(node.address()) == service,
             paused: self.paused.is_some_and(|at| at.elapsed() < PAUSE),
+            gate: self.gate.unwrap_or_default(),
         })
     }
 
@@ -171,6 +190,23 @@ impl Slot {
         Ok(())
     }
 
+    /// Sets which writes it takes, in a shard whose primary has so many replicas. While the agent
+    /// holds a lease it counts as one replica more than there are, so that they alone never do.
+    pub(super) async fn set_gate(&mut self, gate: Gate, replicas: u32) -> Result<(), CommandError> {
+        let Some(node) = &self.node else {
+            return Ok(());
+        };
+        let needed = match gate {
+            Gate::Open => 0,
+            Gate::Leased => replicas + 1,
+            Gate::Shut => SHUT,
+        };
+        self.gate = None;
+        node.need_replicas(needed, DEAD_MAN_LAG_SECONDS).await?;
+        self.gate = Some(gate);
+        Ok(())
+    }
+
     /// Settles how it conducts itself in a link, and out of one.
     pub(super) async fn settle(&mut self, conduct: Conduct) -> Result<(), CommandError> {
         let Some(node) = &self.node else {
@@ -199,6 +235,14 @@ pub(super) struct Conduct {
     pub(super) patient: bool,
     /// It compresses its snapshots, because no link does.
     pub(super) compresses: bool,
+}
+
+fn gate_of(needed: u32) -> Gate {
+    match needed {
+        0 => Gate::Open,
+        SHUT.. => Gate::Shut,
+        _ => Gate::Leased,
+    }
 }
 
 fn is_connected(seen: &Replication) -> bool {

@@ -52,6 +52,7 @@ impl ShardRunner {
             clients: 0,
             nodes: Vec::new(),
             link: None,
+            fork: None,
         };
         let slots = Vec::new();
         Self {
@@ -226,6 +227,7 @@ impl ShardRunner {
             memory: &store.shard(self.shard).memory,
             nodes: &nodes,
             link: self.link.view(),
+            lease: None,
         })
     }
 

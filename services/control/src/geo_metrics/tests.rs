@@ -70,8 +70,11 @@ fn report(
                 clients: 0,
                 nodes: vec![],
                 link: Some(half),
+                fork: None,
             }],
             problem: None,
+            lost_writes: Vec::new(),
+            handoff: None,
         }],
         events: vec![],
     }

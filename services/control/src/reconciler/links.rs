@@ -47,6 +47,7 @@ pub(crate) fn link_seen<'a>(seen: &'a Seen, link: &LinkRecord) -> LinkSeen<'a> {
     LinkSeen {
         primary: seen.cache(&link.primary.region, &link.primary.uid),
         secondary: seen.cache(&link.secondary.region, &link.secondary.uid),
+        ..LinkSeen::default()
     }
 }
 

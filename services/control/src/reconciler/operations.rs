@@ -166,7 +166,10 @@ fn creating_link(sight: &Sight<'_>, id: &LinkId, epoch: Epoch) -> Verdict {
     }
     match link.phase {
         LinkPhase::Creating | LinkPhase::Syncing => Verdict::Wait,
-        LinkPhase::Linked | LinkPhase::HandingOff { .. } | LinkPhase::Promoting => Verdict::Succeed,
+        LinkPhase::Linked
+        | LinkPhase::HandingOff { .. }
+        | LinkPhase::Forcing { .. }
+        | LinkPhase::Promoting => Verdict::Succeed,
         LinkPhase::UnlinkingPrimary | LinkPhase::UnlinkingSecondary => {
             Verdict::Fail("the link was removed before it was in step".to_owned())
         }
@@ -200,7 +203,9 @@ fn failing_over(
         return gone_back(link, attempt);
     }
     match link.phase {
-        LinkPhase::Linked | LinkPhase::HandingOff { .. } => Verdict::Succeed,
+        LinkPhase::Linked | LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } => {
+            Verdict::Succeed
+        }
         LinkPhase::Creating | LinkPhase::Syncing | LinkPhase::Promoting => Verdict::Wait,
         LinkPhase::UnlinkingPrimary | LinkPhase::UnlinkingSecondary => Verdict::Wait,
     }
@@ -210,6 +215,7 @@ fn failing_over(
 fn gone_back(link: &LinkRecord, attempt: Option<u64>) -> Verdict {
     match &link.standing {
         Standing::AtBarrier { attempt: later, .. } if Some(*later) != attempt => Verdict::Succeed,
+        Standing::Forced { .. } => Verdict::Succeed,
         Standing::AtBarrier { .. } | Standing::Founder | Standing::AsFound => {
             Verdict::Fail(format!(
                 "`{}` lost its data before it was promoted, so `{}` has the primary role again; nothing that it took is lost",

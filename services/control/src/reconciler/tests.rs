@@ -130,8 +130,11 @@ fn sees(
             clients: 0,
             nodes: vec![],
             link: None,
+            fork: None,
         }],
         problem: None,
+        lost_writes: Vec::new(),
+        handoff: None,
     }
 }
 

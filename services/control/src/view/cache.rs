@@ -176,6 +176,7 @@ fn linked_state(cache: &CacheRecord, link: &LinkRecord) -> &'static str {
             LinkPhase::Creating
             | LinkPhase::Syncing
             | LinkPhase::HandingOff { .. }
+            | LinkPhase::Forcing { .. }
             | LinkPhase::Promoting,
             _,
         ) => "Linking",

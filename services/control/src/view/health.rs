@@ -56,6 +56,7 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
         LinkPhase::Creating => "Creating",
         LinkPhase::Syncing => "Syncing",
         LinkPhase::HandingOff { .. } => "HandingOff",
+        LinkPhase::Forcing { .. } => "Forcing",
         LinkPhase::Promoting => "Promoting",
         LinkPhase::UnlinkingPrimary | LinkPhase::UnlinkingSecondary => "Unlinking",
     };
@@ -193,6 +194,15 @@ fn shard_reason(
         ShardStanding::Unpromotable { why } => {
             Some(format!("`{name}` cannot take the primary role: {why}"))
         }
+        ShardStanding::Unleased => Some(format!(
+            "`{name}` refuses writes, since its agent holds no lease; it takes them again when the control plane answers its reports"
+        )),
+        ShardStanding::Rejoining { doing } => Some(format!(
+            "`{primary}` took over by force, and `{name}` keeps what it had beyond that before it follows: {doing}"
+        )),
+        ShardStanding::Unsaved { why } => Some(format!(
+            "`{primary}` took over by force, and `{name}` cannot keep all that it had beyond that, so it does not follow: {why}; `godwit link resume {name} --accept-unsaved` lets it follow without, `godwit link delete {name}` keeps what each side has"
+        )),
     }
 }
 

@@ -191,6 +191,10 @@ fn link_progress(seen: &Seen, link: &LinkRecord) -> Progress {
             };
             (Progress::new("HandingOff", ""), waits)
         }
+        LinkPhase::Forcing { .. } => (
+            Progress::new("Forcing", ""),
+            format!("the lease of `{p}` to be over"),
+        ),
         LinkPhase::Promoting => (
             Progress::new("Promoting", ""),
             format!("`{p}` to take the primary role"),

@@ -87,6 +87,7 @@ pub(crate) fn phase(link: &LinkRecord) -> &'static str {
         LinkPhase::Syncing => "Syncing",
         LinkPhase::Linked => "Linked",
         LinkPhase::HandingOff { .. } => "HandingOff",
+        LinkPhase::Forcing { .. } => "Forcing",
         LinkPhase::Promoting => "Promoting",
         LinkPhase::UnlinkingPrimary => "UnlinkingPrimary",
         LinkPhase::UnlinkingSecondary => "UnlinkingSecondary",
@@ -252,6 +253,9 @@ fn standing(standing: &ShardStanding) -> (&'static str, Option<String>) {
         ShardStanding::Silent => ("Silent", None),
         ShardStanding::Lost => ("Lost", None),
         ShardStanding::Unpromotable { why } => ("Unpromotable", Some(why.clone())),
+        ShardStanding::Unleased => ("Unleased", None),
+        ShardStanding::Rejoining { doing } => ("Rejoining", Some(doing.clone())),
+        ShardStanding::Unsaved { why } => ("Unsaved", Some(why.clone())),
     }
 }
 

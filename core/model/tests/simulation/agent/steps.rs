@@ -137,7 +137,7 @@ impl World {
             }
             Step::LiftFence => self.tell_fence(r, Fence::Open),
             // Nobody but Godwit pauses an engine here.
-            Step::TakePauseOver { .. } => true,
+            Step::TakePauseOver { .. } | Step::SetGate { .. } => true,
         }
     }
 

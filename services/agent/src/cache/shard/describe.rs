@@ -46,6 +46,7 @@ impl ShardRunner {
             clients: figures.clients,
             nodes,
             link: self.link.observed(&desired.role, position),
+            fork: None,
         };
     }
 

@@ -56,6 +56,13 @@ impl ShardRunner {
                     .map_err(|e| chain(&e).to_string())
             }
             Step::Pause { node } => self.slot(*node)?.pause().await.map_err(told),
+            Step::SetGate { node, gate } => {
+                let replicas = u32::from(desired.replicas);
+                self.slot(*node)?
+                    .set_gate(*gate, replicas)
+                    .await
+                    .map_err(told)
+            }
             Step::Resume { node } => self.slot(*node)?.resume().await.map_err(told),
             Step::TakePauseOver { .. } => {
                 self.link.take_pause_over();

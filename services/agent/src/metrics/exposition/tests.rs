@@ -61,6 +61,7 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         clients: 2,
         nodes: vec![],
         link,
+        fork: None,
     };
     let cache = CacheObserved {
         uid: CacheUid::new("u"),
@@ -71,6 +72,8 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         engine: None,
         shards: vec![],
         problem: None,
+        lost_writes: Vec::new(),
+        handoff: None,
     };
     Row::new(name, &cache, &shard, Some(Duration::from_millis(1_250)))
 }

@@ -220,13 +220,13 @@ fn repeated(
 ) -> Result<Option<Outcome>, ApiError> {
     let is_primary = link.primary.uid == pair.primary.uid;
     let wanted = match link.phase {
-        LinkPhase::HandingOff { .. } if is_primary => {
+        LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } if is_primary => {
             return Err(ApiError::conflict(format!(
                 "Cannot fail over to `{}`, since a failover to `{}` is under way; wait until it has ended.",
                 pair.primary.id.name, pair.secondary.id.name
             )));
         }
-        LinkPhase::HandingOff { .. } => true,
+        LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } => true,
         LinkPhase::Creating
         | LinkPhase::Syncing
         | LinkPhase::Linked
