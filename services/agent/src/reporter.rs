@@ -158,7 +158,7 @@ pub(crate) async fn run(host: Arc<Host>) {
     loop {
         let report = host.board.snapshot(&host);
         match host.client.report(&report).await {
-            Ok(()) => silent = false,
+            Ok(_answer) => silent = false,
             Err(error) => {
                 if !silent {
                     tracing::debug!(error = %chain(&error), "the report did not arrive");

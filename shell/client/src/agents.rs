@@ -3,7 +3,9 @@
 
 use std::{fmt, time::Duration};
 
-use model::{PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, Secret};
+use model::{
+    PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer, Secret,
+};
 use reqwest::{Method, StatusCode};
 use tls::{CertificateRequest, IssuedCertificate, KnownAuthority};
 
@@ -24,13 +26,14 @@ impl Agents {
         Connection::new(url, token).map(Self)
     }
 
-    /// Tells the control plane what the agent of a region sees.
-    pub async fn report(&self, observed: &RegionObserved) -> Result<(), RequestError> {
+    /// Tells the control plane what the agent of a region sees; the answer has its leases, and what
+    /// is asked of it.
+    pub async fn report(&self, observed: &RegionObserved) -> Result<ReportAnswer, RequestError> {
         let path = "/agents/v1/report";
         self.0
             .ask(Method::POST, path, &[], Some(observed), ANSWER_LIMIT)
-            .await?;
-        Ok(())
+            .await?
+            .json()
     }
 
     /// Asks what `region` is to run. Answers as soon as that differs from what the generation

@@ -12,8 +12,8 @@ use axum::{
 };
 use client::{Agents, RequestError};
 use model::{
-    LinkId, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, Secret,
-    StoreId,
+    LinkId, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer,
+    Secret, StoreId,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -50,9 +50,9 @@ async fn promote(Json(request): Json<PromotionRequest>) -> Json<PromotionAnswer>
     })
 }
 
-async fn report(Json(observed): Json<RegionObserved>) -> StatusCode {
+async fn report(Json(observed): Json<RegionObserved>) -> Json<ReportAnswer> {
     assert_eq!(observed.generation, 7);
-    StatusCode::NO_CONTENT
+    Json(ReportAnswer::default())
 }
 
 #[tokio::test]

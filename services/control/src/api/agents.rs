@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Json, Router,
     extract::{FromRequest, Query, Request, State},
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -11,6 +11,7 @@ use axum::{
 };
 use model::{
     Decision, LinkRecord, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved,
+    ReportAnswer,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout_at};
@@ -62,7 +63,7 @@ pub(super) fn no_region(region: &Region) -> ApiError {
 async fn report(
     State(plane): State<Arc<Plane>>,
     Message(mut report): Message<RegionObserved>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<ReportAnswer>, ApiError> {
     if !plane.regions.contains(&report.region) {
         return Err(no_region(&report.region));
     }
@@ -72,7 +73,7 @@ async fn report(
     plane.observations.hear(report);
     let now = plane.clock.now();
     plane.history.hear(&region, events, now).await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(ReportAnswer::default()))
 }
 
 /// Stores of an agent what desired state depends on, when that is news.

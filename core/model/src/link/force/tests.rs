@@ -100,7 +100,10 @@ fn next(link: &LinkRecord, seen: LinkSeen<'_>, now: Timestamp) -> LinkRecord {
 fn rejoin(link: &LinkRecord) -> Rejoin {
     match link.role_of(&link.secondary.uid, None) {
         GeoRole::Secondary { rejoin, .. } => rejoin,
-        other => panic!("{other:?}"),
+        other @ (GeoRole::Alone
+        | GeoRole::Primary { .. }
+        | GeoRole::Yielding { .. }
+        | GeoRole::Taking { .. }) => panic!("{other:?}"),
     }
 }
 
