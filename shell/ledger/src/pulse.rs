@@ -11,6 +11,9 @@ use crate::{
     score::{Gap, Mark},
 };
 
+/// As many outages are remembered.
+const OUTAGES: usize = 20;
+
 pub(crate) struct Pulse {
     began: Instant,
     state: Mutex<State>,
@@ -25,7 +28,8 @@ struct State {
     refused: u64,
     /// Since when nobody tries, if so.
     rests: Option<u64>,
-    longest: Gap,
+    /// The longest ones, the longest first.
+    outages: Vec<Gap>,
     marks: Vec<Mark>,
     latency: [Histogram; 5],
     trouble: Option<String>,
@@ -51,10 +55,19 @@ pub struct Sight {
 }
 
 impl State {
+    fn longest(&self) -> Gap {
+        self.outages.first().copied().unwrap_or_default()
+    }
+
     fn gap(&mut self, now: u64) {
         let Some(last) = self.last else { return };
         let gap = Gap::between(last, now);
-        self.longest = self.longest.longer(gap);
+        let full = self.outages.len() == OUTAGES;
+        if !full || self.outages.last().is_some_and(|last| last.ms < gap.ms) {
+            self.outages.truncate(OUTAGES - 1);
+            let at = self.outages.partition_point(|one| one.ms >= gap.ms);
+            self.outages.insert(at, gap);
+        }
         if let Some(mark) = self.marks.last_mut() {
             mark.outage = mark.outage.longer(gap);
         }
@@ -90,9 +103,10 @@ impl Pulse {
     pub(crate) fn acknowledge(&self, kind: Kind, took: Duration) -> u32 {
         let mut state = self.state.lock();
         let now = self.micros();
-        state.gap(now);
-        state.last = Some(now);
-        state.rests = None;
+        if state.rests.is_none() {
+            state.gap(now);
+            state.last = Some(now);
+        }
         state.acknowledged += 1;
         if let Some(latency) = state.latency.get_mut(kind.index()) {
             latency.add(took);
@@ -122,13 +136,22 @@ impl Pulse {
         });
     }
 
-    /// Nobody tries from now on: the time until the next acknowledgement is no outage.
+    /// Nobody begins anything from now on: no time is an outage.
     pub(crate) fn rest(&self) {
         let mut state = self.state.lock();
         let now = self.micros();
-        state.gap(now);
-        state.last = None;
-        state.rests = Some(now);
+        if state.rests.is_none() {
+            state.gap(now);
+            state.last = None;
+            state.rests = Some(now);
+        }
+    }
+
+    /// Everybody tries again.
+    pub(crate) fn resume(&self) {
+        let mut state = self.state.lock();
+        state.last = Some(self.micros());
+        state.rests = None;
     }
 
     pub(crate) fn sight(&self) -> Sight {
@@ -140,7 +163,7 @@ impl Pulse {
             acknowledged: state.acknowledged,
             unknown: state.unknown,
             refused: state.refused,
-            outage: state.longest.longer(present.unwrap_or_default()),
+            outage: state.longest().longer(present.unwrap_or_default()),
             silent: state.last.map(|last| Duration::from_micros(now - last)),
             trouble: state.trouble.clone(),
         }
@@ -152,8 +175,16 @@ impl Pulse {
         rests.unwrap_or_else(|| self.micros()) / 1_000
     }
 
+    /// The longest outage.
     pub(crate) fn outage(&self) -> Gap {
-        self.state.lock().longest
+        self.state.lock().longest()
+    }
+
+    /// The longest outages, in the order of time.
+    pub(crate) fn outages(&self) -> Vec<Gap> {
+        let mut outages = self.state.lock().outages.clone();
+        outages.sort_by_key(|gap| gap.at_ms);
+        outages
     }
 
     pub(crate) fn marks(&self) -> Vec<Mark> {
@@ -186,7 +217,10 @@ mod tests {
         wait(10).await;
         answer();
         pulse.rest();
-        wait(5_000).await;
+        wait(2_000).await;
+        answer();
+        wait(3_000).await;
+        pulse.resume();
         answer();
         assert_eq!(
             pulse.outage(),
@@ -195,6 +229,8 @@ mod tests {
                 at_ms: 1_005
             }
         );
+        let all: Vec<_> = pulse.outages().iter().map(|gap| gap.at_ms).collect();
+        assert_eq!(all, [1_000, 1_005, 1_075, 6_095]);
         let marks: Vec<_> = pulse.marks().iter().map(|mark| mark.outage).collect();
         let second = Gap {
             ms: 20.0,

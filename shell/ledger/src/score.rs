@@ -20,6 +20,8 @@ pub struct Score {
     pub violations: Vec<Violation>,
     /// The longest time without any acknowledgement.
     pub outage: Gap,
+    /// The longest of such times, in their order.
+    pub outages: Vec<Gap>,
     /// What was marked, with the longest time without an acknowledgement from there to the next.
     pub marks: Vec<Mark>,
     /// How long acknowledged operations took, all kinds together.

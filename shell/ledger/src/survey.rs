@@ -67,6 +67,7 @@ pub(crate) fn conclude(
     }
     score.latency = all.latency();
     score.outage = pulse.outage();
+    score.outages = pulse.outages();
     score.marks = pulse.marks();
     score.elapsed_ms = pulse.elapsed_ms();
 }
