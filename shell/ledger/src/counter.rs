@@ -14,8 +14,10 @@ pub(crate) struct Counter {
     standing: Vec<Run>,
     /// The value as it was seen last.
     value: u64,
-    /// Increments of unknown outcome that are not in the value as far as one knows.
+    /// Increments of unknown outcome that are not in the value as far as one knows: from before
+    /// the last acknowledged one, and since then.
     open: u64,
+    open_since: u64,
     /// Refused increments since the last acknowledged one.
     refused: u64,
     reign: Option<u32>,
@@ -37,7 +39,7 @@ struct Run {
 
 impl Counter {
     pub(crate) fn unknown(&mut self) {
-        self.open += 1;
+        self.open_since += 1;
     }
 
     pub(crate) fn refused(&mut self) {
@@ -51,6 +53,7 @@ impl Counter {
             // What the former primary has not carried out by now, this one never will.
             self.open = 0;
         }
+        self.open += std::mem::take(&mut self.open_since);
         self.refused = 0;
         self.value = value;
         match self.standing.last_mut() {
@@ -68,8 +71,10 @@ impl Counter {
     /// The counter's value was seen to be `value`.
     pub(crate) fn held(&mut self, value: u64) {
         if let Some(more) = value.checked_sub(self.value) {
-            let known = more.min(self.open);
-            self.open -= known;
+            let known = more.min(self.open + self.open_since);
+            let since = known.min(self.open_since);
+            self.open_since -= since;
+            self.open -= known - since;
             self.unknown_present += known;
             let refused = (more - known).min(self.refused);
             self.refused_present += refused;
@@ -153,9 +158,19 @@ mod tests {
         assert_eq!((late.unknown_present, late.doubled), (1, 0));
         let mut after = counted(3);
         after.unknown();
-        after.acknowledge(5, 4, 2);
-        after.acknowledge(6, 6, 2);
+        after.acknowledge(5, 4, 1);
+        after.acknowledge(6, 5, 2);
+        after.acknowledge(7, 7, 2);
         assert_eq!((after.unknown_present, after.doubled), (0, 1));
+    }
+
+    #[test]
+    fn an_unknown_increment_may_have_gone_to_the_new_primary() {
+        let mut counter = counted(3);
+        counter.unknown();
+        counter.acknowledge(5, 4, 2);
+        counter.acknowledge(6, 6, 2);
+        assert_eq!((counter.unknown_present, counter.doubled), (1, 0));
     }
 
     #[test]

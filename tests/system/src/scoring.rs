@@ -5,7 +5,7 @@ use std::time::Duration;
 use ledger::{Score, Workload, blocking::Ledger};
 use runtime::dice::Dice;
 
-use crate::Cache;
+use crate::{Cache, waiting};
 
 /// Starts so many clients of every kind, which write to whichever of the caches takes writes. Each
 /// writes now and then only: the engines have others to serve.
@@ -21,6 +21,18 @@ pub fn start(clients: usize, caches: &[Cache<'_>]) -> Ledger {
 pub fn start_as(workload: &Workload, caches: &[Cache<'_>]) -> Ledger {
     let endpoints = caches.iter().map(Cache::login).collect();
     Ledger::start(workload, endpoints).unwrap()
+}
+
+/// Waits until so many more operations have been acknowledged.
+pub fn until_more(ledger: &Ledger, more: u64) {
+    let enough = ledger.sight().acknowledged + more;
+    waiting::until_true("clients write", || ledger.sight().acknowledged >= enough);
+}
+
+/// Compares everything so far with what `survivor` holds, and has the clients go on with new keys,
+/// so that a long run stays small. Gives the score so far.
+pub fn checkpoint(ledger: &mut Ledger, survivor: &Cache<'_>) -> Score {
+    ledger.checkpoint(&survivor.login()).unwrap()
 }
 
 /// Stops the clients and compares what they remember with what `survivor` holds.

@@ -4,6 +4,8 @@ use ledger::{Gap, Score, Tally};
 
 use crate::output::{milliseconds, pairs, table};
 
+/// As many other outages are shown.
+const OTHERS: usize = 5;
 /// Shorter ones are any busy machine's.
 const NOTICED_MS: f64 = 30.0;
 /// As many lost ranges and violations are shown.
@@ -95,11 +97,16 @@ fn unknown(total: &Tally) -> Option<String> {
     })
 }
 
-/// The outages that somebody would notice, the longest left out.
+/// The next longest outages that somebody would notice, in their order.
 fn others(score: &Score) -> Option<String> {
-    let noticed = score.outages.iter();
-    let noticed = noticed.filter(|gap| gap.ms >= NOTICED_MS && **gap != score.outage);
-    let all: Vec<_> = noticed.map(|gap| outage(*gap)).collect();
+    let noticed = score.outages.iter().copied();
+    let mut noticed: Vec<_> = noticed
+        .filter(|gap| gap.ms >= NOTICED_MS && *gap != score.outage)
+        .collect();
+    noticed.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    noticed.truncate(OTHERS);
+    noticed.sort_by_key(|gap| gap.at_ms);
+    let all: Vec<_> = noticed.into_iter().map(outage).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
