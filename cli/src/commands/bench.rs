@@ -55,7 +55,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// removes its own afterwards. It does load the cache: a few million numbers are in it at most,
 /// every now and then they are checked and removed. Ctrl-C ends the run early and settles it.
 ///
-/// Exit code 1: something was lost, or is as it must never be.
+/// Exit code 1: something was lost, or is as it must never be, or nothing could be written.
 ///
 /// Example: godwit bench demo-east --seconds 60 --clients 50 --mix sequence=3,transfer=1
 #[derive(Debug, Args)]
@@ -132,6 +132,7 @@ impl Bench {
         ));
         let mut ledger = Ledger::start(&workload, endpoints);
         self.watch(&mut ledger, &caches).await;
+        let trouble = ledger.sight().trouble;
         let settled = tokio::select! {
             settled = settle(ledger, &caches, self.keep) => settled?,
             Ok(()) = signal::ctrl_c() => {
@@ -147,10 +148,17 @@ impl Bench {
             "score": score,
         });
         session.form.write(&json, || report::describe(score))?;
+        let total = score.total();
+        if total.acknowledged == 0 {
+            let failure = Failure::new("no write was acknowledged");
+            return Err(match trouble {
+                Some(trouble) => failure.hint(format!("the last attempt: {trouble}")),
+                None => failure,
+            });
+        }
         if score.is_clean() {
             return Ok(());
         }
-        let total = score.total();
         Err(Failure::new(format!(
             "{} of {} acknowledged operations are lost, and {} things are as they must never be",
             total.lost,

@@ -78,7 +78,10 @@ fn describe(sight: &Sight, rate: Option<u64>) -> String {
     if let Some(rate) = rate {
         said.push_str(&format!(", {rate}/s"));
     }
-    said.push_str(&format!(", longest outage {}", at(sight)));
+    if sight.outage.ms > 0.0 {
+        let outage = super::report::outage(sight.outage);
+        said.push_str(&format!(", longest outage {outage}"));
+    }
     if sight.unknown > 0 {
         said.push_str(&format!(", {} unknown", sight.unknown));
     }
@@ -94,10 +97,6 @@ fn describe(sight: &Sight, rate: Option<u64>) -> String {
         }
     }
     said
-}
-
-fn at(sight: &Sight) -> String {
-    super::report::outage(sight.outage)
 }
 
 #[cfg(test)]
