@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
-    commands::{cache, failover, group, link, region},
+    commands::{bench, cache, failover, group, link, region},
     output::Form,
     serve::{AgentArgs, ControlArgs, WanArgs},
     up::UpArgs,
@@ -23,6 +23,7 @@ Examples:
   godwit link create demo-east demo-west      # demo-west follows demo-east from now on
   godwit link watch demo-east                 # how far behind it is, live
   godwit failover demo-west                   # demo-west becomes the geo-primary; nothing is lost
+  godwit bench demo-east                      # write, and count what a failover costs
   godwit cache list --output json
 
 Exit codes:
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     /// Link two caches, watch the link, unlink them
     Link(Client<link::Command>),
     Failover(failover::Failover),
+    Bench(bench::Bench),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
     /// See the regions of the deployment

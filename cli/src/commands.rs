@@ -1,5 +1,6 @@
 //! The commands: each its arguments and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod cache;
 pub(crate) mod failover;
 pub(crate) mod group;
@@ -25,6 +26,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             link::run(client.command, &Session::open(client.common).await?).await
         }
         Command::Failover(failover) => failover.run().await,
+        Command::Bench(bench) => bench.run().await,
         Command::Group(client) => {
             group::run(client.command, &Session::open(client.common).await?).await
         }

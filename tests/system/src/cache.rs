@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ledger::Endpoint;
 use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
 use serde_json::Value;
 
@@ -70,6 +71,12 @@ impl<'a> Cache<'a> {
             .unwrap()
             .set_redis_settings(login);
         Client::open(info).unwrap()
+    }
+
+    /// Where a workload's clients find it.
+    pub fn login(&self) -> Endpoint {
+        let (host, port) = self.endpoint();
+        Endpoint::new(host, port, self.key())
     }
 
     /// A connection of an application.

@@ -7,8 +7,8 @@
 
 mod api;
 pub mod cache;
-pub mod ledger;
 pub mod processes;
+pub mod scoring;
 pub mod waiting;
 mod wan;
 mod world;

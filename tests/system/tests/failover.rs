@@ -1,11 +1,13 @@
 //! Planned failover: no acknowledged write is lost or doubled, and no full sync is needed.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "the worst outage is worth a look")]
 
-use system::{Cache, World, ledger::Ledger, waiting, with_both_engines};
+use ledger::{Kind, Tally};
+use system::{Cache, World, scoring, waiting, with_both_engines};
 
 with_both_engines! {
-    twenty_failovers_under_load_lose_nothing_and_resync_partially => back_and_forth;
+    thirty_failovers_under_load_lose_nothing_and_resync_partially => back_and_forth;
     a_failover_of_the_present_primary_is_refused => wrong_way_round;
     a_primary_that_a_client_paused_fails_over_and_the_new_one_takes_writes => paused;
 }
@@ -21,24 +23,31 @@ fn back_and_forth(engine: &str) {
     east.until_whole();
     west.until_whole();
     let before = full_syncs(&east) + full_syncs(&west);
-    let ledger = Ledger::start(4, &[east.client(), west.client()]);
-    for round in 0..20 {
-        let to = if round % 2 == 0 { &west } else { &east };
+    let ledger = scoring::start(12, &[east, west]);
+    for round in 1..=30 {
+        let to = if round % 2 == 1 { &west } else { &east };
+        ledger.mark(format!("failover {round}"));
         world.ok(&["failover", to.name()]);
         assert_eq!(world.primary(), to.name());
     }
-    let acknowledged = ledger.settle(&mut east.connect());
-    assert!(
-        acknowledged > 1_000,
-        "only {acknowledged} writes were acknowledged"
+    let score = scoring::settle(ledger, &east);
+    println!(
+        "{engine}: worst write outage {:?}, {:?}",
+        score.worst_outage("failover"),
+        score.total()
     );
+    scoring::assert_nothing_lost(&score);
+    for kind in Kind::ALL {
+        let Tally { acknowledged, .. } = score.kinds[&kind];
+        assert!(acknowledged > 300, "{kind}: {acknowledged}");
+    }
     assert_eq!(
         full_syncs(&east) + full_syncs(&west),
         before,
         "{}",
         world.logs()
     );
-    assert_eq!(west.contents(), east.contents());
+    waiting::until_true("both hold the same", || west.contents() == east.contents());
 }
 
 fn wrong_way_round(engine: &str) {

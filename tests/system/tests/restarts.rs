@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use rustix::process::Signal;
-use system::{Cache, World, processes, waiting, with_both_engines};
+use system::{Cache, World, processes, scoring, waiting, with_both_engines};
 
 with_both_engines! {
     a_dead_primary_is_replaced_by_its_replica => primary_dies;
@@ -127,7 +127,7 @@ fn control_dies(engine: &str) {
 fn kills_during_failover(engine: &str) {
     let world = World::with(engine);
     let (east, west) = world.linked_pair();
-    let ledger = system::ledger::Ledger::start(2, &[east.client(), west.client()]);
+    let ledger = scoring::start(6, &[east, west]);
     for round in 0..6 {
         world.until_healthy();
         let to = if world.primary() == "east" {
@@ -153,7 +153,7 @@ fn kills_during_failover(engine: &str) {
     } else {
         &west
     };
-    ledger.settle(&mut primary.connect());
+    scoring::assert_nothing_lost(&scoring::settle(ledger, primary));
     until_equal(&east, &west);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use system::{World, ledger::Ledger, waiting, with_both_engines};
+use system::{World, scoring, waiting, with_both_engines};
 
 use crate::{
     data::{fill, until_arrived, until_linked, until_same},
@@ -46,7 +46,7 @@ fn in_stream(engine: &str) {
     let wan = world.wan_to("eastus");
     wan.set(5, 2, None);
     fill(&east, "before", 4 << 20);
-    let ledger = Ledger::start(2, &[east.client()]);
+    let ledger = scoring::start(6, &[east]);
     for region in ["eastus", "westus"] {
         world.kill_agent(region);
         fill(&east, region, 2 << 20);
@@ -60,7 +60,9 @@ fn in_stream(engine: &str) {
         wan.act("/accept");
     }
     until_linked(&world);
-    assert!(ledger.settle(&mut east.connect()) > 0);
+    let score = scoring::settle(ledger, &east);
+    scoring::assert_nothing_lost(&score);
+    assert!(score.total().acknowledged > 0);
     until_same(&world, &east, &west);
     assert_eq!(world.events("FullSyncStarted").len(), 1, "{}", world.logs());
     world.ok(&["failover", "west"]);
