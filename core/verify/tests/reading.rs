@@ -22,9 +22,11 @@ enum Value {
 #[derive(Debug, Clone, PartialEq)]
 struct Stream {
     entries: Vec<Vec<Vec<u8>>>,
-    /// By name: which entries are pending, with whom and how often they were delivered.
-    groups: BTreeMap<Vec<u8>, BTreeMap<usize, (Vec<u8>, i64)>>,
+    groups: BTreeMap<Vec<u8>, Pending>,
 }
+
+/// Which entries are pending, with whom and how often they were delivered.
+type Pending = BTreeMap<usize, (Vec<u8>, i64)>;
 
 /// How an engine answers, which no digest may depend on.
 #[derive(Debug, Clone, Copy)]
