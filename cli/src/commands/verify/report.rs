@@ -343,7 +343,7 @@ keys at the end
   0         3             2               3
 
 different (the first 2 of 3)
-  database 0, slot 14195: a\x1b[2J: another value: 3 fields on the geo-primary, 4 on the geo-secondary; expires 5.0 s later on the geo-secondary
+  database 0, slot 4723: a\x1b[2J: another value: 3 fields on the geo-primary, 4 on the geo-secondary; expires 5.0 s later on the geo-secondary
   database 0, slot 3300: b: missing on the geo-secondary";
         assert_eq!(report(&progress).text(), expected.trim_start());
     }
