@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
-    commands::{bench, cache, failover, group, link, region},
+    commands::{bench, cache, failover, group, link, region, verify},
     output::Form,
     serve::{AgentArgs, ControlArgs, WanArgs},
     up::UpArgs,
@@ -24,11 +24,13 @@ Examples:
   godwit link watch demo-east                 # how far behind it is, live
   godwit failover demo-west                   # demo-west becomes the geo-primary; nothing is lost
   godwit bench demo-east                      # write, and count what a failover costs
+  godwit verify demo-east                     # are both sides the same, key by key?
   godwit cache list --output json
 
 Exit codes:
   0    done
   1    it failed; standard error says why
+  2    `verify` could not decide
   3    what was named does not exist
   64   the command line is wrong
   130  interrupted; an operation that had begun goes on";
@@ -87,6 +89,7 @@ pub(crate) enum Command {
     Link(Client<link::Command>),
     Failover(failover::Failover),
     Bench(bench::Bench),
+    Verify(Box<verify::Verify>),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
     /// See the regions of the deployment

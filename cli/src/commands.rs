@@ -6,6 +6,7 @@ pub(crate) mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
 pub(crate) mod region;
+pub(crate) mod verify;
 
 use crate::{
     arguments::{Arguments, Command},
@@ -27,6 +28,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Failover(failover) => failover.run().await,
         Command::Bench(bench) => bench.run().await,
+        Command::Verify(verify) => verify.run().await,
         Command::Group(client) => {
             group::run(client.command, &Session::open(client.common).await?).await
         }

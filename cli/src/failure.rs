@@ -14,6 +14,8 @@ use runtime::chain;
 pub(crate) enum Exit {
     Success,
     Failed,
+    /// There is no answer.
+    Undecided,
     NotFound,
     Usage,
     Interrupted,
@@ -24,6 +26,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Success => 0,
             Exit::Failed => 1,
+            Exit::Undecided => 2,
             Exit::NotFound => 3,
             Exit::Usage => 64,
             Exit::Interrupted => 130,
@@ -52,6 +55,14 @@ impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::Usage,
+            ..Self::new(message)
+        }
+    }
+
+    /// What was asked cannot be said.
+    pub(crate) fn undecided(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Undecided,
             ..Self::new(message)
         }
     }

@@ -18,8 +18,8 @@ use crate::{
 };
 
 const SPINNER: &str = "{spinner} {prefix}: {msg} ({elapsed})";
-const BAR: &str = "{spinner} {prefix}: [{bar:24}] {percent}% {msg} ({elapsed})";
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const BAR: &str = "{spinner} {prefix}: [{bar:24}] {percent}% {msg} ({elapsed})";
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// Between two plain lines that say the same but for numbers.
 const REPEAT: Duration = Duration::from_secs(5);
 
@@ -133,7 +133,7 @@ fn full_sync(progress: &Progress) -> Option<(u64, u64)> {
     Some((progress.bytes_done?.min(total), total))
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_invalid| ProgressStyle::default_spinner())
 }

@@ -107,7 +107,7 @@ fn quantity(text: &str, units: &[(&str, u64)], example: &str) -> Result<u64, Str
     number.checked_mul(*factor).ok_or_else(wrong)
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     quantity(text, &[("ms", 1), ("s", 1000)], "40ms").map(Duration::from_millis)
 }
 

@@ -1,4 +1,4 @@
-//! RESP framing: commands as arrays of bulk strings, and single reply lines.
+//! RESP framing: commands as arrays of bulk strings, and single reply lines; and the hash slots of keys.
 //!
 //! In: bytes as they arrive, cut anywhere. Out: whole commands and lines, or an error.
 //!
@@ -14,6 +14,8 @@
 
 mod command;
 mod line;
+mod slot;
 
 pub use command::{CommandDecoder, DecodeError, Item, Limits, write_command};
 pub use line::{LineReader, LineTooLong, number};
+pub use slot::Slot;

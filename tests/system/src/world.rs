@@ -247,6 +247,15 @@ impl World {
         run_in(&self.data(), arguments)
     }
 
+    /// Starts a command that the test will end or wait for.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        command_in(&self.data(), arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// Runs a command that must succeed.
     pub fn ok(&self, arguments: &[&str]) -> Answer {
         let answer = self.run(arguments);
@@ -355,20 +364,24 @@ impl World {
 
 /// Runs a command of the command line on a data directory.
 fn run_in(data: &Path, arguments: &[&str]) -> Answer {
-    let endpoint = fs::read_to_string(data.join("endpoint")).unwrap_or_default();
-    let output = Command::new(godwit())
-        .args(arguments)
-        .args(["--output", "json", "--endpoint", endpoint.trim()])
-        .arg("--data")
-        .arg(data)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = command_in(data, arguments).output().unwrap();
     Answer {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         talk: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+fn command_in(data: &Path, arguments: &[&str]) -> Command {
+    let endpoint = fs::read_to_string(data.join("endpoint")).unwrap_or_default();
+    let mut command = Command::new(godwit());
+    command
+        .args(arguments)
+        .args(["--output", "json", "--endpoint", endpoint.trim()])
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::null());
+    command
 }
 
 impl Drop for World {
