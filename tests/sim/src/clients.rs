@@ -16,10 +16,10 @@ const PACE: Duration = Duration::from_millis(40);
 /// An answer that takes longer is none.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Writes for ever, one write at a time.
+/// Writes, one write at a time, until the ledger is closed.
 pub(crate) async fn write(ledger: Ledger, machines: [&'static str; 2]) -> io::Result<()> {
     let mut turn = 0;
-    loop {
+    while !ledger.is_closed() {
         let write = ledger.next();
         let written = timeout(LIMIT, write_once(machines[turn], write)).await;
         match written {
@@ -30,6 +30,7 @@ pub(crate) async fn write(ledger: Ledger, machines: [&'static str; 2]) -> io::Re
         }
         sleep(PACE).await;
     }
+    Ok(())
 }
 
 async fn write_once(machine: &str, write: u64) -> io::Result<Written> {

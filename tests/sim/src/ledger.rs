@@ -12,6 +12,8 @@ pub(crate) struct Ledger(Arc<Mutex<Score>>);
 struct Score {
     /// Both caches belong to the link: what the second one has of its own is erased before that.
     joined: bool,
+    /// Nobody writes any more.
+    closed: bool,
     next: u64,
     acknowledged: BTreeSet<u64>,
 }
@@ -25,6 +27,16 @@ impl Ledger {
     /// Tells whether both caches belong to the link.
     pub(crate) fn is_joined(&self) -> bool {
         self.0.lock().joined
+    }
+
+    /// Nobody is to write any more.
+    pub(crate) fn close(&self) {
+        self.0.lock().closed = true;
+    }
+
+    /// Tells whether nobody is to write any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.lock().closed
     }
 
     /// A number that nobody wrote yet.
