@@ -17,7 +17,7 @@ use crate::{
 /// Between two attempts.
 const REDIAL: Duration = Duration::from_millis(200);
 /// Without a sign of life for so long the other half is gone.
-const SILENCE: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(5);
 
 impl Agent {
     pub(super) async fn follow(self: Arc<Self>) {
@@ -68,7 +68,7 @@ impl Agent {
         }
         self.nudge.notify_one();
         loop {
-            match reader.next().await? {
+            match timeout(SILENCE, reader.next()).await?? {
                 Message::Units(units) => feed.send(&units).await?,
                 Message::Barrier(attempt, position) => {
                     self.state.lock().barrier = Some((attempt, position));

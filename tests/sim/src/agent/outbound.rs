@@ -1,12 +1,13 @@
 //! The half beside the geo-primary: hands the engine's stream to whoever dials, and the barrier
 //! behind it.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use model::Epoch;
 use psync::Position;
 use runtime::tasks::Tasks;
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::{Agent, Fence, RELAY};
@@ -15,6 +16,9 @@ use crate::{
     lines::{connect, lines},
     machine::{self, Answer, Ask},
 };
+
+/// Between two signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What an inbound half says first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -116,6 +120,7 @@ impl Agent {
                     Err(_ended) => source_ended = true,
                 },
                 () = self.rewired.notified() => {}
+                () = sleep(HEARTBEAT) => writer.send(&Message::Units(Vec::new())).await?,
             }
         }
     }
