@@ -12,8 +12,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use model::{CacheUid, EventObserved, LinkId, Region, Timestamp};
 use parking_lot::Mutex;
-use runtime::{chain, dice::Dice};
-use tokio::task::spawn_blocking;
+use runtime::{blocking, chain, dice::Dice};
 
 use database::Database;
 pub(crate) use database::HistoryError;
@@ -51,7 +50,7 @@ impl History {
     /// Opens the history in `directory`, which the store has made. A damaged one is set aside.
     pub(crate) async fn open(directory: &Path, dice: &Dice) -> Result<Self, OpenError> {
         let path = directory.join(FILE);
-        let opened = spawn_blocking(move || Database::open(&path)).await;
+        let opened = blocking::run(move || Database::open(&path)).await;
         let database = opened.map_err(|_stopped| OpenError::Stopped)??;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -154,7 +153,7 @@ impl History {
     /// Ends it: what is under way is finished, and the file is free.
     pub(crate) async fn close(&self) {
         let inner = Arc::clone(&self.inner);
-        let closed = spawn_blocking(move || drop(inner.database.lock().take())).await;
+        let closed = blocking::run(move || drop(inner.database.lock().take())).await;
         if closed.is_err() {
             tracing::debug!("The runtime is ending; the history closes with it");
         }
@@ -165,7 +164,7 @@ impl History {
         work: impl FnOnce(&mut Database) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let inner = Arc::clone(&self.inner);
-        let done = spawn_blocking(move || {
+        let done = blocking::run(move || {
             let mut database = inner.database.lock();
             work(database.as_mut().ok_or(HistoryError::Closed)?)
         });

@@ -39,5 +39,5 @@ mod view;
 
 pub use ca::AuthorityFileError;
 pub use config::{Config, DEFAULT_ZONE};
-pub use run::{BuildError, Control, build};
+pub use run::{BuildError, Control, Opened, build, open};
 pub use store::OpenError;

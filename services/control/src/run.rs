@@ -79,9 +79,30 @@ pub struct Control {
     address: SocketAddr,
 }
 
+/// A control plane whose store is open, to be served on a listener of somebody else's.
+pub struct Opened {
+    plane: Arc<Plane>,
+}
+
 /// Opens the store, binds the address, and makes the first subscription when there is none.
 /// Nothing is served before [`Control::run`].
 pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, BuildError> {
+    let listen = config.listen;
+    let Opened { plane } = open(config, clock, dice).await?;
+    let listener = bind(listen).await?;
+    let address = listener.local_addr().map_err(|source| BuildError::Listen {
+        address: listen,
+        source,
+    })?;
+    Ok(Control {
+        plane,
+        listener,
+        address,
+    })
+}
+
+/// As [`build`], without an address.
+pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
     let store = Store::open(&config.data, &dice).await?;
     let failed = |source: CommitError| BuildError::Subscription {
@@ -91,11 +112,6 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
     first_subscription(&store, &dice).await.map_err(failed)?;
     check_regions(&config.regions, store.state().caches.iter().map(|c| &**c))?;
     let authority = ca::open(&config.data, store.id(), clock.now())?;
-    let listener = bind(config.listen).await?;
-    let address = listener.local_addr().map_err(|source| BuildError::Listen {
-        address: config.listen,
-        source,
-    })?;
     let desired = Desired::new(store.id(), &config.regions, &store.state());
     let history = History::open(&config.data, &dice).await?;
     let plane = Plane {
@@ -113,10 +129,8 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
         regions: config.regions,
         stopping: Tasks::new(),
     };
-    Ok(Control {
+    Ok(Opened {
         plane: Arc::new(plane),
-        listener,
-        address,
     })
 }
 
@@ -191,10 +205,20 @@ impl Control {
     /// Serves and reconciles until `tasks` is cancelled, and ends once the requests that are in
     /// hand are answered. The store is then free for another control plane.
     pub async fn run(self, tasks: Tasks) {
-        let Self {
-            plane, listener, ..
-        } = self;
         tracing::info!(address = %self.address, "The control plane serves its APIs");
+        let opened = Opened { plane: self.plane };
+        opened.run(self.listener, tasks).await;
+    }
+}
+
+impl Opened {
+    /// As [`Control::run`].
+    pub async fn run<L>(self, listener: L, tasks: Tasks)
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
+        let plane = self.plane;
         let parts = tasks.child();
         let (store, history) = (plane.store.clone(), plane.history.clone());
         start(&plane, &parts);

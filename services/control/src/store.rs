@@ -10,8 +10,8 @@ use std::{path::Path, sync::Arc};
 
 use model::StoreId;
 use parking_lot::Mutex;
-use runtime::{dice::Dice, durable::DirectoryLock};
-use tokio::{sync::watch, task::spawn_blocking};
+use runtime::{blocking, dice::Dice, durable::DirectoryLock};
+use tokio::sync::watch;
 
 mod change;
 mod database;
@@ -53,7 +53,7 @@ impl Store {
     pub(crate) async fn open(directory: &Path, dice: &Dice) -> Result<Self, OpenError> {
         let directory = directory.to_owned();
         let new_id = StoreId::new(dice.guid());
-        spawn_blocking(move || Self::open_blocking(&directory, &new_id))
+        blocking::run(move || Self::open_blocking(&directory, &new_id))
             .await
             .map_err(|_stopped| OpenError::Stopped)?
     }
@@ -105,7 +105,7 @@ impl Store {
     /// goes through or not as a whole, also when the caller stops waiting.
     pub(crate) async fn commit(&self, change: Change) -> Result<u64, CommitError> {
         let inner = Arc::clone(&self.inner);
-        spawn_blocking(move || inner.commit(&change))
+        blocking::run(move || inner.commit(&change))
             .await
             .map_err(|_stopped| CommitError::Stopped)?
     }
@@ -114,7 +114,7 @@ impl Store {
     /// handle can read and not write.
     pub(crate) async fn close(&self) {
         let inner = Arc::clone(&self.inner);
-        let closed = spawn_blocking(move || drop(inner.open.lock().take())).await;
+        let closed = blocking::run(move || drop(inner.open.lock().take())).await;
         if closed.is_err() {
             tracing::debug!("The runtime is ending; the store closes with it");
         }
