@@ -290,8 +290,8 @@ impl LinkRecord {
     }
 
     /// Begins a failover. With a living primary it is a handoff that ends by `patience_ms` from
-    /// now; with a primary that has lost every copy of its data, the secondary is promoted as it
-    /// is.
+    /// now; with a primary that has lost every copy of its data, the secondary takes over with what
+    /// it has, as by force.
     pub fn fail_over(
         &self,
         seen: LinkSeen<'_>,
@@ -312,7 +312,8 @@ impl LinkRecord {
             if !holds_a_copy(secondary) {
                 return Err(FailoverRefused::NothingWhole(name(&self.secondary)));
             }
-            return Ok(self.swapped(Standing::AsFound, now));
+            // Its journal may hold what never crossed.
+            return Ok(self.taken_over(now));
         }
         if !secondary.all_shards(|standing| *standing == ShardStanding::Following) {
             return Err(FailoverRefused::NotInStep(name(&self.secondary)));

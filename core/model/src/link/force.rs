@@ -224,7 +224,7 @@ impl LinkRecord {
         Some(next)
     }
 
-    fn taken_over(&self, now: Timestamp) -> Self {
+    pub(super) fn taken_over(&self, now: Timestamp) -> Self {
         let standing = Standing::Forced {
             at: self.epoch.next(),
             forks: None,
