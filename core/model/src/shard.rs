@@ -24,6 +24,7 @@ mod rejoin;
 mod saving;
 
 pub use plan::plan;
+pub use rejoin::holds_still;
 pub use saving::{Drained, JournalEnd, Saving};
 
 use psync::{Offset, Position, ReplicationId};

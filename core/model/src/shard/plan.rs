@@ -96,6 +96,7 @@ fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
     {
         memory.emptied = Some(*epoch);
     }
+    memory.fork = fork(now, facts).or(memory.fork);
     if facts.upstream.is_none() || facts.link_up {
         // A promotion that is still to be carried out begins another.
         memory.unsettled &= facts.upstream.is_some() && memory.stance != Stance::Follower;
@@ -112,27 +113,48 @@ fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
 pub(super) fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Option<Step> {
     let mut memory = settle_memory(now, facts).unwrap_or_else(|| now.memory.clone());
     memory.stance = stance;
-    memory.fork = fork(now, facts).or(memory.fork);
+    if stance == Stance::Primary && facts.upstream.is_some() {
+        memory.fork = fork_of_promotion(now, facts).or(memory.fork);
+    }
     // A promotion begins a history, and its ID is not known before the next look.
     memory.unsettled |= stance == Stance::Primary && facts.upstream.is_some();
     (memory != *now.memory).then_some(Step::Remember(memory))
 }
 
-/// Where the shard takes over by force: where its leader stands when it is promoted. An heir that
-/// is in the history of before is where it takes over, as long as nobody was told of another place.
-fn fork(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
-    let GeoRole::Primary {
-        standing: Standing::Forced { at, forks },
-        ..
-    } = now.role
-    else {
-        return None;
-    };
+/// Where the shard takes over by force if its leader is promoted now: where that one stands. An heir
+/// that is in the history of before takes over where it stands itself, as long as nobody was told
+/// of another place.
+fn fork_of_promotion(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
+    let (at, told) = forced(now)?;
     let here = facts.position;
-    let known = now.memory.fork.filter(|(of, _)| of == at);
-    let stays = known.filter(|(_, fork)| forks.is_some() || fork.replid != here.replid);
-    let promoted = facts.upstream.is_some().then_some((*at, here));
-    stays.or(promoted).or(known)
+    let known = now.memory.fork.filter(|(of, _)| *of == at);
+    let stays = known.filter(|(_, fork)| told || fork.replid != here.replid);
+    stays.or(Some((at, here)))
+}
+
+/// A few bytes may have arrived between the last look and the promotion; the engine knows.
+fn fork(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
+    let (at, told) = forced(now)?;
+    let (_, fork) = now.memory.fork.filter(|(of, _)| *of == at)?;
+    let before = facts.before.filter(|_| facts.upstream.is_none() && !told)?;
+    let later = before.replid == fork.replid && before.offset > fork.offset;
+    later.then_some((at, before))
+}
+
+/// The epoch of the forced failover that this is the new primary of, and whether the former one may
+/// have been told where it took over.
+fn forced(now: &Situation<'_>) -> Option<(Epoch, bool)> {
+    match now.role {
+        GeoRole::Primary {
+            standing: Standing::Forced { at, forks },
+            ..
+        } => Some((*at, forks.is_some())),
+        GeoRole::Primary { .. }
+        | GeoRole::Alone
+        | GeoRole::Yielding { .. }
+        | GeoRole::Secondary { .. }
+        | GeoRole::Taking { .. } => None,
+    }
 }
 
 /// A leader that takes over by force may be about to get more from whom it follows.
@@ -198,7 +220,9 @@ fn lead(now: &Situation<'_>, index: u8, facts: NodeFacts, serve: bool) -> Plan {
     if facts.paused {
         steps.push(Step::Resume { node: index });
     }
-    let settled = facts.upstream.is_none() && !facts.paused && facts.at_service_address;
+    // Nobody is to be told of a place that is not the right one.
+    let noted = fork(now, facts).is_none();
+    let settled = facts.upstream.is_none() && !facts.paused && facts.at_service_address && noted;
     let standing = match facts.gate {
         _ if !(serve && settled && facts.gate == gate) => ShardStanding::Starting,
         Gate::Open | Gate::Leased => ShardStanding::Writable,

@@ -13,7 +13,7 @@ use super::{
     leadership::{kin, may_become_fit},
     plan::{plan as plan_shard, remember_settled, siblings, told},
 };
-use crate::{Epoch, GeoRole, Rejoin, ShardStanding};
+use crate::{Epoch, GeoRole, Rejoin, ShardIndex, ShardStanding};
 use psync::Position;
 
 /// A shard that has something to see to before it follows.
@@ -30,6 +30,10 @@ pub(super) struct Rejoining {
 /// Tells whether this shard has something to see to. One that only ever followed has nothing of
 /// its own, and one that has seen to it is done.
 pub(super) fn pending(now: &Situation<'_>) -> Option<Rejoining> {
+    rejoining(now.role, now.memory, now.shard)
+}
+
+fn rejoining(role: &GeoRole, memory: &ShardMemory, shard: ShardIndex) -> Option<Rejoining> {
     let GeoRole::Secondary {
         rejoin:
             Rejoin::AfterForce {
@@ -38,21 +42,28 @@ pub(super) fn pending(now: &Situation<'_>) -> Option<Rejoining> {
                 unsaved_accepted,
             },
         ..
-    } = now.role
+    } = role
     else {
         return None;
     };
-    let own = match now.memory.stance {
+    let own = match memory.stance {
         Stance::Primary | Stance::Fenced { .. } => true,
         Stance::Follower => false,
     };
     let fork = forks.as_ref();
-    let fork = fork.and_then(|forks| forks.get(usize::from(now.shard.0)).copied());
-    (own && now.memory.rejoined < Some(*at)).then_some(Rejoining {
+    let fork = fork.and_then(|forks| forks.get(usize::from(shard.0)).copied());
+    (own && memory.rejoined < Some(*at)).then_some(Rejoining {
         at: *at,
         fork,
         incomplete: *unsaved_accepted,
     })
+}
+
+/// Tells whether the shard's inbound half has to hold still: there is something to see to before
+/// the shard follows.
+#[must_use]
+pub fn holds_still(role: &GeoRole, memory: &ShardMemory) -> bool {
+    rejoining(role, memory, ShardIndex(0)).is_some()
 }
 
 pub(super) fn plan(now: &Situation<'_>, rejoining: Rejoining) -> Plan {
@@ -123,24 +134,10 @@ fn with_leader(now: &Situation<'_>, rejoining: Rejoining, facts: NodeFacts) -> P
         return doing("loads its data set", vec![]);
     }
     let leader = now.memory.leader;
-    let mut plan = match missing(now.link.drained, rejoining.fork, facts) {
-        Missing::Unasked => doing("looks at its journal", vec![Step::Drain]),
-        Missing::Unknown => doing("looks at its journal", vec![]),
-        // What is lost does not come by waiting.
-        Missing::Nothing | Missing::Lost => save(rejoining, Some(facts.position)),
-        Missing::InBacklog => match facts.upstream {
-            None => doing("reads from its engine what its journal lacks", vec![]),
-            Some(_) if facts.link_up || !now.link.held => {
-                doing("waits for its engine's last bytes", vec![])
-            }
-            Some(_) => {
-                let mut steps: Vec<Step> = told(now, facts, Stance::Primary).into_iter().collect();
-                // Before it is promoted, so that there is no moment without.
-                steps.extend((facts.gate != Gate::Shut).then(|| shut(leader)));
-                steps.push(Step::StandAlone { node: leader });
-                doing("reads from its engine what its journal lacks", steps)
-            }
-        },
+    let mut plan = match facts.upstream {
+        Some(upstream) if upstream != Upstream::Inbound => last_bytes(leader, facts),
+        Some(_) if facts.link_up || !now.link.held => last_bytes(leader, facts),
+        Some(_) | None => read(now, rejoining, facts),
     };
     if facts.paused {
         plan.steps.push(Step::Resume { node: leader });
@@ -152,14 +149,57 @@ fn with_leader(now: &Situation<'_>, rejoining: Rejoining, facts: NodeFacts) -> P
     plan
 }
 
+/// The heir of a dead leader gets what is still on its way, and then nothing any more: behind an
+/// inbound half that answers nobody.
+fn last_bytes(leader: u8, facts: NodeFacts) -> Plan {
+    let ended = !facts.link_up && facts.upstream != Some(Upstream::Inbound);
+    let follow = ended.then_some(Step::Follow {
+        node: leader,
+        upstream: Upstream::Inbound,
+    });
+    doing(
+        "waits for its engine's last bytes",
+        follow.into_iter().collect(),
+    )
+}
+
+/// Nothing comes to the leader any more: its journal gets what it lacks.
+fn read(now: &Situation<'_>, rejoining: Rejoining, facts: NodeFacts) -> Plan {
+    match missing(now.link.drained, rejoining.fork, facts) {
+        Missing::Unasked => doing("looks at its journal", vec![Step::Drain]),
+        Missing::Unknown => doing("looks at its journal", vec![]),
+        Missing::Nothing { to } => save(rejoining, Some(to)),
+        // What is lost does not come by waiting.
+        Missing::Lost => save(rejoining, Some(facts.position)),
+        Missing::InBacklog => {
+            let mut steps = Vec::new();
+            if facts.upstream.is_some() {
+                let node = now.memory.leader;
+                steps.extend(told(now, facts, Stance::Primary));
+                // Before it is promoted, so that there is no moment without.
+                steps.extend((facts.gate != Gate::Shut).then(|| shut(node)));
+                steps.push(Step::StandAlone { node });
+            }
+            doing("reads from its engine what its journal lacks", steps)
+        }
+    }
+}
+
+/// Where a node stands, in the history before its present one if it has nothing else.
+fn oldest_name(facts: NodeFacts) -> Position {
+    let same = |before: &Position| before.offset == facts.position.offset;
+    facts.before.filter(same).unwrap_or(facts.position)
+}
+
 /// What the journal lacks of what the leader has.
 enum Missing {
     /// Nobody looks at the journal.
     Unasked,
     /// It is being opened.
     Unknown,
-    /// Nothing, or nothing that the other side lacks.
-    Nothing,
+    /// Nothing, or nothing that the other side lacks. Where the leader stands, as the journal or the
+    /// other side calls it.
+    Nothing { to: Position },
     /// Bytes that the leader still gives to a replica.
     InBacklog,
     /// Bytes that nobody gives any more.
@@ -167,19 +207,24 @@ enum Missing {
 }
 
 fn missing(drained: Option<Drained>, fork: Option<Position>, facts: NodeFacts) -> Missing {
-    let here = facts.position;
-    let up_to = |end: Position| end.replid == here.replid && here.offset <= end.offset;
-    if fork.is_some_and(up_to) {
-        return Missing::Nothing;
+    let names = [facts.position, oldest_name(facts)];
+    let up_to = |end: Position| {
+        let within = |here: &Position| end.replid == here.replid && here.offset <= end.offset;
+        names.into_iter().find(within)
+    };
+    if let Some(to) = fork.and_then(up_to) {
+        return Missing::Nothing { to };
     }
     let Some(drained) = drained.filter(|drained| drained.from == fork) else {
         return Missing::Unasked;
     };
     match drained.end {
         JournalEnd::Unknown => Missing::Unknown,
-        JournalEnd::At(end) if up_to(end) => Missing::Nothing,
-        JournalEnd::At(end) if facts.reaches(&end) => Missing::InBacklog,
-        JournalEnd::At(_) => Missing::Lost,
+        JournalEnd::At(end) => match up_to(end) {
+            Some(to) => Missing::Nothing { to },
+            None if facts.reaches(&end) => Missing::InBacklog,
+            None => Missing::Lost,
+        },
         // It is begun where the other side took over.
         JournalEnd::Nowhere if fork.is_some_and(|fork| facts.reaches(&fork)) => Missing::InBacklog,
         JournalEnd::Nowhere => Missing::Lost,

@@ -184,8 +184,42 @@ fn an_engine_without_anything_of_its_own_is_not_read() {
         declared: true,
     });
     let nodes = [Up(fenced(5)), IN_STEP];
-    let plan = ask(&back(), &fenced_stance, &nodes, LinkView::default());
+    let held = LinkView {
+        held: true,
+        ..LinkView::default()
+    };
+    let plan = ask(&back(), &fenced_stance, &nodes, held);
     assert_eq!(plan.steps, [save(Some(5))]);
+    let plan = ask(&back(), &fenced_stance, &nodes, LinkView::default());
+    assert_eq!(plan.steps, [], "it may still get more");
+}
+
+#[test]
+fn a_journal_that_is_ahead_of_a_promoted_heir_is_enough_for_it() {
+    let heir = NodeFacts {
+        position: Position::new(id('b'), Offset(9)),
+        before: Some(at(9)),
+        ..shut(9)
+    };
+    let m = ShardMemory {
+        lineage: vec![id('b'), id('a')],
+        ..memory(Stance::Primary)
+    };
+    let plan = |node| ask(&back(), &m, &[Up(node), IN_STEP], drained(Some(12))).steps;
+    assert_eq!(plan(heir), [save(Some(9))]);
+    let mut more = heir;
+    more.position.offset = Offset(11);
+    let lost = Step::SaveLost {
+        at: AT,
+        from: at(5),
+        to: Some(more.position),
+        incomplete: false,
+    };
+    assert_eq!(
+        plan(more),
+        [lost],
+        "histories that parted cannot be put together"
+    );
 }
 
 #[test]
@@ -260,21 +294,35 @@ fn a_sibling_leads_on_for_a_leader_that_dies_and_is_shut_before_it_is_promoted()
         steps(&back(), &m, &[Down, Up(heir)]),
         [Step::Remember(next.clone())]
     );
-    let promotes = ask(&back(), &next, &[Down, Up(heir)], drained(Some(7))).steps;
+    let behind = Step::Follow {
+        node: 1,
+        upstream: Upstream::Inbound,
+    };
+    let fed = NodeFacts {
+        link_up: true,
+        ..heir
+    };
+    let plan = |node, end| ask(&back(), &next, &[Down, Up(node)], drained(Some(end))).steps;
+    assert_eq!(plan(fed, 7), [], "it may still get more");
+    assert_eq!(plan(heir, 7), [behind], "and then nothing");
+    let held = NodeFacts {
+        upstream: Some(Upstream::Inbound),
+        ..heir
+    };
     let promoted = ShardMemory {
         unsettled: true,
         ..next.clone()
     };
     assert_eq!(
-        promotes,
+        plan(held, 7),
         [
             Step::Remember(promoted),
             gate_shut(1),
             Step::StandAlone { node: 1 }
         ]
     );
-    let enough = ask(&back(), &next, &[Down, Up(heir)], drained(Some(9))).steps;
-    assert_eq!(enough, [save(Some(9))]);
+    assert_eq!(plan(held, 9), [save(Some(9))]);
+    assert_eq!(plan(held, 12), [save(Some(9))]);
 }
 
 #[test]
