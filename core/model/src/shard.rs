@@ -23,7 +23,7 @@ mod plan;
 mod rejoin;
 mod saving;
 
-pub use plan::plan;
+pub use plan::{fork_of, plan};
 pub use rejoin::holds_still;
 pub use saving::{Drained, JournalEnd, Saving};
 

@@ -125,7 +125,7 @@ pub(super) fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Opt
 /// that is in the history of before takes over where it stands itself, as long as nobody was told
 /// of another place.
 fn fork_of_promotion(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
-    let (at, told) = forced(now)?;
+    let (at, told) = forced(now.role)?;
     let here = facts.position;
     let known = now.memory.fork.filter(|(of, _)| *of == at);
     let stays = known.filter(|(_, fork)| told || fork.replid != here.replid);
@@ -134,17 +134,25 @@ fn fork_of_promotion(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Po
 
 /// A few bytes may have arrived between the last look and the promotion; the engine knows.
 fn fork(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
-    let (at, told) = forced(now)?;
+    let (at, told) = forced(now.role)?;
     let (_, fork) = now.memory.fork.filter(|(of, _)| *of == at)?;
     let before = facts.before.filter(|_| facts.upstream.is_none() && !told)?;
     let later = before.replid == fork.replid && before.offset > fork.offset;
     later.then_some((at, before))
 }
 
+/// Where the shard took over by force, as is reported while that is how it came by its role.
+#[must_use]
+pub fn fork_of(role: &GeoRole, memory: &ShardMemory) -> Option<Position> {
+    let (at, _told) = forced(role)?;
+    let (_, fork) = memory.fork.filter(|(of, _)| *of == at)?;
+    Some(fork)
+}
+
 /// The epoch of the forced failover that this is the new primary of, and whether the former one may
 /// have been told where it took over.
-fn forced(now: &Situation<'_>) -> Option<(Epoch, bool)> {
-    match now.role {
+fn forced(role: &GeoRole) -> Option<(Epoch, bool)> {
+    match role {
         GeoRole::Primary {
             standing: Standing::Forced { at, forks },
             ..

@@ -174,6 +174,12 @@ impl World {
             51..=60 => {
                 self.accept_empty();
             }
+            61..=75 if self.weather.forces => {
+                self.force();
+            }
+            76..=77 => {
+                self.accept_unsaved();
+            }
             _ => {}
         }
     }
