@@ -145,6 +145,12 @@ impl World {
             }
             return;
         };
+        let drains = self
+            .outbound(r)
+            .is_some_and(|outbound| outbound.drain.is_some());
+        if drains && !chunks.is_empty() {
+            self.count("lost writes read from a backlog");
+        }
         self.go_on(r, start, replid);
         let pipe = Pipe {
             chunks,
