@@ -47,6 +47,12 @@ impl KeptError {
             Self::Open(OpenError::Corrupt { .. }) | Self::Read(ReadError::Corrupt { .. })
         )
     }
+
+    /// Tells whether what was asked for was let go: retention or lack of room passed by.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Gone { .. }))
+    }
 }
 
 /// Where the journal of a shard is while it is open.
