@@ -17,16 +17,19 @@ use std::{
 
 use model::EventKind;
 use parking_lot::Mutex;
+use psync::Position;
 use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::{Identity, TlsError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    time::timeout,
 };
 use wire::{Barrier, RefusalCode};
 
 use crate::{
-    BindError, Events, OutboundStatus, ShardKey, Source, SourceFacts, socket, status::Changes,
+    BindError, Events, KeptStream, OutboundStatus, ShardKey, Source, SourceFacts, socket,
+    status::Changes,
 };
 use permits::Permits;
 use shard::{Around, Shard};
@@ -183,6 +186,45 @@ impl Outbound {
     #[must_use]
     pub fn status(&self, key: &ShardKey) -> Option<OutboundStatus> {
         self.shard(key)?.status()
+    }
+
+    /// What the journal in `directory` keeps, whether its shard is served or not.
+    #[must_use]
+    pub fn kept(&self, directory: &Path) -> KeptStream {
+        let shards = self.0.shards.lock();
+        let served = shards.values().find(|shard| shard.shelf.is_in(directory));
+        served.map_or_else(
+            || KeptStream::unserved(directory),
+            |shard| shard.shelf.kept(),
+        )
+    }
+
+    /// Resolves with the position up to which the journal in `directory` is written, once that is
+    /// everything that was read from the engine so far; `None` when nobody serves it, or when it
+    /// does not come to that in time.
+    pub async fn caught_up(&self, directory: &Path, patience: Duration) -> Option<Position> {
+        let shard = {
+            let shards = self.0.shards.lock();
+            let served = shards.values().find(|shard| shard.shelf.is_in(directory));
+            served.map(Arc::clone)
+        }?;
+        let mut moved = shard.stream.subscribe();
+        let read = shard.stream.reach().end?.offset;
+        let written = async {
+            loop {
+                moved.mark_unchanged();
+                let reach = shard.stream.reach();
+                match reach.end {
+                    Some(end) if reach.journaled >= read && shard.shelf.is_open() => {
+                        return Some(Position::new(end.replid, reach.journaled));
+                    }
+                    Some(_) => {}
+                    None => return None,
+                }
+                moved.changed().await.ok()?;
+            }
+        };
+        timeout(patience, written).await.ok().flatten()
     }
 
     /// Wakes whenever the status of a shard changed; positions that run wake a few times in a

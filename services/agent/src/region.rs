@@ -22,6 +22,7 @@ use crate::{
     Config,
     cache::{self, Host},
     identity::Keeper,
+    lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
@@ -124,6 +125,7 @@ impl Agent {
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
+        let lost = Stores::new(directory.clone());
         let host = Host {
             region: config.region,
             addresses: config.addresses,
@@ -137,6 +139,7 @@ impl Agent {
             dice,
             board: Board::new(boot),
             relay_tasks: relay_tasks.clone(),
+            lost,
         };
         let host = Arc::new(host);
         Ok(Self {
@@ -180,7 +183,8 @@ impl Agent {
             self.employ(&mut workers, &workers_tasks, &desired);
         }
         let reports = Tasks::new();
-        reports.spawn("report", reporter::run(Arc::clone(&self.host)));
+        let reporting = reporter::run(Arc::clone(&self.host), reports.clone());
+        reports.spawn("report", reporting);
         if let Some((listener, _)) = self.scraped.take() {
             reports.spawn("who was heard", metrics::watch(Arc::clone(&self.metrics)));
             let serving = metrics::serve(Arc::clone(&self.metrics), listener, reports.clone());

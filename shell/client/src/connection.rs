@@ -3,7 +3,11 @@
 use std::{error::Error, io, net::IpAddr, time::Duration};
 
 use model::Secret;
-use reqwest::{Client, Method, StatusCode, Url, header::HeaderMap, redirect};
+use reqwest::{
+    Body, Client, Method, RequestBuilder, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -246,6 +250,31 @@ impl Connection {
         body: Option<&(impl Serialize + Sync)>,
         limit: Duration,
     ) -> Result<Answer, RequestError> {
+        let (mut request, asked) = self.begin(method, path, limit);
+        if !query.is_empty() {
+            request = request.query(query);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answered(request, asked).await
+    }
+
+    /// Posts a body of bytes to `path`, as [`Connection::ask`] asks.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        body: Body,
+        limit: Duration,
+    ) -> Result<Answer, RequestError> {
+        let (request, asked) = self.begin(Method::POST, path, limit);
+        let request = request
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(body);
+        answered(request, asked).await
+    }
+
+    fn begin(&self, method: Method, path: &str, limit: Duration) -> (RequestBuilder, Asked) {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let asked = Asked {
@@ -254,45 +283,40 @@ impl Connection {
             url: self.base(),
             limit,
         };
-        let mut request = self
-            .http
-            .request(method, url)
-            .bearer_auth(self.token.reveal())
-            .timeout(limit);
-        if !query.is_empty() {
-            request = request.query(query);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|source| asked.failed(source))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|source| asked.failed(source))?
-        {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                let found = format!("more than {ANSWER_LIMIT} bytes");
-                return Err(asked.foreign(status, found));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            let answer = Answer {
-                status,
-                headers,
-                body,
-                asked,
-            };
-            return Ok(answer);
-        }
-        Err(asked.refused(status, &body))
+        let request = self.http.request(method, url);
+        let request = request.bearer_auth(self.token.reveal()).timeout(limit);
+        (request, asked)
     }
+}
+
+async fn answered(request: RequestBuilder, asked: Asked) -> Result<Answer, RequestError> {
+    let mut response = request
+        .send()
+        .await
+        .map_err(|source| asked.failed(source))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|source| asked.failed(source))?
+    {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            let found = format!("more than {ANSWER_LIMIT} bytes");
+            return Err(asked.foreign(status, found));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        let answer = Answer {
+            status,
+            headers,
+            body,
+            asked,
+        };
+        return Ok(answer);
+    }
+    Err(asked.refused(status, &body))
 }
 
 impl Answer {

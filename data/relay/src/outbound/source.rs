@@ -187,6 +187,10 @@ impl Follower {
             if let Some(fresh) = fresh {
                 return Ok(Start::Anew(fresh));
             }
+            // It was promoted, and its backlog has everything since: so will the journal.
+            if let Some(promoted) = known.and_then(since_promotion) {
+                return Ok(Start::Anew(promoted));
+            }
             let waited = asked.count > 0 || Instant::now() >= give_up;
             if let Some(facts) = known.filter(|_| waited) {
                 return Ok(Start::Anew(facts.position));
@@ -356,6 +360,11 @@ impl Follower {
             }
         }
     }
+}
+
+/// Where the engine was promoted, when its backlog reaches back to there.
+fn since_promotion(facts: SourceFacts) -> Option<Position> {
+    facts.before.filter(|before| facts.reaches(before))
 }
 
 /// Resolves when the engine is not to be followed like this any more.
