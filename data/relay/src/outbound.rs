@@ -52,6 +52,13 @@ pub enum Fence {
     Declared(Barrier),
 }
 
+/// How a journal is completed that nobody is served from any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Where it may begin if it is empty: where the other side took over. `None`: not known yet.
+    pub from: Option<Position>,
+}
+
 /// One per agent. A cheap handle: clones are the same outbound.
 #[derive(Debug, Clone)]
 pub struct Outbound(Arc<Inner>);
@@ -107,12 +114,23 @@ impl Outbound {
     /// source again changes nothing; one with another epoch or peer ends the shard's session, and a
     /// fence of another epoch; another engine is followed in the place of the one before.
     pub fn serve(&self, key: ShardKey, directory: &Path, source: Source) {
+        self.want(key, directory, source, None);
+    }
+
+    /// Reads from the shard's engines what the journal in `directory` lacks, and admits nobody: the
+    /// other side has taken over by force. Nothing that is in the journal is let go for it; only an
+    /// empty journal is begun, at `drain.from`.
+    pub fn drain(&self, key: ShardKey, directory: &Path, source: Source, drain: Drain) {
+        self.want(key, directory, source, Some(drain));
+    }
+
+    fn want(&self, key: ShardKey, directory: &Path, source: Source, drain: Option<Drain>) {
         let mut shards = self.0.shards.lock();
         if let Some(shard) = shards.get(&key) {
-            shard.serve(source);
+            shard.serve(source, drain);
         } else {
             let around = &self.0.around;
-            let shard = Shard::new(key.clone(), around, directory.to_owned(), source);
+            let shard = Shard::new(key.clone(), around, directory.to_owned(), source, drain);
             let shard = Arc::new(shard);
             let following = source::run(Arc::clone(&shard));
             shard.tasks.spawn_until_done("outbound source", following);

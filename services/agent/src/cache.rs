@@ -156,6 +156,8 @@ impl Worker {
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
             pause = HOT;
         }
+        let lost = self.host.lost.of(&self.order.uid);
+        let problem = problem.or_else(|| lost.damaged().first().cloned());
         self.complain(problem.as_deref());
         self.report(problem, true);
         self.ask_for_the_decision().await;
@@ -253,8 +255,14 @@ impl Worker {
             }
             GeoRole::Secondary { .. } => {
                 let behind = self.shards.iter().any(ShardRunner::is_behind);
-                let in_step = standing(&ShardStanding::Following);
-                if behind || !in_step { BEHIND } else { CALM }
+                let settled = |shard: &ShardRunner| {
+                    matches!(
+                        shard.observed().standing,
+                        ShardStanding::Following | ShardStanding::Unsaved { .. }
+                    )
+                };
+                let calm = self.shards.iter().all(settled);
+                if behind || !calm { BEHIND } else { CALM }
             }
         }
     }

@@ -20,10 +20,6 @@ mod addresses;
 mod cache;
 mod config;
 mod identity;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the shard's runner saves with it once it rejoins")
-)]
 mod lost_writes;
 mod metrics;
 mod region;

@@ -15,7 +15,7 @@ use runtime::{
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long the control plane may hold an answer back while nothing changes.
 const LONG_POLL: Duration = Duration::from_secs(20);
+/// How long the control plane may take to answer an agent that starts.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// How long an orderly stop may take: every leader saves its data set.
 const STOP_GRACE: Duration = Duration::from_secs(300);
 
@@ -178,6 +180,7 @@ impl Agent {
         let happenings = std::mem::replace(&mut self.happenings, mpsc::channel(1).1);
         let workers_tasks = Tasks::new();
         let mut workers = BTreeMap::new();
+        self.hear_first().await;
         if let Some(desired) = self.file.desired.clone() {
             self.host.board.acts_on(desired.generation);
             self.employ(&mut workers, &workers_tasks, &desired);
@@ -203,6 +206,35 @@ impl Agent {
         }
         reports.stop(Duration::from_secs(1)).await;
         self.relay_tasks.stop(Duration::from_secs(5)).await;
+    }
+
+    /// Asks the control plane once before anything is done: much may have happened since the last
+    /// run, and a geo-primary that lost its role meanwhile must not take a write. Engines that run
+    /// go on. When nobody answers in time, what is on disk has to do.
+    async fn hear_first(&mut self) {
+        if self.file.desired.is_none() {
+            return;
+        }
+        let region = &self.host.region;
+        let asked = self.host.client.desired(region, None, Duration::ZERO);
+        let desired = match timeout(FIRST_ANSWER, asked).await {
+            Ok(Ok(Some(desired))) => desired,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(error = %chain(&error), "the control plane does not answer; starting with the last desired state");
+                return;
+            }
+            Err(_elapsed) => {
+                tracing::warn!(
+                    "the control plane does not answer in time; starting with the last desired state"
+                );
+                return;
+            }
+        };
+        if let Err(why) = self.adopt(&desired) {
+            tracing::error!("{why}");
+            self.host.board.set_problem(Some(why));
+        }
     }
 
     /// Stops engines of an earlier run that no cache of this directory owns any more.

@@ -191,6 +191,10 @@ impl Shelf {
         Ok(())
     }
 
+    pub(super) async fn end(&self) -> Result<Option<Position>, ShelfError> {
+        self.with(|journal| Ok(journal.end())).await
+    }
+
     pub(super) async fn start(&self) -> Result<Option<Position>, ShelfError> {
         self.with(|journal| Ok(journal.start())).await
     }
