@@ -22,7 +22,11 @@ mod config;
 mod identity;
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "the shard's runner saves with it once it rejoins")
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the shard's runner saves with it once it rejoins"
+    )
 )]
 mod lost_writes;
 mod metrics;
