@@ -260,15 +260,17 @@ impl StreamReader {
     }
 
     fn read_line(&mut self, input: &mut &[u8]) -> Result<(), StreamError> {
-        let room = (LINE_BYTES + 1).saturating_sub(self.held.len());
-        let end = input.iter().take(room).position(|byte| *byte == b'\n');
-        let now = self.take(input, end.map_or(room, |end| end + 1));
-        self.held.extend_from_slice(now);
         let (sign, expected) = match self.command {
             None => (b'*', "array header (`*<count>` and CRLF)"),
             Some(_) => (b'$', "word header (`$<length>` and CRLF)"),
         };
-        let begins = self.held.first().is_none_or(|first| *first == sign);
+        // What is told of a bad line must not depend on how much of it is there.
+        let begins = !self.held.is_empty() || input.first() == Some(&sign);
+        let room = if begins { LINE_BYTES + 1 } else { 1 };
+        let room = room.saturating_sub(self.held.len());
+        let end = input.iter().take(room).position(|byte| *byte == b'\n');
+        let now = self.take(input, end.map_or(room, |end| end + 1));
+        self.held.extend_from_slice(now);
         if begins && end.is_none() && self.held.len() <= LINE_BYTES {
             return Ok(());
         }
@@ -381,7 +383,7 @@ impl StreamReader {
                 let touch = touches.take(index, word);
                 self.ready.extend(touch.map(Piece::Touch));
             }
-            None => touches.pass(),
+            None => touches.pass(index),
         }
     }
 

@@ -20,3 +20,6 @@ pub(crate) use hand_out::Errands;
 pub(crate) use save::{End, Outcome, SaveError, Suffix};
 pub(crate) use saving::{Progress, Saving};
 pub(crate) use store::{LostWrites, Stores};
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,13 @@ impl Board {
         self.changed.notify_one();
     }
 
+    /// What the kept events are of.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> Vec<model::EventKind> {
+        let seen = self.seen.lock();
+        seen.events.iter().map(|event| event.kind).collect()
+    }
+
     /// The generation that every worker has its order from.
     pub(crate) fn acts_on(&self, generation: u64) {
         self.seen.lock().generation = generation;

@@ -122,7 +122,7 @@ impl Touches {
                 Some(self.key(word))
             }
             Rule::Sort | Rule::GeoStore => {
-                self.option(word);
+                self.option(index, word);
                 None
             }
             Rule::Copy => {
@@ -172,7 +172,11 @@ impl Touches {
     }
 
     /// A word of SORT or GEORADIUS. The last destination is the one that counts.
-    fn option(&mut self, word: &[u8]) {
+    fn option(&mut self, index: u64, word: &[u8]) {
+        // Before them stand the centre and the radius, whatever they look like.
+        if self.rule == Rule::GeoStore && index < 5 {
+            return;
+        }
         match self.next {
             Next::Destination => {
                 self.held = vec![word.to_vec()];
@@ -214,9 +218,9 @@ impl Touches {
     }
 
     /// A word that was too long to be an option or a number.
-    pub(super) fn pass(&mut self) {
+    pub(super) fn pass(&mut self, index: u64) {
         if matches!(self.rule, Rule::Sort | Rule::GeoStore) {
-            self.option(&[0; NAME_BYTES]);
+            self.option(index, &[0; NAME_BYTES]);
         }
     }
 }

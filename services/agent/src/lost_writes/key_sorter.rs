@@ -6,7 +6,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap},
     fs::File,
-    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _},
     path::PathBuf,
 };
 

@@ -58,7 +58,6 @@ impl Stores {
 pub(crate) struct LostWrites {
     directory: PathBuf,
     receipts: Mutex<BTreeMap<String, Receipt>>,
-    damaged: Vec<String>,
 }
 
 impl LostWrites {
@@ -71,7 +70,6 @@ impl LostWrites {
         let receipts = listed.receipts.into_iter();
         Self {
             receipts: Mutex::new(receipts.map(|receipt| (receipt.name(), receipt)).collect()),
-            damaged: listed.damaged,
             directory,
         }
     }
@@ -79,11 +77,6 @@ impl LostWrites {
     /// Every receipt, by name.
     pub(crate) fn list(&self) -> Vec<Receipt> {
         self.receipts.lock().values().cloned().collect()
-    }
-
-    /// What was found and could not be used, in sentences.
-    pub(crate) fn damaged(&self) -> &[String] {
-        &self.damaged
     }
 
     pub(crate) fn receipt(&self, name: &str) -> Option<Receipt> {
