@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod api;
+mod behind;
 mod ca;
 mod chronicle;
 mod config;

@@ -125,6 +125,19 @@ impl Observations {
     pub(crate) fn forget(&self, region: &Region) {
         self.regions.write().remove(region);
     }
+
+    /// Has a region's agent silent for longer than counts as heard from, without a wait.
+    pub(crate) fn age(&self, region: &Region) {
+        let mut regions = self.regions.write();
+        if let Some(heard) = regions.get_mut(region) {
+            let long_ago = heard.at.checked_sub(FRESH * 2).unwrap();
+            *heard = Arc::new(Heard {
+                at: long_ago,
+                report: heard.report.clone(),
+                by_uid: heard.by_uid.clone(),
+            });
+        }
+    }
 }
 
 #[cfg(test)]

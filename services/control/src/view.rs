@@ -16,4 +16,4 @@ pub(crate) use geo_metric::{
 pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use operation::operation_json;
-pub(crate) use runtime_status::{cache_status, link_status};
+pub(crate) use runtime_status::{bytes_behind, cache_status, lag_ms, link_status};

@@ -24,6 +24,7 @@ use crate::{
 
 mod empty;
 mod events;
+mod failover;
 mod put;
 mod settings;
 

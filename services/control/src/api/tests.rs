@@ -3,6 +3,7 @@ mod caches;
 mod certificates;
 mod door;
 mod events;
+mod failover;
 mod groups;
 mod insights;
 mod links;

@@ -275,6 +275,7 @@ fn failing_over() -> Work {
         to: cache("west", "westus").uid,
         from_epoch: Epoch(4),
         attempt: Some(1),
+        forced: false,
     }
 }
 
