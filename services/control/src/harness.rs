@@ -184,6 +184,16 @@ impl World {
         agent
     }
 
+    /// Reports what an agent could have reported.
+    pub(crate) async fn report(&self, report: &RegionObserved) -> model::ReportAnswer {
+        let body = Body::from(serde_json::to_vec(report).unwrap());
+        let answer = self
+            .send(agent_request("POST", "/agents/v1/report", body))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        serde_json::from_value(answer.body).unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, None).await
     }

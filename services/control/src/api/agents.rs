@@ -21,6 +21,7 @@ use super::{
     decide::{Plan, decide},
 };
 use crate::{
+    observations::Leading,
     plane::Plane,
     records::{AgentRecord, agent_key, link},
     store::Change,
@@ -70,10 +71,15 @@ async fn report(
     remember_agent(&plane, &report).await?;
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
+    let leading = Leading::of(&report);
     plane.observations.hear(report);
     let now = plane.clock.now();
     plane.history.hear(&region, events, now).await;
-    Ok(Json(ReportAnswer::default()))
+    // Last: a lease counts here from now on, and there from before the report was sent.
+    Ok(Json(ReportAnswer {
+        leases: plane.observations.grants.grant(&plane.store, &leading),
+        asked: Vec::new(),
+    }))
 }
 
 /// Stores of an agent what desired state depends on, when that is news.

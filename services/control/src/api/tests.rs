@@ -6,6 +6,7 @@ mod events;
 mod failover;
 mod groups;
 mod insights;
+mod leases;
 mod links;
 mod lost;
 mod refusals;
