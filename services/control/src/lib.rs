@@ -36,6 +36,7 @@ mod reconciler;
 mod records;
 mod run;
 mod store;
+mod transfers;
 mod view;
 
 pub use ca::AuthorityFileError;

@@ -1,4 +1,7 @@
-//! The agents' API: reports in, desired state out, and the decision of a handoff.
+//! The agents' API: reports in, desired state out, the decision of a handoff, and bodies that
+//! somebody waits for.
+
+mod transfers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +40,8 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
         .route("/agents/v1/report", post(report))
         .route("/agents/v1/desired", get(desired))
         .route("/agents/v1/promotions", post(promote))
+        .route("/agents/v1/transfers/{id}", post(transfers::take))
+        .route("/agents/v1/transfers/{id}/refused", post(transfers::refuse))
 }
 
 /// A body that is one of the model's own values.
@@ -78,7 +83,7 @@ async fn report(
     // Last: a lease counts here from now on, and there from before the report was sent.
     Ok(Json(ReportAnswer {
         leases: plane.observations.grants.grant(&plane.store, &leading),
-        asked: Vec::new(),
+        asked: plane.transfers.asked_of(&region),
     }))
 }
 

@@ -9,5 +9,6 @@ mod insights;
 mod leases;
 mod links;
 mod lost;
+mod lost_writes;
 mod refusals;
 mod settings;
