@@ -18,6 +18,8 @@ use crate::{
 };
 
 mod change;
+mod failover;
+mod lost_writes;
 
 pub use change::CacheChange;
 
@@ -329,13 +331,13 @@ impl Management {
             .await
     }
 
-    /// Waits for an operation to end, however long it takes. Outages of the control plane shorter
+    /// Waits for an operation to end, however long it takes, and gives it as it ended. Outages of the control plane shorter
     /// than half a minute are sat out. Dropping the future leaves the operation to itself.
     pub async fn wait(
         &self,
         ticket: &Ticket,
         mut tell: impl FnMut(Sight<'_>),
-    ) -> Result<(), WaitError> {
+    ) -> Result<Operation, WaitError> {
         let mut unreachable_since = None;
         loop {
             match self.look(ticket).await {
@@ -343,7 +345,7 @@ impl Management {
                     unreachable_since = None;
                     match operation.standing() {
                         Standing::Running => tell(Sight::Progress(&operation)),
-                        Standing::Succeeded => return Ok(()),
+                        Standing::Succeeded => return Ok(operation),
                         Standing::Failed(error) => {
                             let (code, message) = (error.code, error.message);
                             return Err(WaitError::Failed { code, message });
