@@ -156,8 +156,6 @@ impl Worker {
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
             pause = HOT;
         }
-        let lost = self.host.lost.of(&self.order.uid);
-        let problem = problem.or_else(|| lost.damaged().first().cloned());
         self.complain(problem.as_deref());
         self.report(problem, true);
         self.ask_for_the_decision().await;
