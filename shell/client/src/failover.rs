@@ -18,11 +18,20 @@ pub struct FailoverOptions {
 }
 
 impl FailoverOptions {
+    /// The same as far as a preflight takes it.
+    #[must_use]
+    pub fn without_patience(self) -> Self {
+        Self {
+            abort_after_ms: None,
+            ..self
+        }
+    }
+
     pub(crate) fn body(&self) -> Option<Value> {
         let fields = [
             ("abortAfterMs", self.abort_after_ms.map(|ms| json!(ms))),
             ("maxLagMs", self.max_lag_ms.map(|ms| json!(ms))),
-            ("force", self.force.then(|| json!(true))),
+            ("force", self.force.then_some(json!(true))),
         ];
         let asked: Map<_, _> = fields
             .into_iter()
