@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
+pub(crate) mod lost_writes;
 pub(crate) mod region;
 pub(crate) mod verify;
 
@@ -29,6 +30,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Failover(failover) => failover.run().await,
         Command::Bench(bench) => bench.run().await,
         Command::Verify(verify) => verify.run().await,
+        Command::LostWrites(client) => {
+            lost_writes::run(client.command, &Session::open(client.common).await?).await
+        }
         Command::Group(client) => {
             group::run(client.command, &Session::open(client.common).await?).await
         }

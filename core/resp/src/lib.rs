@@ -1,4 +1,5 @@
-//! RESP framing: commands as arrays of bulk strings, and single reply lines; and the hash slots of keys.
+//! RESP framing: commands as arrays of bulk strings, single reply lines, replication streams, and the
+//! hash slots of keys.
 //!
 //! In: bytes as they arrive, cut anywhere. Out: whole commands and lines, or an error.
 //!
@@ -7,7 +8,8 @@
 //! [`Limits`]; the result does not depend on how the bytes were cut; after an error nothing more
 //! comes out.
 //!
-//! It does not know what commands mean, and it does not read nested or RESP3 replies.
+//! Of what commands mean it knows where they have their keys, in a replication stream; it does not
+//! read nested or RESP3 replies.
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used)]
@@ -15,7 +17,9 @@
 mod command;
 mod line;
 mod slot;
+mod stream;
 
 pub use command::{CommandDecoder, DecodeError, Item, Limits, write_command};
 pub use line::{LineReader, LineTooLong, number};
 pub use slot::Slot;
+pub use stream::{Kind, Piece, StreamCommand, StreamError, StreamLimits, StreamReader, Touch};

@@ -16,6 +16,7 @@ use crate::{
     reconciler,
     records::SubscriptionRecord,
     store::{Change, CommitError, State, Store},
+    transfers::Transfers,
 };
 
 /// Why a control plane cannot start.
@@ -121,6 +122,7 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         authority,
         history,
         geo_metrics: GeoMetrics::default(),
+        transfers: Transfers::new(),
         clock,
         dice,
         token: config.token,
