@@ -34,7 +34,7 @@ pub use event::{Event, Events};
 pub use identity::{Credentials, Peer, ShardKey, Source, SourceFacts};
 pub use inbound::{Inbound, InboundAround};
 pub use lag::LagSpread;
-pub use outbound::{Fence, Outbound};
+pub use outbound::{Fence, Keepers, Kept, Outbound, Permission};
 pub use socket::BindError;
 pub use status::{Counters, InboundStatus, OutboundStatus, Phase, Traffic};
 pub use wire::Barrier;

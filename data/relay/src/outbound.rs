@@ -1,6 +1,7 @@
 //! The half beside the geo-primaries: answers inbounds, follows engines for them.
 
 mod engine;
+mod keepers;
 mod opening;
 mod permits;
 mod pump;
@@ -28,6 +29,7 @@ use wire::{Barrier, RefusalCode};
 use crate::{
     BindError, Events, OutboundStatus, ShardKey, Source, SourceFacts, socket, status::Changes,
 };
+pub use keepers::{Keepers, Kept, Permission};
 use permits::Permits;
 use shard::{Around, Shard};
 use shelf::remove;

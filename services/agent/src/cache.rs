@@ -1,5 +1,6 @@
 //! One cache on this host: a worker that adopts its orders and moves its shards towards them.
 
+mod lease;
 mod link;
 mod node;
 mod shard;
@@ -19,7 +20,8 @@ use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::Identity;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{Addresses, reporter::Board, state::Directory};
+use crate::{Addresses, leases::Leases, reporter::Board, state::Directory};
+use lease::LeaseWatch;
 use shard::ShardRunner;
 use store::CacheStore;
 
@@ -40,6 +42,7 @@ pub(crate) struct Host {
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
     pub(crate) board: Board,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) relay_tasks: Tasks,
 }
 
@@ -73,6 +76,7 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
             return;
         }
         let pause = worker.look(order).await;
+        let wake = worker.lease.wake();
         tokio::select! {
             () = tasks.cancelled() => break,
             changed = orders.changed() => {
@@ -81,6 +85,7 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
                 }
             }
             () = worker.stirred() => {}
+            () = wake.notified() => {}
             () = sleep(pause) => {}
         }
     }
@@ -109,6 +114,7 @@ struct Worker {
     store: CacheStore,
     shards: Vec<ShardRunner>,
     adopted: bool,
+    lease: LeaseWatch,
     /// The handoff that was answered, so that it is asked about once.
     answered: Option<u64>,
     /// What was wrong at the last look, so that it is logged once.
@@ -125,6 +131,7 @@ impl Worker {
             store,
             shards,
             adopted: false,
+            lease: LeaseWatch::new(),
             answered: None,
             problem: None,
         })
@@ -143,13 +150,14 @@ impl Worker {
             }
             self.adopted = true;
         }
+        let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
-        let mut pause = CALM;
+        let mut pause = CALM.min(right.ends_in());
         for shard in &mut self.shards {
-            let looked = shard.look(&mut self.store, &self.order).await;
+            let looked = shard.look(&mut self.store, &self.order, right).await;
             if let Err(why) = looked {
                 problem.get_or_insert(why);
-                pause = AFTER_FAILURE;
+                pause = AFTER_FAILURE.min(right.ends_in());
             }
         }
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
@@ -247,7 +255,9 @@ impl Worker {
             }
             GeoRole::Taking { .. } => HOT,
             GeoRole::Alone | GeoRole::Primary { .. } => {
-                let calm = standing(&ShardStanding::Writable) || standing(&ShardStanding::Lost);
+                let calm = standing(&ShardStanding::Writable)
+                    || standing(&ShardStanding::Lost)
+                    || standing(&ShardStanding::Unleased);
                 if calm { CALM } else { BEHIND }
             }
             GeoRole::Secondary { .. } => {
@@ -349,6 +359,7 @@ impl Worker {
         if let Err(error) = self.host.directory.remove_cache(uid) {
             tracing::error!(cache.id = %self.order.id.name, %error, "files of a removed cache are left");
         }
+        self.host.leases.need(uid, None, &self.lease.wake());
         self.host.board.unpin(uid);
         tracing::info!(cache.id = %self.order.id.name, "the cache is removed");
     }

@@ -22,6 +22,7 @@ use crate::{
     Config,
     cache::{self, Host},
     identity::Keeper,
+    leases::Leases,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
@@ -136,6 +137,7 @@ impl Agent {
             client,
             dice,
             board: Board::new(boot),
+            leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
         };
         let host = Arc::new(host);

@@ -7,16 +7,24 @@ use std::{
     time::Duration,
 };
 
-use model::{CacheObserved, CacheUid, EventObserved, RegionObserved};
+use model::{
+    CacheObserved, CacheUid, EventKind, EventObserved, LinkId, RegionObserved, ShardIndex,
+};
 use parking_lot::Mutex;
 use relay::Event;
 use runtime::{chain, clock::Clock};
 use tokio::{
     sync::{Notify, mpsc},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::cache::Host;
+
+/// An answer that takes longer comes too late for a lease: the shortest one leaves not even four
+/// seconds, and there has to be time to ask again.
+const LEASE_LIMIT: Duration = Duration::from_millis(1_500);
+/// An answer that takes longer is as good as lost.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a report may be old.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -51,7 +59,13 @@ impl Board {
     }
 
     /// Keeps an event for the next reports.
-    fn tell(&self, event: Event) {
+    pub(crate) fn tell(
+        &self,
+        link: LinkId,
+        shard: Option<ShardIndex>,
+        kind: EventKind,
+        text: String,
+    ) {
         let mut seen = self.seen.lock();
         seen.told += 1;
         let sequence = seen.told;
@@ -59,10 +73,10 @@ impl Board {
             boot: self.boot,
             sequence,
             at: Clock.now(),
-            link: event.key.link,
-            shard: Some(event.key.shard),
-            kind: event.kind,
-            text: event.text,
+            link,
+            shard,
+            kind,
+            text,
         });
         while seen.events.len() > EVENTS {
             seen.events.pop_front();
@@ -148,7 +162,8 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
 /// Keeps what the relay tells, for ever.
 pub(crate) async fn keep_events(host: Arc<Host>, mut happenings: mpsc::Receiver<Event>) {
     while let Some(event) = happenings.recv().await {
-        host.board.tell(event);
+        let Event { key, kind, text } = event;
+        host.board.tell(key.link, Some(key.shard), kind, text);
     }
 }
 
@@ -157,19 +172,44 @@ pub(crate) async fn run(host: Arc<Host>) {
     let mut silent = false;
     loop {
         let report = host.board.snapshot(&host);
-        match host.client.report(&report).await {
-            Ok(_answer) => silent = false,
-            Err(error) => {
-                if !silent {
-                    tracing::debug!(error = %chain(&error), "the report did not arrive");
-                }
-                silent = true;
+        let asked = Instant::now();
+        let answered = timeout(patience(&host), host.client.report(&report)).await;
+        match answered {
+            Ok(Ok(answer)) => {
+                host.leases.take(&answer.leases, asked);
+                silent = false;
+            }
+            Ok(Err(error)) => {
+                why_silent(&mut silent, &chain(&error).to_string());
                 sleep(PERIOD).await;
+                continue;
+            }
+            Err(_elapsed) => {
+                why_silent(&mut silent, "it took too long");
                 continue;
             }
         }
         // A change while the report was under way is kept by the notification.
-        let waited = timeout(PERIOD, host.board.changed.notified()).await;
-        drop(waited);
+        tokio::select! {
+            () = sleep(PERIOD) => {}
+            () = host.board.changed.notified() => {}
+            () = host.leases.wanted() => {}
+        }
     }
+}
+
+fn patience(host: &Host) -> Duration {
+    if host.leases.are_needed() {
+        LEASE_LIMIT
+    } else {
+        LIMIT
+    }
+}
+
+/// Logs why reports do not arrive, once.
+fn why_silent(silent: &mut bool, why: &str) {
+    if !*silent {
+        tracing::debug!(why, "the report did not arrive");
+    }
+    *silent = true;
 }

@@ -252,6 +252,11 @@ fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) ->
         }]),
         // An heir of a leader that took writes takes them first, and is then asked to yield.
         (Some(_), None) => lead(now, index, facts, false),
+        // It goes on taking writes until they are paused, and only with the right to.
+        (None, _) if facts.gate != wanted_gate(now) => working(vec![Step::SetGate {
+            node: index,
+            gate: wanted_gate(now),
+        }]),
         (None, _) if !facts.paused => working(vec![Step::Pause { node: index }]),
         (None, _) if caught_up => {
             let fenced = Stance::Fenced {

@@ -1,6 +1,7 @@
 //! One shard's runner: looks at its nodes, asks the planner, carries the steps out.
 
 mod describe;
+mod lease;
 mod settings;
 mod steps;
 mod stop;
@@ -17,10 +18,12 @@ use runtime::chain;
 
 use super::{
     Host,
+    lease::Right,
     link::{Engines, LinkHalf},
     node::{Look, Slot},
     store::CacheStore,
 };
+use lease::ShardLease;
 
 /// How long a node may take to stop when its data are not wanted.
 const DISCARD_GRACE: Duration = Duration::from_secs(10);
@@ -31,6 +34,7 @@ pub(super) struct ShardRunner {
     shard: ShardIndex,
     slots: Vec<Slot>,
     link: LinkHalf,
+    lease: ShardLease,
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
@@ -61,6 +65,7 @@ impl ShardRunner {
             shard,
             slots,
             link,
+            lease: ShardLease::default(),
             observed,
             ready: None,
             moved: false,
@@ -135,6 +140,7 @@ impl ShardRunner {
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
+        right: Right,
     ) -> Result<(), String> {
         self.moved = false;
         let wanted = usize::from(desired.replicas) + 1;
@@ -143,7 +149,8 @@ impl ShardRunner {
         }
         self.wire_inbound(store, desired).await?;
         let mut problem = self.look_at_nodes(desired).await;
-        let plan = self.plan(store, desired);
+        let lease = self.follow_lease(store, desired, right);
+        let plan = self.plan(store, desired, lease);
         self.ready = plan.ready;
         self.describe(store, desired, &plan.standing);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
@@ -216,7 +223,7 @@ impl ShardRunner {
             .map_or(Upstream::Elsewhere, Upstream::Node)
     }
 
-    fn plan(&self, store: &CacheStore, desired: &CacheDesired) -> Plan {
+    fn plan(&self, store: &CacheStore, desired: &CacheDesired, lease: Option<bool>) -> Plan {
         let service = store.file().service;
         let name = |address| self.name_of(address);
         let nodes: Vec<NodeView> = self.slots.iter().map(|s| s.view(service, &name)).collect();
@@ -227,7 +234,7 @@ impl ShardRunner {
             memory: &store.shard(self.shard).memory,
             nodes: &nodes,
             link: self.link.view(),
-            lease: None,
+            lease,
         })
     }
 
@@ -244,7 +251,9 @@ impl ShardRunner {
             // A fenced shard goes on serving its barrier, also after a restart of the agent.
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
                 let yields = matches!(desired.role, GeoRole::Yielding { .. });
-                if (yields || *standing == ShardStanding::Writable)
+                // Without a lease it takes no writes, and the other side gets what it has.
+                let leads = matches!(standing, ShardStanding::Writable | ShardStanding::Unleased);
+                if (yields || leads)
                     && let Some(engines) = self.engines(leader)
                 {
                     self.note_source(leader);

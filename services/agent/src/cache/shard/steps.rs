@@ -11,7 +11,7 @@ use runtime::chain;
 
 use super::{DISCARD_GRACE, ShardRunner};
 use crate::{
-    cache::{node::Slot, store::CacheStore},
+    cache::{lease::needs_lease, node::Slot, store::CacheStore},
     state::ShardFile,
 };
 
@@ -191,6 +191,7 @@ impl ShardRunner {
                 .transpose()?,
             load_saved,
             serve_stale: upstream != Some(Upstream::Inbound),
+            refuses_writes: at_service && needs_lease(desired),
         })
     }
 
