@@ -82,7 +82,10 @@ impl Board {
             seen.events.pop_front();
         }
         drop(seen);
-        self.changed.notify_one();
+        // Whoever is in a handoff has better things to do; they go with the next report.
+        if kind != EventKind::HandoffStep {
+            self.changed.notify_one();
+        }
     }
 
     /// The generation that every worker has its order from.

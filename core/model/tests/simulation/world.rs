@@ -80,7 +80,7 @@ pub(crate) struct Region {
     pub(crate) reports: Vec<CacheObserved>,
     pub(crate) orders: Vec<Desired>,
     pub(crate) requests: Vec<PromotionRequest>,
-    pub(crate) answers: Vec<(u64, bool)>,
+    pub(crate) answers: Vec<(PromotionRequest, bool)>,
 }
 
 /// The store: survives everything.

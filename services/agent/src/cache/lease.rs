@@ -70,7 +70,7 @@ impl LeaseWatch {
         let news = match (self.told, held) {
             (Some(true), false) => Some((
                 EventKind::LeaseLost,
-                "the geo-primary's lease is over, because the control plane answered no report for too long; writes are refused until it does",
+                "the geo-primary's lease is over and was not renewed; it refuses writes until the control plane gives it another",
             )),
             (Some(false) | None, true) => Some((
                 EventKind::LeaseHeld,

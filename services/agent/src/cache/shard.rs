@@ -1,6 +1,7 @@
 //! One shard's runner: looks at its nodes, asks the planner, carries the steps out.
 
 mod describe;
+mod handoff;
 mod lease;
 mod settings;
 mod steps;
@@ -11,7 +12,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use engine::Node;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
-    shard::{NodeView, Plan, Situation, Upstream, plan},
+    shard::{LinkView, NodeView, Plan, Situation, Upstream, plan},
 };
 use psync::Position;
 use runtime::chain;
@@ -23,6 +24,7 @@ use super::{
     node::{Look, Slot},
     store::CacheStore,
 };
+use handoff::ShardHandoff;
 use lease::ShardLease;
 
 /// How long a node may take to stop when its data are not wanted.
@@ -35,6 +37,7 @@ pub(super) struct ShardRunner {
     slots: Vec<Slot>,
     link: LinkHalf,
     lease: ShardLease,
+    handoff: ShardHandoff,
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
@@ -66,6 +69,7 @@ impl ShardRunner {
             slots,
             link,
             lease: ShardLease::default(),
+            handoff: ShardHandoff::default(),
             observed,
             ready: None,
             moved: false,
@@ -104,8 +108,14 @@ impl ShardRunner {
         self.link.stirred().await;
     }
 
-    /// Takes over the engines that an earlier agent left running.
-    pub(super) async fn adopt_engines(&mut self, store: &CacheStore, desired: &CacheDesired) {
+    /// Takes over what an earlier agent left on disk, and running.
+    pub(super) async fn adopt_engines(&mut self, store: &mut CacheStore, desired: &CacheDesired) {
+        let kept = store.change_shard(self.shard, |file| {
+            file.memory = file.memory.clone().recalled();
+        });
+        if let Err(error) = kept {
+            tracing::error!(cache.id = %desired.id.name, error = %chain(&error), "what is remembered of a fence cannot be written");
+        }
         let known = store.shard(self.shard).applied.len();
         let count = known.max(usize::from(desired.replicas) + 1);
         self.slots.resize_with(count, Slot::default);
@@ -150,8 +160,10 @@ impl ShardRunner {
         self.wire_inbound(store, desired).await?;
         let mut problem = self.look_at_nodes(desired).await;
         let lease = self.follow_lease(store, desired, right);
+        self.follow_handoff(desired);
         let plan = self.plan(store, desired, lease);
         self.ready = plan.ready;
+        self.note_arrivals(desired);
         self.describe(store, desired, &plan.standing);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
             problem
@@ -169,6 +181,7 @@ impl ShardRunner {
         for step in &plan.steps {
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             self.carry_out(store, desired, step).await?;
+            self.note_step(desired, step);
             self.moved = true;
         }
         self.serve_reads(store, desired).await?;
@@ -231,9 +244,12 @@ impl ShardRunner {
             shard: self.shard,
             role: &desired.role,
             replicas: desired.replicas,
-            memory: &store.shard(self.shard).memory,
+            memory: &self.memory(store),
             nodes: &nodes,
-            link: self.link.view(),
+            link: LinkView {
+                lags: self.lags(),
+                ..self.link.view()
+            },
             lease,
         })
     }
