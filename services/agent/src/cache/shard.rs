@@ -10,9 +10,10 @@ mod stop;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::Node;
+use futures_util::future::join_all;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
-    shard::{LinkView, NodeView, Plan, Situation, Upstream, plan},
+    shard::{LinkView, NodeView, Plan, Situation, Step, Upstream, plan},
 };
 use psync::Position;
 use runtime::chain;
@@ -182,7 +183,7 @@ impl ShardRunner {
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             self.carry_out(store, desired, step).await?;
             self.note_step(desired, step);
-            self.moved = true;
+            self.moved |= moves(step);
         }
         self.serve_reads(store, desired).await?;
         self.wire_outbound(store, desired, &plan.standing).await;
@@ -209,8 +210,9 @@ impl ShardRunner {
         let mut problem = None;
         let full = self.fresh_in != Some(desired.epoch);
         self.fresh_in = Some(desired.epoch);
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            match slot.look(full).await {
+        let looks = join_all(self.slots.iter_mut().map(|slot| slot.look(full))).await;
+        for (index, look) in looks.into_iter().enumerate() {
+            match look {
                 Look::Died { pid } => {
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
@@ -312,6 +314,14 @@ impl ShardRunner {
             replicas: replicas.collect(),
         })
     }
+}
+
+/// Tells steps after which another look sees more from those that are taken at every look.
+fn moves(step: &Step) -> bool {
+    !matches!(
+        step,
+        Step::DeclareBarrier { .. } | Step::TakePauseOver { .. }
+    )
 }
 
 fn node_index(index: usize) -> Option<u8> {
