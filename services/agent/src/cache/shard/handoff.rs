@@ -13,7 +13,7 @@ use crate::cache::{handoff::attempt_of, store::CacheStore};
 
 /// Writes are paused when the other side has applied all but those of the last round trip and this
 /// much more. The longer that takes, the longer a pause is put up with: a quarter of the wait.
-const NEARLY: Duration = Duration::from_millis(50);
+const NEARLY: Duration = Duration::from_millis(20);
 const PATIENCE: u32 = 4;
 
 /// Where a shard is in a handoff.
