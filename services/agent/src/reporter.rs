@@ -59,7 +59,13 @@ impl Board {
     }
 
     /// Keeps an event for the next reports.
-    pub(crate) fn tell(
+    pub(crate) fn tell(&self, event: Event) {
+        let Event { key, kind, text } = event;
+        self.tell_of(key.link, Some(key.shard), kind, text);
+    }
+
+    /// As [`Board::tell`], of something that need not be one shard's.
+    pub(crate) fn tell_of(
         &self,
         link: LinkId,
         shard: Option<ShardIndex>,
@@ -165,8 +171,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
 /// Keeps what the relay tells, for ever.
 pub(crate) async fn keep_events(host: Arc<Host>, mut happenings: mpsc::Receiver<Event>) {
     while let Some(event) = happenings.recv().await {
-        let Event { key, kind, text } = event;
-        host.board.tell(key.link, Some(key.shard), kind, text);
+        host.board.tell(event);
     }
 }
 

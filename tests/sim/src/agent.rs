@@ -77,6 +77,10 @@ pub(crate) struct State {
 impl Agent {
     /// Runs until the host crashes.
     pub(crate) async fn run(setup: Setup) -> std::io::Result<()> {
+        {
+            let mut files = setup.disk.0.lock();
+            files.memory = files.memory.clone().recalled();
+        }
         let agent = Arc::new(Self {
             setup,
             state: Mutex::new(State {

@@ -110,7 +110,7 @@ impl Handoff {
                 self.attempt
             );
             let kind = EventKind::HandoffStep;
-            host.board.tell(self.link.clone(), None, kind, text);
+            host.board.tell_of(self.link.clone(), None, kind, text);
         }
     }
 

@@ -83,7 +83,8 @@ impl LeaseWatch {
         {
             tracing::info!(cache.id = %order.id.name, "{text}");
             self.told = Some(held);
-            host.board.tell(link.clone(), None, kind, text.to_owned());
+            host.board
+                .tell_of(link.clone(), None, kind, text.to_owned());
         }
     }
 }

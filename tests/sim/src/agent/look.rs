@@ -141,7 +141,11 @@ impl Agent {
             replicas: 0,
             memory: &memory,
             nodes: &[view],
-            link: LinkView { sent, barrier },
+            link: LinkView {
+                sent,
+                lags: false,
+                barrier,
+            },
             lease: leased.then(|| self.holds_lease(order.epoch)),
         })
     }

@@ -99,7 +99,7 @@ impl ShardRunner {
         );
         let shard = Some(self.shard);
         let kind = EventKind::RegionFailover;
-        self.host.board.tell(link.clone(), shard, kind, text);
+        self.host.board.tell_of(link.clone(), shard, kind, text);
     }
 
     fn slot(&mut self, node: u8) -> Result<&mut Slot, String> {
