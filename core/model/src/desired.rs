@@ -148,6 +148,45 @@ impl GeoRole {
     }
 }
 
+impl CacheDesired {
+    /// What a geo-secondary is to be once its request for the promotion, with these barriers, is
+    /// answered with yes: what the next desired state says, or an earlier epoch's part of it.
+    ///
+    /// The record makes the asker its primary at the next epoch, and the answer to a request that
+    /// was answered before is yes only while it still does. `None`: the cache asked for nothing.
+    #[must_use]
+    pub fn promoted(&self, attempt: u64, barriers: &[Position]) -> Option<Self> {
+        let role = self.role.promoted(attempt, barriers)?;
+        Some(Self {
+            epoch: self.epoch.next(),
+            role,
+            ..self.clone()
+        })
+    }
+}
+
+impl GeoRole {
+    /// As [`CacheDesired::promoted`].
+    #[must_use]
+    pub fn promoted(&self, asked: u64, barriers: &[Position]) -> Option<Self> {
+        match self {
+            Self::Taking { link, attempt, .. } if *attempt == asked => Some(Self::Primary {
+                link: link.clone(),
+                standing: Standing::AtBarrier {
+                    attempt: asked,
+                    barriers: barriers.to_vec(),
+                },
+                accept_empty: None,
+            }),
+            Self::Taking { .. }
+            | Self::Alone
+            | Self::Primary { .. }
+            | Self::Yielding { .. }
+            | Self::Secondary { .. } => None,
+        }
+    }
+}
+
 /// What a geo-secondary has to see to before it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Rejoin {

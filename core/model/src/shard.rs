@@ -60,17 +60,30 @@ pub struct ShardMemory {
     pub rejoined: Option<Epoch>,
 }
 
+impl ShardMemory {
+    /// What an agent that is started again takes from its disk. The one before it may have declared
+    /// the barrier of a fence, and ended before it wrote that down.
+    #[must_use]
+    pub fn recalled(mut self) -> Self {
+        if let Stance::Fenced { declared, .. } = &mut self.stance {
+            *declared = true;
+        }
+        self
+    }
+}
+
 /// What a shard's leader was last told to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Stance {
     /// To take writes.
     #[default]
     Primary,
-    /// To take none, in a handoff.
+    /// To take none, in a handoff: from now on, or as soon as the other side is nearly in step.
     Fenced {
         /// The handoff.
         attempt: u64,
-        /// The barrier may have been sent: only the control plane can say what comes next.
+        /// The barrier may have been sent: only the control plane can say what comes next. What is
+        /// on disk says so later than it is: see [`ShardMemory::recalled`].
         declared: bool,
     },
     /// To follow the other region.
@@ -153,6 +166,8 @@ pub enum Gate {
 pub struct LinkView {
     /// Outbound: how far the connected other half has been sent the stream.
     pub sent: Option<Position>,
+    /// Outbound: the other side has so much to apply that a pause would be a long one.
+    pub lags: bool,
     /// Inbound: the barrier that arrived, with its handoff.
     pub barrier: Option<(u64, Position)>,
     /// Inbound: it followed nobody any more before the nodes were looked at, so that a leader whose

@@ -44,6 +44,9 @@ pub struct NodeConfig {
     /// Whether a replica without its upstream answers reads with what it has
     /// (`replica-serve-stale-data`).
     pub serve_stale: bool,
+    /// It takes no write, not even as a primary, before
+    /// [`Node::need_replicas`](crate::Node::need_replicas) says otherwise.
+    pub refuses_writes: bool,
 }
 
 /// A value that no engine configuration can take.

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use model::{EngineVersion, Epoch, LinkId, Region, ReplicationSettings, Secret, ShardIndex};
-use psync::{Login, Offset, Position};
+use psync::{Handshake, Login, Offset, Position};
 
 /// One shard of one link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,11 +63,32 @@ impl Source {
         self.epoch == other.epoch && self.peer == other.peer
     }
 
+    /// What the outbound half says of itself to the engines.
+    pub(crate) fn handshake(&self, shown_as: SocketAddr, have: Option<Position>) -> Handshake {
+        handshake(&self.credentials, self.engine_version, shown_as, have)
+    }
+
     /// Tells whether both are followed over the same connection.
     pub(crate) fn is_followed_like(&self, other: &Self) -> bool {
         self.serves_the_same(other)
             && self.engine == other.engine
             && self.credentials == other.credentials
+    }
+}
+
+/// What a replica says of itself that the engine shows at `shown_as`.
+pub(crate) fn handshake(
+    credentials: &Credentials,
+    version: EngineVersion,
+    shown_as: SocketAddr,
+    have: Option<Position>,
+) -> Handshake {
+    Handshake {
+        login: Some(credentials.login()),
+        address: shown_as.ip(),
+        port: shown_as.port(),
+        version: format!("{}.{}.{}", version.major, version.minor, version.patch),
+        have,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The half beside the geo-primaries: answers inbounds, follows engines for them.
 
 mod engine;
+mod keepers;
 mod opening;
 mod permits;
 mod pump;
@@ -31,6 +32,7 @@ use crate::{
     BindError, Events, KeptStream, OutboundStatus, ShardKey, Source, SourceFacts, socket,
     status::Changes,
 };
+pub use keepers::{Keepers, Kept, Permission};
 use permits::Permits;
 use shard::{Around, Shard};
 use shelf::remove;

@@ -1,5 +1,7 @@
 //! One cache on this host: a worker that adopts its orders and moves its shards towards them.
 
+mod handoff;
+mod lease;
 mod link;
 mod node;
 mod shard;
@@ -11,15 +13,20 @@ use client::Agents;
 use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
 use model::{
-    CacheDesired, CacheObserved, Epoch, GeoRole, Presence, PromotionRequest, Region, ShardIndex,
-    ShardStanding,
+    CacheDesired, CacheObserved, Epoch, GeoRole, HandoffStep, Presence, PromotionRequest, Region,
+    ShardIndex, ShardStanding, shard::ShardMemory,
 };
 use relay::{Events, Outbound};
 use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::Identity;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
-use crate::{Addresses, lost_writes::Stores, reporter::Board, state::Directory};
+use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
+use handoff::{Handoff, attempt_of};
+use lease::{LeaseWatch, needs_lease};
 use shard::ShardRunner;
 use store::CacheStore;
 
@@ -40,6 +47,7 @@ pub(crate) struct Host {
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
     pub(crate) board: Board,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
 }
@@ -74,6 +82,7 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
             return;
         }
         let pause = worker.look(order).await;
+        let wake = worker.lease.wake();
         tokio::select! {
             () = tasks.cancelled() => break,
             changed = orders.changed() => {
@@ -82,6 +91,7 @@ pub(crate) async fn run(host: Arc<Host>, mut orders: watch::Receiver<Order>, tas
                 }
             }
             () = worker.stirred() => {}
+            () = wake.notified() => {}
             () = sleep(pause) => {}
         }
     }
@@ -110,8 +120,12 @@ struct Worker {
     store: CacheStore,
     shards: Vec<ShardRunner>,
     adopted: bool,
+    lease: LeaseWatch,
     /// The handoff that was answered, so that it is asked about once.
     answered: Option<u64>,
+    /// What the answer said, until a desired state says it.
+    decided: Option<Order>,
+    handoff: Option<Handoff>,
     /// What was wrong at the last look, so that it is logged once.
     problem: Option<String>,
 }
@@ -126,13 +140,19 @@ impl Worker {
             store,
             shards,
             adopted: false,
+            lease: LeaseWatch::new(),
             answered: None,
+            decided: None,
+            handoff: None,
             problem: None,
         })
     }
 
     /// Adopts the order, has every shard take its next steps, reports; tells how long to wait.
     async fn look(&mut self, order: Order) -> Duration {
+        let decided = self.decided.take();
+        self.decided = decided.filter(|decided| decided.epoch > order.epoch);
+        let order = self.decided.clone().unwrap_or(order);
         if let Err(why) = self.adopt(order) {
             self.complain(Some(&why));
             self.report(Some(why), false);
@@ -140,25 +160,32 @@ impl Worker {
         }
         if !self.adopted {
             for shard in &mut self.shards {
-                shard.adopt_engines(&self.store, &self.order).await;
+                shard.adopt_engines(&mut self.store, &self.order).await;
             }
             self.adopted = true;
         }
+        self.handoff = Handoff::of(self.handoff.take(), &self.order);
+        let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
-        let mut pause = CALM;
+        let mut pause = CALM.min(right.ends_in());
         for shard in &mut self.shards {
-            let looked = shard.look(&mut self.store, &self.order).await;
+            let looked = shard.look(&mut self.store, &self.order, right).await;
             if let Err(why) = looked {
                 problem.get_or_insert(why);
-                pause = AFTER_FAILURE;
+                pause = AFTER_FAILURE.min(right.ends_in());
             }
         }
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
-            pause = HOT;
+            // Clients may be waiting: the next step is taken at once.
+            let hurries = attempt_of(&self.order).is_some();
+            pause = if hurries { Duration::ZERO } else { HOT };
         }
         self.complain(problem.as_deref());
+        self.note_handoff();
         self.report(problem, true);
-        self.ask_for_the_decision().await;
+        if self.ask_for_the_decision().await {
+            return Duration::ZERO;
+        }
         pause.min(self.haste())
     }
 
@@ -178,15 +205,20 @@ impl Worker {
     fn adopt(&mut self, order: Order) -> Result<(), String> {
         let known = self.store.file().epoch;
         if order.epoch < known {
+            // Or the agent was killed right after a promotion, before it was told of it in full.
             return Err(format!(
                 "refused to go back from epoch {known} to {}: the control plane's store was restored from an old copy",
                 order.epoch
             ));
         }
+        let stances = self.foreseen(&order);
         let kept = self.store.change(|file| {
             file.epoch = order.epoch;
             file.shards
                 .resize_with(usize::from(order.shards), Default::default);
+            for (part, memory) in file.shards.iter_mut().zip(stances) {
+                part.memory = memory;
+            }
         });
         kept.map_err(|error| {
             format!(
@@ -216,7 +248,22 @@ impl Worker {
             ));
         }
         self.order = order;
+        if self.store.file().epoch != known && needs_lease(&self.order) {
+            // A lease is for an epoch: it can be on its way while the engines are promoted.
+            self.report(None, false);
+        }
         Ok(())
+    }
+
+    /// What each shard would write first under an order that ends a handoff, so that it goes to disk
+    /// together with the epoch. Empty: each writes for itself.
+    fn foreseen(&self, order: &Order) -> Vec<ShardMemory> {
+        if attempt_of(&self.order).is_none() || order.epoch == self.store.file().epoch {
+            return Vec::new();
+        }
+        let shards = self.shards.iter();
+        let memories = shards.map(|shard| shard.foresee(&self.store, order));
+        memories.collect::<Option<_>>().unwrap_or_default()
     }
 
     /// Resolves when a link of the cache moved, so that what is applied is looked at while it is
@@ -248,7 +295,9 @@ impl Worker {
             }
             GeoRole::Taking { .. } => HOT,
             GeoRole::Alone | GeoRole::Primary { .. } => {
-                let calm = standing(&ShardStanding::Writable) || standing(&ShardStanding::Lost);
+                let calm = standing(&ShardStanding::Writable)
+                    || standing(&ShardStanding::Lost)
+                    || standing(&ShardStanding::Unleased);
                 if calm { CALM } else { BEHIND }
             }
             GeoRole::Secondary { .. } => {
@@ -285,34 +334,65 @@ impl Worker {
                 .collect(),
             problem,
             lost_writes: self.host.lost.of(&self.order.uid).list(),
-            handoff: None,
+            handoff: self.handoff.as_ref().map(Handoff::observed),
         });
     }
 
-    /// Asks the control plane whether this side may be promoted, once every shard has applied its
-    /// barrier. The answer that counts is the next desired state.
-    async fn ask_for_the_decision(&mut self) {
-        let GeoRole::Taking { link, attempt, .. } = &self.order.role else {
+    /// Notes how far the shards have come in a handoff.
+    fn note_handoff(&mut self) {
+        let Some(handoff) = &mut self.handoff else {
             return;
         };
-        if self.answered == Some(*attempt) {
-            return;
+        for shard in &mut self.shards {
+            let index = shard.observed().shard;
+            for (step, at) in shard.take_steps() {
+                handoff.note(index, step, at);
+            }
+            if let Some(step) = handoff.settled(&self.order)
+                && shard.has_settled()
+            {
+                handoff.note(index, step, Instant::now());
+            }
+        }
+        handoff.tell(&self.host, self.shards.len());
+    }
+
+    /// Every shard comes to a step of the handoff at once.
+    fn note_together(&mut self, step: HandoffStep) {
+        if let Some(handoff) = &mut self.handoff {
+            for shard in &self.shards {
+                handoff.note(shard.observed().shard, step, Instant::now());
+            }
+        }
+    }
+
+    /// Asks the control plane whether this side may be promoted, once every shard has applied its
+    /// barrier. `true`: it may, and the order that says so is the next one; the desired state that
+    /// says the same is a moment behind.
+    async fn ask_for_the_decision(&mut self) -> bool {
+        let GeoRole::Taking { link, attempt, .. } = &self.order.role else {
+            return false;
+        };
+        let (link, attempt) = (link.clone(), *attempt);
+        if self.answered == Some(attempt) {
+            return false;
         }
         let ready = self
             .shards
             .iter()
-            .map(|shard| shard.ready().filter(|(of, _)| of == attempt));
+            .map(|shard| shard.ready().filter(|(of, _)| *of == attempt));
         let Some(barriers) = ready
             .map(|r| r.map(|(_, barrier)| barrier))
             .collect::<Option<Vec<_>>>()
         else {
-            return;
+            return false;
         };
         let request = PromotionRequest {
-            link: link.clone(),
-            attempt: *attempt,
+            link,
+            attempt,
             barriers,
         };
+        self.note_together(HandoffStep::DecisionAsked);
         match self.host.client.promote(&request).await {
             Ok(answer) => {
                 tracing::info!(
@@ -321,10 +401,17 @@ impl Worker {
                     promoted = answer.promoted,
                     "every shard has applied its barrier"
                 );
-                self.answered = Some(*attempt);
+                self.answered = Some(attempt);
+                if !answer.promoted {
+                    return false;
+                }
+                self.note_together(HandoffStep::Decided);
+                self.decided = self.order.promoted(attempt, &request.barriers);
+                self.decided.is_some()
             }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the decision was not heard; asking again");
+                false
             }
         }
     }
@@ -345,7 +432,7 @@ impl Worker {
                 let index = ShardIndex(u16::try_from(index).unwrap_or(u16::MAX));
                 let uid = self.order.uid.clone();
                 let mut shard = ShardRunner::new(Arc::clone(&self.host), uid, index);
-                shard.adopt_engines(&self.store, &self.order).await;
+                shard.adopt_engines(&mut self.store, &self.order).await;
                 self.shards.push(shard);
             }
         }
@@ -357,6 +444,7 @@ impl Worker {
             tracing::error!(cache.id = %self.order.id.name, %error, "files of a removed cache are left");
         }
         self.host.lost.forget(uid);
+        self.host.leases.need(uid, None, &self.lease.wake());
         self.host.board.unpin(uid);
         tracing::info!(cache.id = %self.order.id.name, "the cache is removed");
     }

@@ -11,6 +11,8 @@
 //!   store is refused.
 //! - What a shard must not forget (a fence, a promotion, who leads) is on disk before the engines
 //!   are told; `model::shard` plans every step.
+//! - Where a link asks for leases, a geo-primary takes writes only while one is held: the engine is
+//!   told when it ends, and refuses by itself when nothing acknowledges to it.
 //! - Engines survive a killed agent and are adopted by the next one; an orderly stop saves each
 //!   leader's data set and leaves no process behind.
 //!
@@ -20,6 +22,7 @@ mod addresses;
 mod cache;
 mod config;
 mod identity;
+mod leases;
 mod lost_writes;
 mod metrics;
 mod region;

@@ -99,7 +99,9 @@ impl Metrics {
             for shard in &cache.shards {
                 let heard = known.heard.get(&(cache.uid.clone(), shard.shard));
                 let silence = heard.map(|heard| now.saturating_duration_since(*heard));
-                rows.push(Row::new(&name, &cache, shard, silence));
+                let mut row = Row::new(&name, &cache, shard, silence);
+                row.lease = self.host.leases.figures(&cache.uid, shard.shard);
+                rows.push(row);
             }
         }
         drop(known);

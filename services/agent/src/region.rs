@@ -22,6 +22,7 @@ use crate::{
     Config,
     cache::{self, Host},
     identity::Keeper,
+    leases::Leases,
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
@@ -140,6 +141,7 @@ impl Agent {
             client,
             dice,
             board: Board::new(boot),
+            leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
         };

@@ -7,16 +7,24 @@ use std::{
     time::Duration,
 };
 
-use model::{CacheObserved, CacheUid, EventObserved, RegionObserved};
+use model::{
+    CacheObserved, CacheUid, EventKind, EventObserved, LinkId, RegionObserved, ShardIndex,
+};
 use parking_lot::Mutex;
 use relay::Event;
 use runtime::{chain, clock::Clock, tasks::Tasks};
 use tokio::{
     sync::{Notify, mpsc},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{cache::Host, lost_writes::Errands};
+
+/// An answer that takes longer comes too late for a lease: the shortest one leaves not even four
+/// seconds, and there has to be time to ask again.
+const LEASE_LIMIT: Duration = Duration::from_millis(1_500);
+/// An answer that takes longer is as good as lost.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a report may be old.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -52,6 +60,18 @@ impl Board {
 
     /// Keeps an event for the next reports.
     pub(crate) fn tell(&self, event: Event) {
+        let Event { key, kind, text } = event;
+        self.tell_of(key.link, Some(key.shard), kind, text);
+    }
+
+    /// As [`Board::tell`], of something that need not be one shard's.
+    pub(crate) fn tell_of(
+        &self,
+        link: LinkId,
+        shard: Option<ShardIndex>,
+        kind: EventKind,
+        text: String,
+    ) {
         let mut seen = self.seen.lock();
         seen.told += 1;
         let sequence = seen.told;
@@ -59,21 +79,24 @@ impl Board {
             boot: self.boot,
             sequence,
             at: Clock.now(),
-            link: event.key.link,
-            shard: Some(event.key.shard),
-            kind: event.kind,
-            text: event.text,
+            link,
+            shard,
+            kind,
+            text,
         });
         while seen.events.len() > EVENTS {
             seen.events.pop_front();
         }
         drop(seen);
-        self.changed.notify_one();
+        // Whoever is in a handoff has better things to do; they go with the next report.
+        if kind != EventKind::HandoffStep {
+            self.changed.notify_one();
+        }
     }
 
     /// What the kept events are of.
     #[cfg(test)]
-    pub(crate) fn told(&self) -> Vec<model::EventKind> {
+    pub(crate) fn told(&self) -> Vec<EventKind> {
         let seen = self.seen.lock();
         seen.events.iter().map(|event| event.kind).collect()
     }
@@ -166,22 +189,45 @@ pub(crate) async fn run(host: Arc<Host>, tasks: Tasks) {
     let mut silent = false;
     loop {
         let report = host.board.snapshot(&host);
-        match host.client.report(&report).await {
-            Ok(answer) => {
-                silent = false;
+        let asked = Instant::now();
+        let answered = timeout(patience(&host), host.client.report(&report)).await;
+        match answered {
+            Ok(Ok(answer)) => {
+                host.leases.take(&answer.leases, asked);
                 errands.take(answer.asked);
+                silent = false;
             }
-            Err(error) => {
-                if !silent {
-                    tracing::debug!(error = %chain(&error), "the report did not arrive");
-                }
-                silent = true;
+            Ok(Err(error)) => {
+                why_silent(&mut silent, &chain(&error).to_string());
                 sleep(PERIOD).await;
+                continue;
+            }
+            Err(_elapsed) => {
+                why_silent(&mut silent, "it took too long");
                 continue;
             }
         }
         // A change while the report was under way is kept by the notification.
-        let waited = timeout(PERIOD, host.board.changed.notified()).await;
-        drop(waited);
+        tokio::select! {
+            () = sleep(PERIOD) => {}
+            () = host.board.changed.notified() => {}
+            () = host.leases.wanted() => {}
+        }
     }
+}
+
+fn patience(host: &Host) -> Duration {
+    if host.leases.are_needed() {
+        LEASE_LIMIT
+    } else {
+        LIMIT
+    }
+}
+
+/// Logs why reports do not arrive, once.
+fn why_silent(silent: &mut bool, why: &str) {
+    if !*silent {
+        tracing::debug!(why, "the report did not arrive");
+    }
+    *silent = true;
 }

@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) sent: Option<Position>,
     /// The epoch at which the inbound half follows; none: it holds.
     pub(crate) follows: Option<model::Epoch>,
+    /// The journal is read for what it lacks, with the fork that was known then.
+    pub(crate) drains: Option<Option<Position>>,
     /// The barrier that arrived.
     pub(crate) barrier: Option<(u64, Position)>,
     pub(crate) paused: Option<Instant>,
@@ -77,6 +79,10 @@ pub(crate) struct State {
 impl Agent {
     /// Runs until the host crashes.
     pub(crate) async fn run(setup: Setup) -> std::io::Result<()> {
+        {
+            let mut files = setup.disk.0.lock();
+            files.memory = files.memory.clone().recalled();
+        }
         let agent = Arc::new(Self {
             setup,
             state: Mutex::new(State {
@@ -86,6 +92,7 @@ impl Agent {
                 serves: None,
                 sent: None,
                 follows: None,
+                drains: None,
                 barrier: None,
                 paused: None,
                 answered: None,

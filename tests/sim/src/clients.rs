@@ -38,7 +38,7 @@ async fn write_once(machine: &str, write: u64) -> io::Result<Written> {
     writer.send(&Ask::Write(write)).await?;
     match reader.next().await? {
         Answer::Written(written) => Ok(written),
-        Answer::Info(_) | Answer::Done(_) | Answer::Streams { .. } => {
+        Answer::Info(_) | Answer::Done(_) | Answer::Writes(_) | Answer::Streams { .. } => {
             Err(io::ErrorKind::InvalidData.into())
         }
     }

@@ -17,4 +17,6 @@ pub(crate) struct Files {
     pub(crate) memory: ShardMemory,
     /// Writes that the other side of a forced failover does not have.
     pub(crate) saved: BTreeSet<u64>,
+    /// The last forced failover whose lost writes are saved.
+    pub(crate) saved_for: Option<Epoch>,
 }

@@ -1,9 +1,9 @@
 //! A host that runs one engine, and is asked by clients and by its agent over the network.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use psync::{Position, ReplicationId};
+use psync::{Offset, Position, ReplicationId};
 use runtime::{dice::Dice, tasks::Tasks};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::interval};
@@ -36,6 +36,8 @@ pub(crate) enum Ask {
     Resume,
     Gate(GateSetting),
     Acknowledge,
+    /// The writes behind an offset.
+    Behind(Offset),
     /// From now on the connection carries the stream.
     Psync(Option<Position>),
     /// From now on the connection feeds the engine.
@@ -51,6 +53,7 @@ pub(crate) enum Answer {
     Written(Written),
     Info(Option<Info>),
     Done(bool),
+    Writes(BTreeSet<u64>),
     /// The stream goes on behind this position, or begins with these units.
     Streams {
         from: Position,
@@ -155,6 +158,10 @@ impl Machine {
             Ask::Resume => done(self.change(|engine| engine.pause(None))),
             Ask::Gate(gate) => done(self.change(|engine| engine.set_gate(gate))),
             Ask::Acknowledge => done(self.change(|engine| engine.acknowledge(now))),
+            Ask::Behind(offset) => {
+                let held = self.look(|engine| engine.held_behind(offset));
+                held.map_or(Answer::Done(false), Answer::Writes)
+            }
             Ask::Psync(_) | Ask::Feed { .. } => Answer::Done(false),
         }
     }
@@ -163,12 +170,7 @@ impl Machine {
     async fn stream(&self, have: Option<Position>, mut writer: Writer) -> io::Result<()> {
         let mut moved = self.moved.subscribe();
         let begun = self.look(|engine| {
-            let whole = || {
-                (
-                    engine.position(),
-                    Some(engine.units_behind(psync::Offset(0))),
-                )
-            };
+            let whole = || (engine.position(), Some(engine.units_behind(Offset(0))));
             let on = have.and_then(|have| engine.continues(have));
             on.map_or_else(whole, |from| (from, None))
         });

@@ -27,12 +27,12 @@ pub(crate) struct Scenario {
 impl Scenario {
     pub(crate) fn draw(seed: u64) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
-        let leases = dice.random_bool(0.4) && false;
+        let leases = dice.random_bool(0.4);
         let storm = u64::try_from(STORM.as_millis()).unwrap_or(u64::MAX);
         let mut failovers: Vec<_> = (0..dice.random_range(2..7))
             .map(|_| {
                 let at = Duration::from_millis(dice.random_range(0..storm));
-                (at, dice.random_bool(0.35) && false)
+                (at, dice.random_bool(0.35))
             })
             .collect();
         failovers.sort();

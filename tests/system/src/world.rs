@@ -276,6 +276,25 @@ impl World {
         assert!(matches!(code, 200..=202), "{code} {answer}");
     }
 
+    /// The process of a region's agent.
+    pub fn agent_pid(&self, region: &str) -> u32 {
+        self.child(&format!(" agent --region={region} "))
+    }
+
+    /// The process of the control plane.
+    pub fn control_pid(&self) -> u32 {
+        self.child(" control ")
+    }
+
+    fn child(&self, word: &str) -> u32 {
+        waiting::until("a child runs", || {
+            match processes::children(self.pid(), word)[..] {
+                [pid] => Some(pid),
+                _ => None,
+            }
+        })
+    }
+
     fn kill_child(&self, word: &str) {
         let [pid] = processes::children(self.pid(), word)[..] else {
             panic!("no child {word}: {}", self.log())
@@ -357,6 +376,15 @@ impl World {
     pub fn link(&self) -> Option<Value> {
         let id = self.cache("east").id();
         self.get(&format!("{id}/linkedServers/west/runtimeStatus"))
+    }
+
+    /// Changes settings of the link of `east` and `west`.
+    pub fn set_replication(&self, settings: &Value) {
+        let id = self.cache("east").id();
+        let path = format!("{id}/linkedServers/west/replicationSettings");
+        let answer = self.send("PATCH", &path, Some(settings));
+        let (code, body) = answer.unwrap_or_else(|| panic!("{settings}: no answer"));
+        assert_eq!(code, 200, "{settings}: {body}");
     }
 
     /// What the events of one kind say that happened on the link of `east` and `west`; of every

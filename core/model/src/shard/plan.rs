@@ -272,12 +272,17 @@ fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) ->
     match (facts.upstream, fenced_before) {
         (Some(Upstream::Inbound), Some(was_declared)) => {
             if caught_up || now.memory.stance == declared {
-                let mut steps = Vec::new();
-                steps.extend(told(now, facts, declared));
-                steps.push(Step::DeclareBarrier {
+                // The memory need not be on disk first: an agent that is started again takes every
+                // fence for a declared one (`ShardMemory::recalled`).
+                let mut steps = vec![Step::DeclareBarrier {
                     attempt,
                     position: here,
-                });
+                }];
+                steps.extend(told(now, facts, declared));
+                if facts.paused {
+                    // It refuses writes anyway, and whoever waited may look for the other side.
+                    steps.push(Step::Resume { node: index });
+                }
                 return Plan {
                     steps,
                     standing: ShardStanding::Yielded { attempt },
@@ -317,24 +322,38 @@ fn yield_role(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) ->
         }]),
         // An heir of a leader that took writes takes them first, and is then asked to yield.
         (Some(_), None) => lead(now, index, facts, false),
-        (None, _) if !facts.paused => working(vec![Step::Pause { node: index }]),
-        (None, _) if caught_up => {
-            let fenced = Stance::Fenced {
-                attempt,
-                declared: false,
-            };
-            let mut steps = Vec::new();
-            steps.extend(told(now, facts, fenced));
-            steps.push(Step::ExpectFence);
-            steps.push(Step::Follow {
-                node: index,
-                upstream: Upstream::Inbound,
-            });
-            steps.push(Step::Resume { node: index });
-            working(steps)
-        }
-        (None, _) => working(vec![]),
+        (None, _) => working(stop_writes(now, index, facts, attempt)),
     }
+}
+
+/// The leader takes writes, and is to be fenced.
+fn stop_writes(now: &Situation<'_>, index: u8, facts: NodeFacts, attempt: u64) -> Vec<Step> {
+    let gate = wanted_gate(now);
+    if facts.gate != gate {
+        // It goes on taking writes until they are paused, and only with the right to.
+        return vec![Step::SetGate { node: index, gate }];
+    }
+    let caught_up = now.link.sent == Some(facts.position);
+    if facts.paused && !caught_up {
+        return vec![];
+    }
+    let fenced = Stance::Fenced {
+        attempt,
+        declared: false,
+    };
+    let mut steps = Vec::new();
+    // Remembered while writes are still taken, so that they need not wait for the disk.
+    steps.extend(told(now, facts, fenced));
+    if facts.paused {
+        steps.push(Step::ExpectFence);
+        steps.push(Step::Follow {
+            node: index,
+            upstream: Upstream::Inbound,
+        });
+    } else if !now.link.lags {
+        steps.push(Step::Pause { node: index });
+    }
+    steps
 }
 
 /// The leader is to follow the other region.

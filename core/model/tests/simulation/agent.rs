@@ -48,7 +48,9 @@ pub(crate) struct Agent {
     plan: Plan,
     observed: Option<ShardObserved>,
     paused: [Option<(u32, u64)>; 2],
-    pub(crate) answered: Option<u64>,
+    answered: Option<u64>,
+    /// What the answer to a request for the promotion said, until a desired state says it.
+    decided: Option<Desired>,
     pub(crate) outbound: Option<Outbound>,
     pub(crate) inbound_up: bool,
     /// The epoch at which the inbound half follows the other region; none: it holds.
@@ -78,6 +80,7 @@ impl Agent {
             observed: None,
             paused: [None; 2],
             answered: None,
+            decided: None,
             outbound: None,
             inbound_up: false,
             target: None,
@@ -87,6 +90,25 @@ impl Agent {
             geo: None,
             saving: None,
         }
+    }
+}
+
+impl Agent {
+    /// An answer arrives while it is waited for.
+    pub(crate) fn hear(&mut self, request: &PromotionRequest, promoted: bool) {
+        self.answered = Some(request.attempt);
+        self.stage = Stage::Idle;
+        if !promoted {
+            return;
+        }
+        let role = |order: &Desired| order.role.promoted(request.attempt, &request.barriers);
+        self.decided = self.order.as_ref().and_then(|order| {
+            Some(Desired {
+                generation: order.generation,
+                epoch: order.epoch.next(),
+                role: role(order)?,
+            })
+        });
     }
 }
 
@@ -134,8 +156,15 @@ impl World {
         let Some(order) = self.regions[r].disk.desired.clone() else {
             return Stage::Idle;
         };
+        let decided = self.agent(r).and_then(|agent| agent.decided.clone());
+        let order = decided
+            .filter(|decided| decided.epoch > order.epoch)
+            .unwrap_or(order);
         let known = self.regions[r].disk.epoch;
-        assert!(order.epoch >= known, "{r} goes back from epoch {known}");
+        if order.epoch < known {
+            // Killed between an answer and the desired state: nothing is done before that is heard.
+            return Stage::Idle;
+        }
         self.regions[r].disk.epoch = order.epoch;
         self.note_shut(r, order.epoch);
         self.go_on_saving(r, &order.role);
@@ -215,6 +244,7 @@ impl World {
 
     fn make_plan(&mut self, r: usize) -> Stage {
         let sent = self.sent(r);
+        let lags = !self.calm && self.dice.permille(300);
         let region = &self.regions[r];
         let Some(agent) = region.agent.as_ref() else {
             return Stage::Idle;
@@ -230,6 +260,7 @@ impl World {
             nodes: &agent.views,
             link: LinkView {
                 sent,
+                lags,
                 barrier: agent.barrier,
                 held: agent.target.is_none(),
                 drained: self.drained(r),
@@ -340,6 +371,8 @@ impl World {
             return;
         }
         self.note(|| format!("the agent of {r} starts"));
+        let memory = self.regions[r].disk.memory.clone();
+        self.regions[r].disk.memory = memory.recalled();
         let moves = !self.calm && self.dice.permille(100);
         let region = &mut self.regions[r];
         region.agent = Some(Agent::new());

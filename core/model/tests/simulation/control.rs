@@ -258,7 +258,7 @@ impl World {
             Some(Decision::AlreadyPromoted) => true,
             Some(Decision::TooLate) | None => false,
         };
-        self.regions[r].answers.push((request.attempt, promoted));
+        self.regions[r].answers.push((request.clone(), promoted));
     }
 
     /// Whether the store's primary holds a role in a link that nobody is taking down.

@@ -156,15 +156,14 @@ impl World {
             return;
         }
         let at = self.dice.below(count);
-        let (attempt, _promoted) = self.regions[r].answers.remove(at);
+        let (request, promoted) = self.regions[r].answers.remove(at);
         if self.lost() {
             return;
         }
         if let Some(agent) = self.agent(r)
             && matches!(agent.stage, Stage::Awaiting { .. })
         {
-            agent.answered = Some(attempt);
-            agent.stage = Stage::Idle;
+            agent.hear(&request, promoted);
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) struct Region {
     pub(crate) reports: Vec<CacheObserved>,
     pub(crate) orders: Vec<Desired>,
     pub(crate) requests: Vec<PromotionRequest>,
-    pub(crate) answers: Vec<(u64, bool)>,
+    pub(crate) answers: Vec<(PromotionRequest, bool)>,
     /// The epoch in which nothing here is known to take a write any more.
     pub(crate) shut_in: Option<Epoch>,
 }

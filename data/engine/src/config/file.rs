@@ -10,6 +10,8 @@ use super::{ConfigError, NodeConfig, acl::user_lines};
 const OWN_CLIENTS: u32 = 32;
 /// `repl-ping-replica-period` while no handoff holds it.
 pub(crate) const PING_PERIOD_SECONDS: u32 = 10;
+/// More replicas than any node has.
+const NOBODY_HAS: &str = "1000";
 const MIB: u64 = 1 << 20;
 /// What a replica may have outstanding at least, and at most when memory is not limited.
 const REPLICA_BUFFER_FLOOR: u64 = 256 * MIB;
@@ -82,6 +84,9 @@ pub(crate) fn render(version: EngineVersion, config: &NodeConfig) -> Result<Stri
         "replica-serve-stale-data",
         if config.serve_stale { "yes" } else { "no" },
     );
+    if config.refuses_writes {
+        line("min-replicas-to-write", NOBODY_HAS);
+    }
     line("masteruser", &quoted(&config.internal.user));
     line("masterauth", &quoted(config.internal.password.reveal()));
     if let Some(upstream) = config.replica_of {
@@ -274,6 +279,7 @@ mod tests {
             replica_of: None,
             load_saved: false,
             serve_stale: true,
+            refuses_writes: false,
         }
     }
 }

@@ -72,6 +72,7 @@ impl House {
             replica_of: None,
             load_saved: false,
             serve_stale: true,
+            refuses_writes: false,
         }
     }
 

@@ -10,10 +10,7 @@ use tokio::{
 };
 use wire::{DATA_BYTES, RefusalCode};
 
-use crate::{
-    Source,
-    socket::{STEP, dial},
-};
+use crate::socket::{STEP, dial};
 
 /// An engine that is silent for so long while it owes something is given up. Engines send a sign
 /// of life every second before a snapshot and every ten seconds in the stream; forking a large
@@ -42,6 +39,13 @@ pub(super) enum EngineError {
         address: SocketAddr,
         after: Duration,
     },
+    #[error(
+        "the geo-primary's engine at {address} does not go on, and offers a snapshot at {position}"
+    )]
+    OffersAll {
+        address: SocketAddr,
+        position: Position,
+    },
     #[error("cannot follow the geo-primary's engine at {address}")]
     Protocol {
         address: SocketAddr,
@@ -54,9 +58,10 @@ impl EngineError {
     pub(super) fn code(&self) -> RefusalCode {
         match self {
             Self::Dial { .. } => RefusalCode::SourceUnreachable,
-            Self::Broken { .. } | Self::Closed { .. } | Self::Silent { .. } => {
-                RefusalCode::SourceLost
-            }
+            Self::Broken { .. }
+            | Self::Closed { .. }
+            | Self::Silent { .. }
+            | Self::OffersAll { .. } => RefusalCode::SourceLost,
             Self::Protocol { source, .. } => match source {
                 SourceError::NotReady { .. } => RefusalCode::SourceNotReady,
                 SourceError::Denied { .. } => RefusalCode::SourceDenied,
@@ -86,27 +91,17 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Dials a node and asks to follow from `have`. The writing half is for acknowledgements.
+    /// Dials a node and asks to follow. The writing half is for acknowledgements.
     pub(super) async fn open(
-        source: &Source,
-        node: SocketAddr,
-        shown_as: SocketAddr,
-        have: Option<Position>,
+        address: SocketAddr,
+        handshake: &Handshake,
     ) -> Result<(Self, OwnedWriteHalf, Answer), EngineError> {
-        let address = node;
         let broken = |source| EngineError::Broken { address, source };
         let stream = dial(address)
             .await
             .map_err(|source| EngineError::Dial { address, source })?;
         let (read, mut write) = stream.into_split();
-        let version = source.engine_version;
-        let machine = ReplicaSide::new(&Handshake {
-            login: Some(source.credentials.login()),
-            address: shown_as.ip(),
-            port: shown_as.port(),
-            version: format!("{}.{}.{}", version.major, version.minor, version.patch),
-            have,
-        });
+        let machine = ReplicaSide::new(handshake);
         let mut engine = Self {
             address,
             read,
@@ -166,6 +161,16 @@ impl Engine {
             }
             Err(source) => Err(EngineError::Broken { address, source }),
         }
+    }
+
+    pub(super) fn broken(&self, source: io::Error) -> EngineError {
+        let address = self.address;
+        EngineError::Broken { address, source }
+    }
+
+    pub(super) fn offers_all(&self, position: Position) -> EngineError {
+        let address = self.address;
+        EngineError::OffersAll { address, position }
     }
 
     pub(super) fn silent(&self, after: Duration) -> EngineError {

@@ -76,7 +76,8 @@ impl Offer {
     /// Asks a node for a snapshot.
     async fn ask(shard: &Shard, source: &Source, attempt: u32) -> Result<Self, EngineError> {
         let node = node_to_ask(source, attempt);
-        let (engine, write, answer) = Engine::open(source, node, shard.shown_as, None).await?;
+        let (engine, write, answer) =
+            Engine::open(node, &source.handshake(shard.shown_as, None)).await?;
         let position = match answer {
             Answer::FullSync(position) | Answer::Continued(position) => position,
         };

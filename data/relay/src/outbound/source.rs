@@ -133,7 +133,8 @@ impl Follower {
         let asked = match start {
             Start::Resume(position) | Start::Anew(position) => position,
         };
-        let opening = Engine::open(&source, source.engine, self.shard.shown_as, Some(asked));
+        let handshake = source.handshake(self.shard.shown_as, Some(asked));
+        let opening = Engine::open(source.engine, &handshake);
         let (engine, write, answer) = tokio::select! {
             opened = opening => opened?,
             () = moved_on(&self.shard, &source) => return Err(End::Changed),

@@ -2,7 +2,7 @@
 
 mod observed;
 
-use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use engine::{INTERNAL_USER, Replication};
 use model::{
@@ -313,6 +313,7 @@ impl LinkHalf {
             .and_then(|inbound| inbound.status().barrier);
         LinkView {
             sent: outbound.as_ref().and_then(|status| status.sent),
+            lags: false,
             barrier: barrier.map(|barrier| (barrier.attempt, barrier.position)),
             held: false,
             drained: outbound.as_ref().and_then(drained),
@@ -325,6 +326,14 @@ impl LinkHalf {
             let status = inbound.status();
             status.following.is_none() && !status.connected
         })
+    }
+
+    /// How old the oldest write is that the other side has not applied, and the round trip to it;
+    /// `None` while it is not connected.
+    pub(super) fn lag(&self) -> Option<(Duration, Duration)> {
+        let status = self.host.outbound.status(self.key.as_ref()?)?;
+        status.sent?;
+        Some((status.lag?, status.round_trip.unwrap_or_default()))
     }
 
     /// Bytes that arrived and are not applied.

@@ -38,7 +38,13 @@ pub(super) struct Slot {
 }
 
 /// More replicas than any node has: no write is taken.
-const SHUT: u32 = 1_000;
+pub(super) const SHUT: u32 = 1_000;
+
+/// What an engine with so many replicas needs to take writes under a lease: its replicas and the
+/// link's outbound half, whose acknowledgements do not depend on it, never suffice.
+pub(super) fn keepers_needed(replicas: u32) -> u32 {
+    replicas + 2
+}
 
 /// Figures that are asked for less often.
 #[derive(Debug, Clone, Copy, Default)]
@@ -198,15 +204,19 @@ impl Slot {
         Ok(())
     }
 
-    /// Sets which writes it takes, in a shard whose primary has so many replicas. While the agent
-    /// holds a lease it counts as one replica more than there are, so that they alone never do.
+    /// Which writes it takes, when that is known.
+    pub(super) fn gate(&self) -> Option<Gate> {
+        self.gate
+    }
+
+    /// Sets which writes it takes, in a shard whose primary has so many replicas.
     pub(super) async fn set_gate(&mut self, gate: Gate, replicas: u32) -> Result<(), CommandError> {
         let Some(node) = &self.node else {
             return Ok(());
         };
         let needed = match gate {
             Gate::Open => 0,
-            Gate::Leased => replicas + 1,
+            Gate::Leased => keepers_needed(replicas),
             Gate::Shut => SHUT,
         };
         self.gate = None;

@@ -1,6 +1,8 @@
 //! One shard's runner: looks at its nodes, asks the planner, carries the steps out.
 
 mod describe;
+mod handoff;
+mod lease;
 mod rejoin;
 mod settings;
 mod steps;
@@ -9,19 +11,23 @@ mod stop;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::Node;
+use futures_util::future::join_all;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
-    shard::{LinkView, NodeView, Plan, Situation, Upstream, holds_still, plan},
+    shard::{LinkView, NodeView, Plan, Situation, Step, Upstream, holds_still, plan},
 };
 use psync::Position;
 use runtime::chain;
 
 use super::{
     Host,
+    lease::Right,
     link::{Engines, LinkHalf},
     node::{Look, Slot},
     store::CacheStore,
 };
+use handoff::ShardHandoff;
+use lease::ShardLease;
 use rejoin::SavingLost;
 
 /// How long a node may take to stop when its data are not wanted.
@@ -33,6 +39,8 @@ pub(super) struct ShardRunner {
     shard: ShardIndex,
     slots: Vec<Slot>,
     link: LinkHalf,
+    lease: ShardLease,
+    handoff: ShardHandoff,
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
@@ -67,6 +75,8 @@ impl ShardRunner {
             shard,
             slots,
             link,
+            lease: ShardLease::default(),
+            handoff: ShardHandoff::default(),
             observed,
             ready: None,
             moved: false,
@@ -107,8 +117,14 @@ impl ShardRunner {
         self.link.stirred().await;
     }
 
-    /// Takes over the engines that an earlier agent left running.
-    pub(super) async fn adopt_engines(&mut self, store: &CacheStore, desired: &CacheDesired) {
+    /// Takes over what an earlier agent left on disk, and running.
+    pub(super) async fn adopt_engines(&mut self, store: &mut CacheStore, desired: &CacheDesired) {
+        let kept = store.change_shard(self.shard, |file| {
+            file.memory = file.memory.clone().recalled();
+        });
+        if let Err(error) = kept {
+            tracing::error!(cache.id = %desired.id.name, error = %chain(&error), "what is remembered of a fence cannot be written");
+        }
         let known = store.shard(self.shard).applied.len();
         let count = known.max(usize::from(desired.replicas) + 1);
         self.slots.resize_with(count, Slot::default);
@@ -143,6 +159,7 @@ impl ShardRunner {
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
+        right: Right,
     ) -> Result<(), String> {
         self.moved = false;
         let wanted = usize::from(desired.replicas) + 1;
@@ -156,9 +173,12 @@ impl ShardRunner {
         if let Err(why) = saved {
             problem.get_or_insert(why);
         }
-        let mut plan = self.plan(store, desired, held);
+        let lease = self.follow_lease(store, desired, right);
+        self.follow_handoff(desired);
+        let mut plan = self.plan(store, desired, held, lease);
         self.add_progress(&mut plan.standing);
         self.ready = plan.ready;
+        self.note_arrivals(desired);
         self.describe(store, desired, &plan.standing);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
             problem
@@ -182,7 +202,8 @@ impl ShardRunner {
         for step in &plan.steps {
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             self.carry_out(store, desired, step).await?;
-            self.moved = true;
+            self.note_step(desired, step);
+            self.moved |= moves(step);
         }
         self.serve_reads(store, desired).await?;
         self.wire_outbound(store, desired, &plan.standing).await;
@@ -210,8 +231,9 @@ impl ShardRunner {
         let mut problem = None;
         let full = self.fresh_in != Some(desired.epoch);
         self.fresh_in = Some(desired.epoch);
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            match slot.look(full).await {
+        let looks = join_all(self.slots.iter_mut().map(|slot| slot.look(full))).await;
+        for (index, look) in looks.into_iter().enumerate() {
+            match look {
                 Look::Died { pid } => {
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
@@ -237,7 +259,13 @@ impl ShardRunner {
             .map_or(Upstream::Elsewhere, Upstream::Node)
     }
 
-    fn plan(&self, store: &CacheStore, desired: &CacheDesired, held: bool) -> Plan {
+    fn plan(
+        &self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+        held: bool,
+        lease: Option<bool>,
+    ) -> Plan {
         let service = store.file().service;
         let name = |address| self.name_of(address);
         let nodes: Vec<NodeView> = self.slots.iter().map(|s| s.view(service, &name)).collect();
@@ -245,13 +273,14 @@ impl ShardRunner {
             shard: self.shard,
             role: &desired.role,
             replicas: desired.replicas,
-            memory: &store.shard(self.shard).memory,
+            memory: &self.memory(store),
             nodes: &nodes,
             link: LinkView {
                 held,
+                lags: self.lags(),
                 ..self.link.view()
             },
-            lease: None,
+            lease,
             saving: self.saving_view(),
         })
     }
@@ -269,7 +298,9 @@ impl ShardRunner {
             // A fenced shard goes on serving its barrier, also after a restart of the agent.
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
                 let yields = matches!(desired.role, GeoRole::Yielding { .. });
-                if (yields || *standing == ShardStanding::Writable)
+                // Without a lease it takes no writes, and the other side gets what it has.
+                let leads = matches!(standing, ShardStanding::Writable | ShardStanding::Unleased);
+                if (yields || leads)
                     && let Some(engines) = self.engines(leader)
                 {
                     self.note_source(leader);
@@ -315,6 +346,14 @@ impl ShardRunner {
             replicas: replicas.collect(),
         })
     }
+}
+
+/// Tells steps after which another look sees more from those that are taken at every look.
+fn moves(step: &Step) -> bool {
+    !matches!(
+        step,
+        Step::DeclareBarrier { .. } | Step::TakePauseOver { .. }
+    )
 }
 
 fn node_index(index: usize) -> Option<u8> {

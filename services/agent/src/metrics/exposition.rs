@@ -31,6 +31,9 @@ pub(super) struct Row {
     shard: ShardObserved,
     geo: Option<GeoSample>,
     silence: Option<Duration>,
+    /// How long the cache's lease still counts, and what acknowledges for it; `None`: it needs
+    /// none.
+    pub(super) lease: Option<(Duration, u32)>,
 }
 
 impl Row {
@@ -55,6 +58,7 @@ impl Row {
             shard: shard.clone(),
             geo: GeoSample::of(cache, shard),
             silence,
+            lease: None,
         }
     }
 
@@ -97,6 +101,7 @@ impl Collector for Picture {
         )?;
         shards(&mut page)?;
         state(&mut page)?;
+        lease(&mut page)?;
         lags(&mut page)?;
         wire(&mut page)?;
         journal(&mut page)?;
@@ -256,6 +261,21 @@ fn state(page: &mut Page<'_, '_>) -> fmt::Result {
                 ("applied", at(link.offsets.applied)),
             ]
         },
+    )
+}
+
+fn lease(page: &mut Page<'_, '_>) -> fmt::Result {
+    page.gauge(
+        "godwit_agent_lease_left",
+        "How long the geo-primary may still take writes without another lease; 0: it refuses them",
+        Some(&Unit::Seconds),
+        |row| Some(row.lease?.0.as_secs_f64()),
+    )?;
+    page.gauge(
+        "godwit_agent_lease_keepers",
+        "Connections that acknowledge to the geo-primary's engine for as long as the lease is held",
+        None,
+        |row| Some(figure(u64::from(row.lease?.1))),
     )
 }
 

@@ -3,10 +3,14 @@
 use std::{io, time::Duration};
 
 use model::{
-    CacheDesired, CacheObserved, Fencing, GeoRole, LinkObserved, NodeObserved, ShardIndex,
-    ShardObserved, ShardStanding,
-    shard::{Gate, LinkView, NodeFacts, NodeView, Plan, Situation, Step, Upstream, plan},
+    CacheDesired, CacheObserved, Epoch, Fencing, GeoRole, LinkObserved, NodeObserved, Rejoin,
+    ShardIndex, ShardObserved, ShardStanding,
+    shard::{
+        Drained, Gate, JournalEnd, LinkView, NodeFacts, NodeView, Plan, Saving, Situation, Step,
+        Upstream, fork_of, holds_still, plan,
+    },
 };
+use psync::{Offset, Position};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Agent, Fence};
@@ -48,7 +52,7 @@ impl Agent {
         }
     }
 
-    fn holds_lease(&self, epoch: model::Epoch) -> bool {
+    fn holds_lease(&self, epoch: Epoch) -> bool {
         self.state.lock().lease.is_held(epoch, self.clock())
     }
 
@@ -64,7 +68,7 @@ impl Agent {
     pub(super) async fn info(&self) -> io::Result<Option<Info>> {
         match self.ask(Ask::Info).await? {
             Answer::Info(info) => Ok(info),
-            Answer::Written(_) | Answer::Done(_) | Answer::Streams { .. } => {
+            Answer::Written(_) | Answer::Done(_) | Answer::Writes(_) | Answer::Streams { .. } => {
                 Err(io::ErrorKind::InvalidData.into())
             }
         }
@@ -95,7 +99,8 @@ impl Agent {
             GeoRole::Alone => (None, None),
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => (Some(order.epoch), None),
             GeoRole::Secondary { source, .. } | GeoRole::Taking { source, .. } => {
-                (None, source.map(|_address| order.epoch))
+                let holds = holds_still(&order.role, &self.setup.disk.0.lock().memory);
+                (None, source.filter(|_| !holds).map(|_address| order.epoch))
             }
         };
         let before = (state.serves, state.follows);
@@ -110,10 +115,7 @@ impl Agent {
     }
 
     fn plan(&self, order: &CacheDesired, info: Option<Info>) -> Plan {
-        let (sent, barrier, paused) = {
-            let state = self.state.lock();
-            (state.sent, state.barrier, state.paused)
-        };
+        let (link, paused) = self.link_view(info);
         let settings = order.replication.as_ref().map(|link| &link.settings);
         let leased = settings.is_some_and(|link| link.fencing == Fencing::Lease);
         let view = info.map_or(NodeView::Down, |info| {
@@ -124,6 +126,8 @@ impl Agent {
                 syncing: false,
                 loading: false,
                 position: info.position,
+                before: info.before,
+                backlog_from: Some(Offset(0)),
                 keys: info.keys,
                 at_service_address: true,
                 paused: paused.is_some_and(|at| at.elapsed() < PAUSE),
@@ -134,16 +138,59 @@ impl Agent {
                 },
             })
         });
-        let memory = self.setup.disk.0.lock().memory.clone();
+        let (memory, saved_for) = {
+            let files = self.setup.disk.0.lock();
+            (files.memory.clone(), files.saved_for)
+        };
+        let at = forced_at(&order.role);
         plan(&Situation {
             shard: ShardIndex(0),
             role: &order.role,
             replicas: 0,
             memory: &memory,
             nodes: &[view],
-            link: LinkView { sent, barrier },
+            link,
             lease: leased.then(|| self.holds_lease(order.epoch)),
+            saving: if at.is_some() && saved_for == at {
+                Saving::Done
+            } else {
+                Saving::Idle
+            },
         })
+    }
+
+    fn link_view(&self, info: Option<Info>) -> (LinkView, Option<Instant>) {
+        let state = self.state.lock();
+        let position = info.map(|info| info.position);
+        let drained = state.drains.map(|from| Drained {
+            from,
+            end: position.map_or(JournalEnd::Unknown, JournalEnd::At),
+        });
+        let view = LinkView {
+            sent: state.sent,
+            lags: false,
+            barrier: state.barrier,
+            held: state.follows.is_none(),
+            drained,
+        };
+        (view, state.paused)
+    }
+
+    /// Keeps what the other side does not have.
+    async fn save_lost(&self, at: Epoch, from: Position) -> io::Result<()> {
+        let answer = self.ask(Ask::Behind(from.offset)).await?;
+        let Answer::Writes(writes) = answer else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let region = self.setup.region;
+        let count = writes.len();
+        self.setup
+            .trace
+            .note(format_args!("{region} saves {count} writes behind {from}"));
+        let mut files = self.setup.disk.0.lock();
+        files.saved.extend(writes);
+        files.saved_for = Some(at);
+        Ok(())
     }
 
     async fn carry_out(&self, order: &CacheDesired, step: &Step) -> io::Result<()> {
@@ -177,6 +224,12 @@ impl Agent {
                 return self.tell_fence(Fence::Declared(*attempt, *position));
             }
             Step::LiftFence => return self.tell_fence(Fence::Open),
+            Step::Drain => {
+                let fork = known_fork(&order.role);
+                self.state.lock().drains = Some(fork);
+                return Ok(());
+            }
+            Step::SaveLost { at, from, .. } => return self.save_lost(*at, *from).await,
             Step::Retire { .. } | Step::TakeServiceAddress { .. } | Step::TakePauseOver { .. } => {
                 return Ok(());
             }
@@ -242,7 +295,7 @@ impl Agent {
                 clients: 0,
                 nodes: vec![node],
                 link,
-                fork: None,
+                fork: fork_of(&order.role, &self.setup.disk.0.lock().memory),
             }],
             problem: None,
             lost_writes: Vec::new(),
@@ -258,5 +311,37 @@ impl Agent {
         if is_news {
             self.news.notify_one();
         }
+    }
+}
+
+/// The epoch at which the other side took over by force.
+fn forced_at(role: &GeoRole) -> Option<Epoch> {
+    match role {
+        GeoRole::Secondary {
+            rejoin: Rejoin::AfterForce { at, .. },
+            ..
+        } => Some(*at),
+        GeoRole::Secondary { .. }
+        | GeoRole::Alone
+        | GeoRole::Primary { .. }
+        | GeoRole::Yielding { .. }
+        | GeoRole::Taking { .. } => None,
+    }
+}
+
+/// Where it took over, when that is known.
+fn known_fork(role: &GeoRole) -> Option<Position> {
+    match role {
+        GeoRole::Secondary {
+            rejoin: Rejoin::AfterForce {
+                forks: Some(forks), ..
+            },
+            ..
+        } => forks.first().copied(),
+        GeoRole::Secondary { .. }
+        | GeoRole::Alone
+        | GeoRole::Primary { .. }
+        | GeoRole::Yielding { .. }
+        | GeoRole::Taking { .. } => None,
     }
 }

@@ -10,6 +10,7 @@ fn forced(forks: Option<Vec<Position>>) -> GeoRole {
 }
 
 const HELD: LinkView = LinkView {
+    lags: false,
     sent: None,
     barrier: None,
     held: true,

@@ -13,33 +13,42 @@ fn yielding_pauses_catches_up_fences_then_declares() {
         paused: true,
         ..primary(5)
     };
-    let plan = ask(&yielding(), &m, &[Up(primary(5)), IN_STEP], sent(5));
+    let fenced = memory(Stance::Fenced {
+        attempt: 4,
+        declared: false,
+    });
+    let far = LinkView {
+        lags: true,
+        ..sent(5)
+    };
+    let plan = ask(&yielding(), &m, &[Up(primary(5)), IN_STEP], far);
+    assert_eq!(
+        plan.steps,
+        [Step::Remember(fenced.clone())],
+        "takes writes until the other side is nearly in step"
+    );
+    let plan = ask(&yielding(), &fenced, &[Up(primary(5)), IN_STEP], sent(5));
     assert_eq!(
         plan.steps,
         [Step::Pause { node: 0 }],
         "even when it is caught up"
     );
-    let plan = ask(&yielding(), &m, &[Up(paused), IN_STEP], sent(4));
+    let plan = ask(&yielding(), &fenced, &[Up(paused), IN_STEP], sent(4));
     assert_eq!(plan.steps, [], "waits for the last bytes");
-    let plan = ask(&yielding(), &m, &[Up(paused), IN_STEP], sent(5));
-    let fenced = memory(Stance::Fenced {
-        attempt: 4,
-        declared: false,
-    });
+    let plan = ask(&yielding(), &fenced, &[Up(paused), IN_STEP], sent(5));
     assert_eq!(
         plan.steps,
         [
-            Step::Remember(fenced.clone()),
             Step::ExpectFence,
             Step::Follow {
                 node: 0,
                 upstream: Upstream::Inbound
             },
-            Step::Resume { node: 0 },
         ]
     );
     let held = NodeFacts {
         link_up: false,
+        paused: true,
         ..follower(5)
     };
     let plan = ask(&yielding(), &fenced, &[Up(held), IN_STEP], sent(5));
@@ -53,9 +62,18 @@ fn yielding_pauses_catches_up_fences_then_declares() {
     };
     assert_eq!(
         plan.steps,
-        [Step::Remember(declared.clone()), declare.clone()]
+        [
+            declare.clone(),
+            Step::Remember(declared.clone()),
+            Step::Resume { node: 0 }
+        ]
     );
+    assert_eq!(fenced.recalled(), declared, "nobody knows after a restart");
     assert_eq!(plan.standing, ShardStanding::Yielded { attempt: 4 });
+    let held = NodeFacts {
+        paused: false,
+        ..held
+    };
     let plan = ask(
         &yielding(),
         &declared,

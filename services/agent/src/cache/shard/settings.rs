@@ -52,7 +52,7 @@ impl ShardRunner {
         let has_the_data = match &desired.role {
             GeoRole::Alone => true,
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {
-                *standing == ShardStanding::Writable
+                matches!(standing, ShardStanding::Writable | ShardStanding::Unleased)
             }
             GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
                 *standing == ShardStanding::Following

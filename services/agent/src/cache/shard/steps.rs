@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use engine::{Credentials, INTERNAL_USER, Node, NodeConfig, StopHow};
 use model::{
-    CacheDesired,
+    CacheDesired, EventKind,
     shard::{Step, Upstream},
 };
 use runtime::chain;
 
 use super::{DISCARD_GRACE, ShardRunner};
 use crate::{
-    cache::{node::Slot, store::CacheStore},
+    cache::{lease::needs_lease, node::Slot, store::CacheStore},
     state::ShardFile,
 };
 
@@ -25,8 +25,13 @@ impl ShardRunner {
         let told = |error: engine::CommandError| chain(&error).to_string();
         match step {
             Step::Remember(memory) => {
+                let before = store.shard(self.shard).memory.leader;
                 let kept = store.change_shard(self.shard, |file| file.memory = memory.clone());
-                kept.map_err(|error| chain(&error).to_string())
+                kept.map_err(|error| chain(&error).to_string())?;
+                if memory.leader != before {
+                    self.tell_succession(desired, before, memory.leader);
+                }
+                Ok(())
             }
             Step::Start {
                 node,
@@ -98,6 +103,20 @@ impl ShardRunner {
                 Ok(())
             }
         }
+    }
+
+    /// A dead leader's place is taken inside the region, which is no matter of the link.
+    fn tell_succession(&self, desired: &CacheDesired, before: u8, heir: u8) {
+        let Some(link) = desired.role.link() else {
+            return;
+        };
+        let text = format!(
+            "the leading engine of `{}` is gone: node {heir} takes the place of node {before}",
+            desired.id.name
+        );
+        let shard = Some(self.shard);
+        let kind = EventKind::RegionFailover;
+        self.host.board.tell_of(link.clone(), shard, kind, text);
     }
 
     fn slot(&mut self, node: u8) -> Result<&mut Slot, String> {
@@ -208,6 +227,7 @@ impl ShardRunner {
                 .transpose()?,
             load_saved,
             serve_stale: upstream != Some(Upstream::Inbound),
+            refuses_writes: at_service && needs_lease(desired),
         })
     }
 

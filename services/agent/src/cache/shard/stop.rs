@@ -15,6 +15,7 @@ impl ShardRunner {
     /// Stops in order: the leader saves its data set first, while whoever follows it still can.
     pub(in crate::cache) async fn stop(&mut self, store: &mut CacheStore) {
         let leader = usize::from(store.shard(self.shard).memory.leader);
+        self.let_lease_go();
         if let Some(node) = self.slots.get_mut(leader).and_then(|slot| slot.node.take()) {
             match node.stop(StopHow::SaveSnapshot, SAVE_GRACE).await {
                 Ok(stopped) if stopped.snapshot_saved => {

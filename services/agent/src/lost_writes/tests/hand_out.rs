@@ -162,6 +162,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         outbound,
         identity,
         events,
+        leases: Arc::new(crate::leases::Leases::new()),
         client: Agents::new(&format!("http://{control}"), Secret::new("t")).unwrap(),
         dice,
         board: Board::new(1),
@@ -386,5 +387,6 @@ fn config(directory: PathBuf) -> NodeConfig {
         replica_of: None,
         load_saved: false,
         serve_stale: true,
+        refuses_writes: false,
     }
 }

@@ -97,13 +97,11 @@ fn the_page_is_as_documented() {
         offsets: OffsetsObserved::default(),
         ..link()
     };
+    let standing = ShardStanding::Writable;
+    let mut east = row("east", RoleKind::Primary, standing, Some(link()));
+    east.lease = Some((Duration::from_millis(5_500), 3));
     let page = rendered(vec![
-        row(
-            "east",
-            RoleKind::Primary,
-            ShardStanding::Writable,
-            Some(link()),
-        ),
+        east,
         row(
             "west",
             RoleKind::Secondary,
