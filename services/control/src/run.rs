@@ -122,6 +122,7 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         authority,
         history,
         geo_metrics: GeoMetrics::default(),
+        failovers: chronicle::Failovers::default(),
         transfers: Transfers::new(),
         clock,
         dice,

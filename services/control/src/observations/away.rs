@@ -21,8 +21,15 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub(super) struct Track {
     heard: Instant,
     /// When it was last heard to take writes in every shard, or to wait fenced in a handoff.
-    up: Option<Instant>,
+    up: Option<Up>,
     lag: Option<LagHeard>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Up {
+    at: Instant,
+    /// For how long altogether nobody had listened by then.
+    deaf: Duration,
 }
 
 /// The lag of the shard that lagged most, when all of them told theirs.
@@ -38,6 +45,7 @@ pub(super) fn follow(
     before: Option<&BTreeMap<CacheUid, Track>>,
     report: &RegionObserved,
     now: Instant,
+    deaf: Duration,
 ) -> BTreeMap<CacheUid, Track> {
     let mut tracks = before.cloned().unwrap_or_default();
     tracks.retain(|_, track| now.saturating_duration_since(track.heard) < KEPT);
@@ -57,7 +65,7 @@ pub(super) fn follow(
         let track = Track {
             heard: now,
             up: is_up
-                .then_some(now)
+                .then_some(Up { at: now, deaf })
                 .or_else(|| known.and_then(|known| known.up)),
             lag: told.or_else(|| known.and_then(|known| known.lag)),
         };
@@ -93,20 +101,14 @@ impl Seen {
         };
         let (primary, secondary) = (track(&link.primary), track(&link.secondary));
         let up = primary.and_then(|track| track.up);
-        let since = up.map_or(self.listening, |up| up.max(self.listening));
+        let (since, deaf) = up.map_or((self.started, Duration::ZERO), |up| (up.at, up.deaf));
+        let silent = self.now.saturating_duration_since(since);
+        let own = self.deaf.saturating_sub(deaf);
         Away {
-            down_ms: whole_ms(self.now.saturating_duration_since(since)),
+            down_ms: whole_ms(silent.saturating_sub(own)),
             lease_left_ms: rounded_up(self.granted.left(link)),
-            last_lag_ms: last_lag([primary, secondary], up, link.epoch),
+            last_lag_ms: last_lag([primary, secondary], up.map(|up| up.at), link.epoch),
         }
-    }
-
-    /// How long ago the geo-primary was last heard to take writes; `None`: not since this process
-    /// listens.
-    pub(crate) fn last_up(&self, link: &LinkRecord) -> Option<u64> {
-        let heard = self.last(&link.primary.region)?;
-        let up = heard.tracks.get(&link.primary.uid)?.up?;
-        Some(whole_ms(self.now.saturating_duration_since(up)))
     }
 }
 
