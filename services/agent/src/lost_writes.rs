@@ -18,7 +18,7 @@ mod store;
 
 pub(crate) use hand_out::Errands;
 pub(crate) use save::{End, Outcome, SaveError, Suffix};
-pub(crate) use saving::{Progress, Saving};
+pub(crate) use saving::Saving;
 pub(crate) use store::{LostWrites, Stores};
 
 #[cfg(test)]

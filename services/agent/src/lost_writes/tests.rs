@@ -368,7 +368,13 @@ fn damage_is_told_by_its_offsets() {
     let value = "v".repeat(300_000);
     let lost = commands(&["SET a 1", &format!("SET b {value}"), "SET c 1"]);
     shard.write(at(0), &[before, lost.clone()].concat());
-    let end = behind(fork, &lost);
+    // What is written later knows that it was durable; before that it counts as torn.
+    let later = command("SET d 1");
+    let mut journal = shard.journal(Limits::default());
+    journal.append(&later, Timestamp(2000)).unwrap();
+    journal.seal_and_sync().unwrap();
+    drop(journal);
+    let end = behind(behind(fork, &lost), &later);
     let stream = shard.journal_directory().join("0000000000000001.stream");
     let file = fs::OpenOptions::new().write(true).open(stream).unwrap();
     file.write_all_at(b"!", 128 + 200_000).unwrap();
