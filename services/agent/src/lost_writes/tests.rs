@@ -361,6 +361,34 @@ fn what_there_is_is_saved_once_a_person_accepts_the_rest() {
 }
 
 #[test]
+fn commands_within_a_value_are_none() {
+    let shard = Shard::new();
+    let inside = commands(&["SELECT 9", "SET x y", "DEL x"]).repeat(20_000);
+    let mut lost = Vec::new();
+    write_command(&mut lost, &[b"SET", b"a", &inside]);
+    let rest = commands(&["SELECT 6", "SET b 2"]);
+    lost.extend(&rest);
+    // The journal begins within the value.
+    shard.write(at(1100), &lost[1000..]);
+    let receipt = shard.saved(&Suffix {
+        accept_missing: true,
+        ..suffix(at(100), End::OfJournal)
+    });
+    assert_eq!(shard.file("aof"), rest);
+    assert_eq!((receipt.commands, receipt.keys), (1, 1));
+    // The fork is behind the value.
+    let before = [
+        command("SELECT 2"),
+        lost[..lost.len() - rest.len()].to_vec(),
+    ]
+    .concat();
+    let fork = behind(at(0), &before);
+    shard.write(at(0), &[before, command("SET c 1")].concat());
+    let receipt = shard.saved(&suffix(fork, End::OfJournal));
+    assert_eq!(receipt.databases[0].database, Some(2));
+}
+
+#[test]
 fn damage_is_told_by_its_offsets() {
     let shard = Shard::new();
     let before = commands(&["SELECT 1", "SET x 1"]);
@@ -426,7 +454,9 @@ fn the_end_of_a_journal_may_be_torn() {
 fn the_database_is_the_one_that_was_selected_last() {
     let inside = String::from_utf8(commands(&["SELECT 9", "SET x y"])).unwrap();
     let pad = "p".repeat(3_000_000);
+    let false_ones = inside.repeat(3000);
     let cases: &[(&[&str], &[u32], Option<u32>)] = &[
+        (&["SELECT 4", &format!("SET a {false_ones}")], &[], Some(4)),
         (
             &["SELECT 1", "SET a 1", "SELECT 12", "SET a 1"],
             &[],
