@@ -101,7 +101,7 @@ impl Shard {
     pub(super) fn saved(&self, suffix: &Suffix) -> Receipt {
         match self.save(suffix) {
             Outcome::Saved(receipt) => *receipt,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Nothing | Outcome::Unsaved { .. }) => panic!("{other:?}"),
         }
     }
 
@@ -110,7 +110,7 @@ impl Shard {
         assert_eq!(self.files(), [""; 0], "{outcome:?}");
         match outcome {
             Outcome::Unsaved { why } => why,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Nothing | Outcome::Saved(_)) => panic!("{other:?}"),
         }
     }
 
@@ -233,6 +233,15 @@ fn everything_behind_the_fork_is_saved() {
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
     assert_eq!(shard.files().len(), 3);
+}
+
+#[test]
+fn a_suffix_that_is_saved_is_found_again_until_it_is_discarded() {
+    let shard = Shard::new();
+    let lost = commands(&["SELECT 0", "SET a 1"]);
+    let (fork, end) = (at(0), behind(at(0), &lost));
+    shard.write(fork, &lost);
+    let receipt = shard.saved(&suffix(fork, End::Known(end)));
     // Again: it is found, also when the journal is gone.
     assert_eq!(shard.saved(&suffix(fork, End::Known(end))), receipt);
     fs::remove_dir_all(shard.journal_directory()).unwrap();
