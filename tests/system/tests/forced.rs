@@ -101,6 +101,9 @@ fn pair(world: &World) -> (Cache<'_>, Cache<'_>) {
     waiting::until_true("it has crossed", || {
         west.try_contents().is_some_and(|all| all.len() == 50)
     });
+    waiting::until_true("that is reported", || {
+        west.status()["shards"][0]["keys"] == 50
+    });
     world.until_healthy();
     (east, west)
 }
