@@ -296,9 +296,10 @@ impl World {
     }
 
     fn kill_child(&self, word: &str) {
-        let [pid] = processes::children(self.pid(), word)[..] else {
-            panic!("no child {word}: {}", self.log())
-        };
+        let pid = waiting::until("the child runs", || {
+            let found = processes::children(self.pid(), word);
+            <[u32; 1]>::try_from(found).ok().map(|[pid]| pid)
+        });
         processes::signal(pid, Signal::KILL);
         waiting::until_true("a killed child is started again", || {
             let now = processes::children(self.pid(), word);

@@ -101,20 +101,26 @@ fn pair(world: &World) -> (Cache<'_>, Cache<'_>) {
     waiting::until_true("it has crossed", || {
         west.try_contents().is_some_and(|all| all.len() == 50)
     });
+    waiting::until_true("that is reported", || {
+        west.status()["shards"][0]["keys"] == 50
+    });
     world.until_healthy();
     (east, west)
 }
 
-/// Everything that the geo-primary's engine has is in the journal.
-fn until_journaled(world: &World) {
+/// Everything that the geo-primary's engine has is in the journal, durably: the journal is synced
+/// once a second.
+fn until_journaled(world: &World, primary: &Cache<'_>) {
+    let here: u64 = primary.info("master_repl_offset").parse().unwrap();
+    let mut written_at = None;
     waiting::until_true("the journal has everything", || {
-        world.link().is_some_and(|link| {
-            let offsets = &link["shards"][0]["offsets"];
-            let primary = &link["shards"][0]["primary"];
-            let here = primary["position"]["offset"].as_u64();
-            let journaled = offsets["journaled"].as_u64();
-            journaled.is_some() && offsets["received"].as_u64() == journaled && here <= journaled
-        })
+        let link = world.link();
+        let shard = link.map(|link| link["shards"][0].clone());
+        let shard = shard.filter(|shard| shard["offsets"]["journaled"].as_u64() >= Some(here));
+        let Some(age) = shard.and_then(|shard| shard["journal"]["oldestMs"].as_u64()) else {
+            return false;
+        };
+        age > *written_at.get_or_insert(age) + 3_000
     });
 }
 
@@ -149,7 +155,7 @@ fn power_lost(engine: &str) {
     let mut missing = Missing::default();
     world.wan_to("eastus").go_down();
     missing.write(&mut east.connect(), 200);
-    until_journaled(&world);
+    until_journaled(&world, &east);
     world.hold_up();
     world.take_region_away("eastus");
     world.force(&west, &east);
