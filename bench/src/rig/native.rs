@@ -78,6 +78,7 @@ fn config(
         replica_of,
         load_saved: false,
         serve_stale: true,
+        refuses_writes: false,
     }
 }
 
