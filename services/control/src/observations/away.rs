@@ -107,25 +107,55 @@ impl Seen {
         Away {
             down_ms: whole_ms(silent.saturating_sub(own)),
             lease_left_ms: rounded_up(self.granted.left(link)),
-            last_lag_ms: last_lag([primary, secondary], up.map(|up| up.at), link.epoch),
+            last_lag_ms: up.and_then(|up| {
+                let told = [primary, secondary].map(|track| track?.lag);
+                let told = told.into_iter().flatten();
+                let told = told.filter(|told| told.epoch == link.epoch);
+                last_lag(told.chain(self.caught_up(link)), up.at)
+            }),
         }
     }
 }
 
-/// The latest lag that either side told in this epoch. The geo-primary may have taken writes for as
-/// long as it was heard to after that, and none of them need have arrived.
-fn last_lag(sides: [Option<&Track>; 2], up: Option<Instant>, epoch: Epoch) -> Option<u64> {
-    let told = sides.into_iter().filter_map(|track| track?.lag);
-    let told = told.filter(|told| told.epoch == epoch);
-    let latest = told.max_by_key(|told| told.at)?;
-    let went_on = up?.saturating_duration_since(latest.at);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a lag is not negative, and what does not fit is a very long one"
-    )]
-    let lag = latest.ms.ceil() as u64;
-    Some(lag.saturating_add(rounded_up(went_on)))
+impl Seen {
+    /// The geo-secondary has applied all that the geo-primary had by its latest report: there was no
+    /// lag then, even if none has ever been measured, as on a link that nobody has written to yet.
+    fn caught_up(&self, link: &LinkRecord) -> Option<LagHeard> {
+        let last = |member: &model::Member| {
+            let heard = self.last(&member.region)?;
+            let cache = heard.cache(&member.uid)?;
+            (cache.epoch == link.epoch).then_some((heard.at, &cache.shards))
+        };
+        let ((at, ours), (_, theirs)) = (last(&link.primary)?, last(&link.secondary)?);
+        let is_there = |(ours, theirs): (&ShardObserved, &ShardObserved)| {
+            let positions = ours.position.zip(theirs.position);
+            positions.is_some_and(|(ours, theirs)| {
+                ours.replid == theirs.replid && theirs.offset >= ours.offset
+            })
+        };
+        let all = ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_there);
+        (all && !ours.is_empty()).then_some(LagHeard {
+            epoch: link.epoch,
+            ms: 0.0,
+            at,
+        })
+    }
+}
+
+/// The shortest lag that is sure. The geo-primary may have taken writes for as long as it was heard
+/// to after each was told, and none of them need have arrived.
+fn last_lag(told: impl Iterator<Item = LagHeard>, up: Instant) -> Option<u64> {
+    let sure = told.map(|told| {
+        let went_on = up.saturating_duration_since(told.at);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a lag is not negative, and what does not fit is a very long one"
+        )]
+        let lag = told.ms.ceil() as u64;
+        lag.saturating_add(rounded_up(went_on))
+    });
+    sure.min()
 }
 
 /// Whole milliseconds, never fewer than there are: 0 means that nothing is left.

@@ -129,6 +129,30 @@ fn writes_that_were_taken_after_the_lag_was_known_count_as_lag() {
 }
 
 #[test]
+fn a_secondary_that_has_everything_has_no_lag_although_none_was_measured() {
+    let observations = Observations::new();
+    let begin = observations.started;
+    let lag = || {
+        observations
+            .seen_at(begin + S * 9)
+            .away(&link())
+            .last_lag_ms
+    };
+    let at = |mut report: RegionObserved, offset| {
+        report.caches[0].shards[0].position = Some(crate::harness::position(offset));
+        report
+    };
+    let primary = || east(ShardStanding::Writable, None);
+    observations.hear_at(at(primary(), 100), begin + S);
+    observations.hear_at(at(west(None), 99), begin + S * 2);
+    assert_eq!(lag(), None);
+    observations.hear_at(at(west(None), 100), begin + S * 3);
+    assert_eq!(lag(), Some(0));
+    observations.hear_at(at(primary(), 101), begin + S * 4);
+    assert_eq!(lag(), None, "one more byte, of unknown age");
+}
+
+#[test]
 fn silence_that_this_process_slept_through_is_nobody_s_absence() {
     let observations = Observations::new();
     let begin = observations.started;
