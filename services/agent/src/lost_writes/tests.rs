@@ -299,6 +299,24 @@ fn a_suffix_goes_on_under_another_replication_id() {
 }
 
 #[test]
+fn an_engine_that_the_other_side_has_whole_may_be_behind_the_journal() {
+    let lost = commands(&["SET a 1", "SET b 2"]);
+    let shard = Shard::new();
+    for engine in [at(100), at(90)] {
+        let outcome = shard.save(&suffix(at(100), End::Known(engine)));
+        assert_eq!(outcome, Outcome::Nothing, "without a journal");
+    }
+    shard.write(at(40), &lost);
+    let fork = at(40);
+    // Its heir had come to the fork; the leader that died had come further.
+    let receipt = shard.saved(&suffix(fork, End::Known(fork)));
+    assert_eq!((receipt.commands, receipt.to), (2, behind(fork, &lost)));
+    let all = behind(fork, &lost);
+    let outcome = shard.save(&suffix(all, End::Known(all)));
+    assert_eq!(outcome, Outcome::Nothing, "the journal ends there");
+}
+
+#[test]
 fn what_the_journal_does_not_have_is_told_by_its_bytes() {
     let lost = commands(&["SET a 1", "SET b 2"]);
     let end = behind(at(100), &lost);
