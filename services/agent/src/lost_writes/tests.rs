@@ -138,6 +138,14 @@ impl Shard {
     }
 }
 
+fn loss(database: u32, commands: u64, keys: u64) -> DatabaseLoss {
+    DatabaseLoss {
+        database: Some(database),
+        commands,
+        keys,
+    }
+}
+
 /// Keys as they are written down.
 fn keys(pairs: &[&[&str]]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -202,11 +210,6 @@ fn everything_behind_the_fork_is_saved() {
         shard.file("keys").escape_ascii().to_string(),
         expected.escape_ascii().to_string()
     );
-    let loss = |database, commands, keys| DatabaseLoss {
-        database: Some(database),
-        commands,
-        keys,
-    };
     let expected = Receipt {
         cache: "orders-east".parse().unwrap(),
         link: LinkId::new("link-1"),
