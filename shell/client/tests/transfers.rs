@@ -61,13 +61,18 @@ async fn a_body_is_sent_as_it_is_made() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_not_taken_for_whole() {
     let (agents, mut came) = serve().await;
-    let (pieces, body) = mpsc::channel(4);
-    pieces.send(Ok(Bytes::from_static(b"half"))).await.unwrap();
-    let broken = io::Error::other("the disk failed");
-    pieces.send(Err(broken)).await.unwrap();
-    let sent = agents.transfer("t-2", body).await;
+    let (pieces, body) = mpsc::channel(1);
+    let making = async {
+        pieces.send(Ok(Bytes::from_static(b"half"))).await.unwrap();
+        // A body that fails before anything is sent is not heard of at all.
+        let begun = came.recv().await;
+        let broken = io::Error::other("the disk failed");
+        pieces.send(Err(broken)).await.unwrap();
+        begun
+    };
+    let (sent, begun) = tokio::join!(agents.transfer("t-2", body), making);
     assert!(sent.unwrap_err().is_outage());
-    assert!(came.recv().await.unwrap().1.is_some());
+    assert!(begun.is_some());
     assert_eq!(came.recv().await, Some(("t-2".to_owned(), None)));
 }
 

@@ -24,7 +24,7 @@ struct Missing(BTreeSet<(String, String)>);
 impl Missing {
     /// Writes what is going to be missing: in two databases, and in a transaction.
     fn write(&mut self, connection: &mut Connection, count: usize) {
-        let mut select = |database: &str, connection: &mut Connection| {
+        let select = |database: &str, connection: &mut Connection| {
             redis::cmd("SELECT").arg(database).exec(connection).unwrap();
         };
         for n in 0..count {

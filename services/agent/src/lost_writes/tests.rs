@@ -138,6 +138,14 @@ impl Shard {
     }
 }
 
+fn loss(database: u32, commands: u64, keys: u64) -> DatabaseLoss {
+    DatabaseLoss {
+        database: Some(database),
+        commands,
+        keys,
+    }
+}
+
 /// Keys as they are written down.
 fn keys(pairs: &[&[&str]]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -202,11 +210,6 @@ fn everything_behind_the_fork_is_saved() {
         shard.file("keys").escape_ascii().to_string(),
         expected.escape_ascii().to_string()
     );
-    let loss = |database, commands, keys| DatabaseLoss {
-        database: Some(database),
-        commands,
-        keys,
-    };
     let expected = Receipt {
         cache: "orders-east".parse().unwrap(),
         link: LinkId::new("link-1"),
@@ -296,6 +299,24 @@ fn a_suffix_goes_on_under_another_replication_id() {
     assert_eq!((receipt.from, receipt.to), (fork, end));
     let expected = commands(&["SELECT 2", "SET b 1", "SELECT 4", "SET c 1"]);
     assert_eq!(shard.file("aof"), expected);
+}
+
+#[test]
+fn an_engine_that_the_other_side_has_whole_may_be_behind_the_journal() {
+    let lost = commands(&["SET a 1", "SET b 2"]);
+    let shard = Shard::new();
+    for engine in [at(100), at(90)] {
+        let outcome = shard.save(&suffix(at(100), End::Known(engine)));
+        assert_eq!(outcome, Outcome::Nothing, "without a journal");
+    }
+    shard.write(at(40), &lost);
+    let fork = at(40);
+    // Its heir had come to the fork; the leader that died had come further.
+    let receipt = shard.saved(&suffix(fork, End::Known(fork)));
+    assert_eq!((receipt.commands, receipt.to), (2, behind(fork, &lost)));
+    let all = behind(fork, &lost);
+    let outcome = shard.save(&suffix(all, End::Known(all)));
+    assert_eq!(outcome, Outcome::Nothing, "the journal ends there");
 }
 
 #[test]
