@@ -256,4 +256,6 @@ pub struct Plan {
 }
 
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, RedisResult};
 use rustix::process::Signal;
 use serde_json::json;
-use system::{Cache, World, ledger::Ledger, processes, waiting, with_both_engines};
+use system::{Cache, World, processes, scoring, waiting, with_both_engines};
 
 with_both_engines! {
     writes_and_failovers_go_on_under_a_lease => under_a_lease;
@@ -82,14 +82,14 @@ fn under_a_lease(engine: &str) {
         set(&mut e, 1).unwrap();
         is_gated(&east)
     });
-    let ledger = Ledger::start(2, &[east.client(), west.client()]);
+    let ledger = scoring::start(4, &[east, west]);
     for round in 0..4 {
         let to = if round % 2 == 0 { &west } else { &east };
         world.ok(&["failover", to.name()]);
         waiting::until_true("the new primary is under the lease", || is_gated(to));
         world.until_healthy();
     }
-    ledger.settle(&mut east.connect());
+    scoring::assert_nothing_lost(&scoring::settle(ledger, &east));
     until_equal(&east, &west);
     assert_eq!(world.events("LeaseLost"), Vec::<String>::new());
     // Out of the link, whatever the control plane does.
