@@ -297,4 +297,6 @@ pub struct Plan {
 }
 
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod tests;

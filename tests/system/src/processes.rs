@@ -7,11 +7,29 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
+use crate::waiting;
+
 /// Sends a signal; a process that is gone is fine.
 pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _gone = kill_process(pid, signal);
     }
+}
+
+/// Stops a process, and waits until all of it stands still: the signal alone only asks for that.
+pub fn freeze(pid: u32) {
+    signal(pid, Signal::STOP);
+    waiting::until_true("a process stands still", || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter();
+        let stats = threads
+            .flatten()
+            .flatten()
+            .filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+        stats.into_iter().all(|stat| {
+            let after = stat.rsplit(')').next().unwrap_or_default();
+            after.trim().starts_with('T')
+        })
+    });
 }
 
 /// Tells whether a process exists and is not a zombie.

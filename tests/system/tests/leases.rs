@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, RedisResult};
 use rustix::process::Signal;
 use serde_json::json;
-use system::{Cache, World, ledger::Ledger, processes, waiting, with_both_engines};
+use system::{Cache, World, processes, scoring, waiting, with_both_engines};
 
 with_both_engines! {
     writes_and_failovers_go_on_under_a_lease => under_a_lease;
@@ -82,14 +82,14 @@ fn under_a_lease(engine: &str) {
         set(&mut e, 1).unwrap();
         is_gated(&east)
     });
-    let ledger = Ledger::start(2, &[east.client(), west.client()]);
+    let ledger = scoring::start(4, &[east, west]);
     for round in 0..4 {
         let to = if round % 2 == 0 { &west } else { &east };
         world.ok(&["failover", to.name()]);
         waiting::until_true("the new primary is under the lease", || is_gated(to));
         world.until_healthy();
     }
-    ledger.settle(&mut east.connect());
+    scoring::assert_nothing_lost(&scoring::settle(ledger, &east));
     until_equal(&east, &west);
     assert_eq!(world.events("LeaseLost"), Vec::<String>::new());
     // Out of the link, whatever the control plane does.
@@ -107,7 +107,7 @@ fn control_away(engine: &str) {
     let mut w = west.connect();
     let control = world.control_pid();
     set(&mut e, 1).unwrap();
-    processes::signal(control, Signal::STOP);
+    processes::freeze(control);
     let lasted = until_refused(&mut e);
     let lease = Duration::from_secs(LEASE);
     assert!(lasted < lease, "writes after the lease: {lasted:?}");
@@ -130,7 +130,7 @@ fn agent_stopped(engine: &str) {
     let mut e = east.connect();
     let agent = world.agent_pid("eastus");
     set(&mut e, 1).unwrap();
-    processes::signal(agent, Signal::STOP);
+    processes::freeze(agent);
     let lasted = until_refused(&mut e);
     assert!(lasted < DEAD_MAN, "the engine went on alone: {lasted:?}");
     processes::signal(agent, Signal::CONT);
@@ -145,7 +145,7 @@ fn no_leases(engine: &str) {
     waiting::until_true("the gate is open", || !is_gated(&east));
     let (mut e, mut w) = (east.connect(), west.connect());
     let control = world.control_pid();
-    processes::signal(control, Signal::STOP);
+    processes::freeze(control);
     for n in 10..20 {
         set(&mut e, n).unwrap();
         waiting::until_true("the write is there", || {
@@ -173,7 +173,7 @@ fn wait_is_honest(engine: &str) {
     };
     waiting::until_true("its own replica and the other region", || wait(1, 500) == 2);
     let west = world.agent_pid("westus");
-    processes::signal(west, Signal::STOP);
+    processes::freeze(west);
     assert_eq!(wait(2, 500), 1, "its own replica alone");
     processes::signal(west, Signal::CONT);
     waiting::until_true("the other region again", || wait(3, 500) == 2);

@@ -16,7 +16,7 @@ fn at(offset: u64) -> Position {
     Position::new(id('a'), Offset(offset))
 }
 
-fn primary(offset: u64) -> NodeFacts {
+pub(super) fn primary(offset: u64) -> NodeFacts {
     NodeFacts {
         upstream: None,
         link_up: false,
@@ -42,14 +42,14 @@ fn replica(of: Upstream, offset: u64) -> NodeFacts {
     }
 }
 
-fn follower(offset: u64) -> NodeFacts {
+pub(super) fn follower(offset: u64) -> NodeFacts {
     NodeFacts {
         at_service_address: true,
         ..replica(Upstream::Inbound, offset)
     }
 }
 
-fn memory(stance: Stance) -> ShardMemory {
+pub(super) fn memory(stance: Stance) -> ShardMemory {
     ShardMemory {
         leader: 0,
         founded: true,
@@ -67,7 +67,7 @@ fn link() -> LinkId {
     LinkId::new("l")
 }
 
-fn geo_primary(standing: Standing) -> GeoRole {
+pub(super) fn geo_primary(standing: Standing) -> GeoRole {
     GeoRole::Primary {
         link: link(),
         standing,
@@ -75,7 +75,7 @@ fn geo_primary(standing: Standing) -> GeoRole {
     }
 }
 
-fn yielding() -> GeoRole {
+pub(super) fn yielding() -> GeoRole {
     GeoRole::Yielding {
         link: link(),
         attempt: 4,
@@ -90,7 +90,7 @@ fn secondary() -> GeoRole {
     }
 }
 
-fn taken_over_at(offset: u64) -> GeoRole {
+pub(super) fn taken_over_at(offset: u64) -> GeoRole {
     geo_primary(Standing::AtBarrier {
         attempt: 4,
         barriers: vec![at(offset)],

@@ -97,6 +97,16 @@ impl Handoff {
 
     /// Tells of the steps that every shard has done by now.
     pub(super) fn tell(&mut self, host: &Host, shards: usize) {
+        for HandoffStepObserved { step, ms } in self.news(shards) {
+            let text = format!("{} after {ms:.1} ms (handoff {})", said(step), self.attempt);
+            let kind = EventKind::HandoffStep;
+            host.board.tell_of(self.link.clone(), None, kind, text);
+        }
+    }
+
+    /// The steps that every one of so many shards has done by now, each once.
+    fn news(&mut self, shards: usize) -> Vec<HandoffStepObserved> {
+        let known = self.told.len();
         for (step, done) in &self.done {
             if done.len() < shards || self.told.iter().any(|told| told.step == *step) {
                 continue;
@@ -104,14 +114,8 @@ impl Handoff {
             let last = done.values().max().copied().unwrap_or(self.began);
             let ms = last.saturating_duration_since(self.began).as_secs_f64() * 1_000.0;
             self.told.push(HandoffStepObserved { step: *step, ms });
-            let text = format!(
-                "{} after {ms:.1} ms (handoff {})",
-                said(*step),
-                self.attempt
-            );
-            let kind = EventKind::HandoffStep;
-            host.board.tell_of(self.link.clone(), None, kind, text);
         }
+        self.told.get(known..).unwrap_or_default().to_vec()
     }
 
     pub(super) fn observed(&self) -> HandoffObserved {
@@ -135,5 +139,100 @@ fn said(step: HandoffStep) -> &'static str {
         HandoffStep::Promoted => "the former geo-secondary takes writes",
         HandoffStep::Followed => "the former geo-primary follows",
         HandoffStep::Resumed => "geo-primary: given up, writes are taken again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{AccessKeys, CacheId, CacheUid, EngineSettings, Epoch, Presence, Rejoin, Secret};
+
+    use super::*;
+
+    fn order(role: GeoRole) -> CacheDesired {
+        let key = || Secret::new("k");
+        CacheDesired {
+            uid: CacheUid::new("u"),
+            id: CacheId {
+                subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
+                group: "g".parse().unwrap(),
+                name: "east".parse().unwrap(),
+            },
+            revision: 1,
+            epoch: Epoch(1),
+            presence: Presence::Present,
+            role,
+            replication: None,
+            shards: 2,
+            replicas: 1,
+            settings: EngineSettings {
+                maxmemory_bytes: 1,
+                maxmemory_policy: "noeviction".to_owned(),
+                maxclients: 1,
+                databases: 16,
+                notify_keyspace_events: String::new(),
+            },
+            keys: AccessKeys {
+                primary: key(),
+                secondary: key(),
+            },
+        }
+    }
+
+    fn link() -> LinkId {
+        LinkId::new("l")
+    }
+
+    fn yielding(attempt: u64) -> CacheDesired {
+        order(GeoRole::Yielding {
+            link: link(),
+            attempt,
+        })
+    }
+
+    fn following() -> CacheDesired {
+        order(GeoRole::Secondary {
+            link: link(),
+            source: None,
+            rejoin: Rejoin::Freely,
+        })
+    }
+
+    #[test]
+    fn a_step_is_done_when_the_last_shard_has_done_it_and_is_told_once() {
+        let mut handoff = Handoff::of(None, &yielding(4)).unwrap();
+        let (one, two) = (ShardIndex(0), ShardIndex(1));
+        let at = |ms| handoff.began + Duration::from_millis(ms);
+        let (early, late, later) = (at(5), at(9), at(50));
+        let paused = HandoffStep::WritesPaused;
+        handoff.note(one, paused, early);
+        assert_eq!(handoff.news(2), []);
+        handoff.note(two, paused, late);
+        let told = handoff.news(2);
+        assert_eq!(told.len(), 1);
+        assert!((told[0].ms - 9.0).abs() < 0.001, "{told:?}");
+        handoff.note(one, paused, later);
+        assert_eq!(handoff.news(2), [], "it is not done twice");
+        assert_eq!(handoff.observed().steps, told);
+    }
+
+    #[test]
+    fn the_last_handoff_is_kept_until_the_next_one() {
+        let mut handoff = Handoff::of(None, &yielding(4)).unwrap();
+        let now = handoff.began;
+        assert_eq!(handoff.settled(&following()), None, "nothing was done");
+        handoff.note(ShardIndex(0), HandoffStep::WritesPaused, now);
+        assert_eq!(handoff.settled(&following()), Some(HandoffStep::Followed));
+        handoff.note(ShardIndex(0), HandoffStep::Followed, now);
+        assert_eq!(handoff.news(1).len(), 2);
+        assert_eq!(handoff.settled(&following()), None, "that was told");
+        let kept = Handoff::of(Some(handoff), &following()).unwrap();
+        assert_eq!(kept.observed().steps.len(), 2);
+        let next = Handoff::of(Some(kept), &yielding(5)).unwrap();
+        assert_eq!(
+            (next.observed().attempt, next.observed().steps),
+            (5, vec![])
+        );
     }
 }
