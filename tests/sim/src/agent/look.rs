@@ -267,6 +267,10 @@ impl Agent {
             plan.standing,
             ShardStanding::Writable | ShardStanding::Following
         );
+        let (epoch, fork) = {
+            let files = self.setup.disk.0.lock();
+            (files.epoch, fork_of(&order.role, &files.memory))
+        };
         let mut state = self.state.lock();
         let connected = match order.role {
             GeoRole::Primary { .. } | GeoRole::Yielding { .. } => state.sent.is_some(),
@@ -281,7 +285,7 @@ impl Agent {
         let observed = CacheObserved {
             uid: order.uid.clone(),
             settled_revision: if settled { order.revision } else { 0 },
-            epoch: self.setup.disk.0.lock().epoch,
+            epoch,
             role: order.role.kind(),
             endpoint: Some(([127, 0, 0, 1], machine::PORT).into()),
             engine: "Valkey server v=8.0.1".parse().ok(),
@@ -295,7 +299,7 @@ impl Agent {
                 clients: 0,
                 nodes: vec![node],
                 link,
-                fork: fork_of(&order.role, &self.setup.disk.0.lock().memory),
+                fork,
             }],
             problem: None,
             lost_writes: Vec::new(),
