@@ -297,6 +297,4 @@ pub struct Plan {
 }
 
 #[cfg(test)]
-mod gates;
-#[cfg(test)]
 mod tests;

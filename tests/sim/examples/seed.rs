@@ -1,6 +1,5 @@
 //! Runs seeds and prints what happened: `cargo run --package sim --example seed -- 7 8`.
 #![expect(clippy::print_stdout, reason = "it is there to be read")]
-#![expect(clippy::disallowed_methods, reason = "an example has a command line")]
 
 fn main() {
     for seed in std::env::args()

@@ -126,7 +126,16 @@ impl Machine {
                 Ask::Feed { from, whole } => {
                     return self.feed(from, whole, reader, writer).await;
                 }
-                ask => writer.send(&self.answer(ask)).await?,
+                ask @ (Ask::Write(_)
+                | Ask::Info
+                | Ask::Start { .. }
+                | Ask::Follow
+                | Ask::StandAlone
+                | Ask::Pause { .. }
+                | Ask::Resume
+                | Ask::Gate(_)
+                | Ask::Acknowledge
+                | Ask::Behind(_)) => writer.send(&self.answer(ask)).await?,
             }
         }
     }

@@ -1,5 +1,6 @@
 mod following;
 mod forced;
+mod gates;
 mod handoff;
 mod rejoin;
 mod succession;

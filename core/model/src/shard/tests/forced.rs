@@ -150,9 +150,11 @@ fn an_heir_takes_over_where_it_stands_until_somebody_was_told_of_another_place()
             plan.steps.contains(&Step::StandAlone { node: 1 }),
             "{plan:?}"
         );
-        let noted = plan.steps.iter().find_map(|step| match step {
-            Step::Remember(memory) => Some(memory.fork),
-            _ => None,
+        let noted = plan.steps.iter().find_map(|step| {
+            let Step::Remember(memory) = step else {
+                return None;
+            };
+            Some(memory.fork)
         });
         noted.unwrap_or(m.fork)
     };

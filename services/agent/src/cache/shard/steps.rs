@@ -86,22 +86,34 @@ impl ShardRunner {
                     .await
             }
             Step::Resume { node } => self.slot(*node)?.resume().await.map_err(told),
-            Step::TakePauseOver { .. } => {
-                self.link.take_pause_over();
+            Step::TakePauseOver { .. }
+            | Step::ExpectFence
+            | Step::DeclareBarrier { .. }
+            | Step::LiftFence => {
+                self.tell_outbound(step);
                 Ok(())
             }
-            Step::ExpectFence => {
-                self.link.expect_fence();
-                Ok(())
-            }
-            Step::DeclareBarrier { attempt, position } => {
-                self.link.declare(*attempt, *position);
-                Ok(())
-            }
-            Step::LiftFence => {
-                self.link.lift_fence();
-                Ok(())
-            }
+        }
+    }
+
+    /// Steps that the outbound half is told of, in memory.
+    fn tell_outbound(&self, step: &Step) {
+        match step {
+            Step::TakePauseOver { .. } => self.link.take_pause_over(),
+            Step::ExpectFence => self.link.expect_fence(),
+            Step::DeclareBarrier { attempt, position } => self.link.declare(*attempt, *position),
+            Step::LiftFence => self.link.lift_fence(),
+            Step::Remember(_)
+            | Step::Start { .. }
+            | Step::Retire { .. }
+            | Step::Follow { .. }
+            | Step::StandAlone { .. }
+            | Step::TakeServiceAddress { .. }
+            | Step::Pause { .. }
+            | Step::SetGate { .. }
+            | Step::Resume { .. }
+            | Step::Drain
+            | Step::SaveLost { .. } => {}
         }
     }
 

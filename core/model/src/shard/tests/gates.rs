@@ -1,18 +1,16 @@
 //! Tests: which writes a leader takes under a lease, without one, and where none is asked for.
 
-use super::{
-    Gate, LinkView, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, plan,
-    tests::{follower, geo_primary, memory, primary, taken_over_at, yielding},
-};
+use super::*;
 use crate::{GeoRole, ShardIndex, ShardStanding, Standing};
 
 fn ask(role: &GeoRole, memory: &ShardMemory, leader: NodeFacts, lease: Option<bool>) -> Plan {
     plan(&Situation {
+        saving: Saving::Idle,
         shard: ShardIndex(0),
         role,
         replicas: 0,
         memory,
-        nodes: &[NodeView::Up(leader)],
+        nodes: &[Up(leader)],
         link: LinkView::default(),
         lease,
     })
