@@ -10,7 +10,6 @@ fn forced(forks: Option<Vec<Position>>) -> GeoRole {
 }
 
 const HELD: LinkView = LinkView {
-    lags: false,
     sent: None,
     barrier: None,
     held: true,
@@ -151,10 +150,11 @@ fn an_heir_takes_over_where_it_stands_until_somebody_was_told_of_another_place()
             "{plan:?}"
         );
         let noted = plan.steps.iter().find_map(|step| {
-            let Step::Remember(memory) = step else {
-                return None;
-            };
-            Some(memory.fork)
+            if let Step::Remember(memory) = step {
+                Some(memory.fork)
+            } else {
+                None
+            }
         });
         noted.unwrap_or(m.fork)
     };
