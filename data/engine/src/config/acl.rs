@@ -83,10 +83,13 @@ pub(super) fn user_lines(
         clients.push_str(subcommand);
     }
     let hash = hash(&internal.password);
-    [
-        clients,
-        format!("user {} on resetpass #{hash} ~* &* +@all", internal.user),
-    ]
+    // A replica whose `PSYNC` is answered `-MASTERDOWN` tries `SYNC` next. When its upstream is in step
+    // by then it gets a data set without an offset, and nobody can tell where it stands.
+    let internal = format!(
+        "user {} on resetpass #{hash} ~* &* +@all -sync",
+        internal.user
+    );
+    [clients, internal]
 }
 
 /// An engine that does not know a subcommand refuses the whole file, so they go by version.
