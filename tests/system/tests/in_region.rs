@@ -126,12 +126,10 @@ fn primary_engine(engine: &str) {
     let before = epoch(&world);
     let nodes = east.until_whole();
     let writer = Writer::start(east.client());
-    for (leader, heir) in [(nodes[0], nodes[1])] {
-        processes::signal(leader, Signal::KILL);
-        waiting::until_true("the replica leads", || {
-            east.nodes().is_some_and(|now| now[0] == heir)
-        });
-    }
+    processes::signal(nodes[0], Signal::KILL);
+    waiting::until_true("the replica leads", || {
+        east.nodes().is_some_and(|now| now[0] == nodes[1])
+    });
     world.until_healthy();
     waiting::until_true("it is told", || world.events("RegionFailover").len() == 1);
     writer.settle(&east);

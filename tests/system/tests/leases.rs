@@ -50,6 +50,7 @@ fn is_refused(outcome: &RedisResult<()>) -> bool {
 }
 
 /// Writes until it is refused; gives how long that took.
+#[expect(clippy::disallowed_methods, reason = "a lease is a promise about time")]
 fn until_refused(connection: &mut Connection) -> Duration {
     let began = Instant::now();
     waiting::until_true("writes are refused", || {

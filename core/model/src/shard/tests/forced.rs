@@ -11,6 +11,7 @@ fn forced(forks: Option<Vec<Position>>) -> GeoRole {
 
 const HELD: LinkView = LinkView {
     sent: None,
+    lags: false,
     barrier: None,
     held: true,
     drained: None,
