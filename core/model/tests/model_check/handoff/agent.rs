@@ -1,0 +1,404 @@
+//! The agents: as `services/agent`, every plan by the real planner, every step on its own.
+
+use model::{
+    CacheObserved, GeoRole, LinkObserved, ShardIndex, ShardObserved, ShardStanding, Standing,
+    shard::{Gate, LinkView, NodeFacts, NodeView, Plan, Situation, Step as Planned, Upstream},
+};
+use psync::Position;
+
+use super::{
+    model::{Broken, Handoff, Told, member},
+    mutation::Mutation,
+    state::{Agent, Fence, Half, LOOK, Place, SHARDS, State},
+    step::Step,
+};
+
+/// What a look saw of a shard, as far as it is reported.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    pub(crate) standing: ShardStanding,
+    pub(crate) position: Position,
+    pub(crate) connected: bool,
+    pub(crate) fork: Option<Position>,
+}
+
+impl Handoff {
+    pub(crate) fn agent_steps(&self, state: &State, side: usize, into: &mut Vec<(Step, bool)>) {
+        let now = &state.sides[side];
+        let agent = &now.agent;
+        if agent.at == LOOK {
+            into.push((Step::Look { side }, true));
+        } else {
+            into.push((Step::Act { side }, true));
+            if self.may_run_dry(state, side) {
+                into.push((Step::FenceDry { side }, false));
+            }
+        }
+        let news = |order: u16| {
+            let given = self.orders.get(order).generation;
+            let known = self.orders.get(now.order).generation;
+            given > known
+                || (given < known && self.mutation == Some(Mutation::TakesOlderOrders))
+        };
+        if news(state.desired[side]) {
+            into.push((Step::Order { side }, true));
+            if state.left.late > 0 && state.late.orders[side] != state.desired[side] {
+                into.push((Step::HoldOrder { side }, false));
+            }
+        }
+        if state.late.orders[side] != 0 && news(state.late.orders[side]) {
+            into.push((Step::LateOrder { side }, false));
+        }
+        if agent.board != 0 && state.heard[side] != agent.board {
+            into.push((Step::Report { side }, true));
+        }
+        if agent.board != 0 && state.left.late > 0 && state.late.reports[side] != agent.board {
+            into.push((Step::HoldReport { side }, false));
+        }
+        let late = state.late.reports[side];
+        if late != 0 && state.heard[side] != late {
+            into.push((Step::LateReport { side }, false));
+        }
+        if let Some(request) = self.request(state, side) {
+            into.push((Step::Ask { side }, true));
+            into.push((Step::AskUnheard { side }, false));
+            if state.left.late > 0 && state.late.request != Some(request) {
+                into.push((Step::HoldRequest { side }, false));
+            }
+        }
+        if state.left.crashes > 0 {
+            into.push((Step::Crash { side }, false));
+            let torn = |shard: usize| self.lacks_bytes(state, side, shard);
+            if self.shards().any(torn) {
+                into.push((Step::CrashTorn { side }, false));
+            }
+        }
+    }
+
+    /// The engine is fenced, and the other side has not got everything.
+    fn lacks_bytes(&self, state: &State, side: usize, shard: usize) -> bool {
+        let here = &state.sides[side].engines[shard];
+        let there = &state.sides[1 - side].engines[shard];
+        here.follows && !here.follower && there.log.len < here.log.len
+    }
+
+    /// The next step fences an engine that has bytes which were not sent.
+    fn may_run_dry(&self, state: &State, side: usize) -> bool {
+        let now = &state.sides[side];
+        let shard = usize::from(now.agent.shard);
+        let plan = self.plans.get(now.agent.plan);
+        let fences = matches!(
+            plan.steps.get(usize::from(now.agent.at)),
+            Some(Planned::Follow { .. })
+        );
+        let engine = &now.engines[shard];
+        let session = now.agent.halves[shard].session;
+        let behind = session.is_none_or(|session| session.sent < engine.log.len);
+        fences && !engine.follows && !engine.follower && behind
+    }
+
+    /// The next shard's turn: adopt, look, plan.
+    pub(crate) fn look(&self, state: &mut State, side: usize) -> Result<(), Broken> {
+        loop {
+            let shard = usize::from(state.sides[side].agent.shard);
+            if shard == 0 {
+                self.adopt(state, side)?;
+            }
+            self.prepare(state, side, shard);
+            let plan = self.plan(state, side, shard);
+            let agent = &mut state.sides[side].agent;
+            agent.ready[shard] = plan.ready.map(|(attempt, barrier)| {
+                (u8::try_from(attempt).unwrap(), self.place(barrier))
+            });
+            let seen = self.seen_of(state, side, shard, &plan);
+            let agent = &mut state.sides[side].agent;
+            agent.seen[shard] = seen;
+            if !plan.steps.is_empty() {
+                agent.plan = self.plans.id(plan);
+                agent.at = 0;
+                return Ok(());
+            }
+            self.pass(state, side, &plan.standing);
+            let done = state.sides[side].agent.shard == 0;
+            if done || self.bounds.looks_apart {
+                return Ok(());
+            }
+        }
+    }
+
+    fn adopt(&self, state: &mut State, side: usize) -> Result<(), Broken> {
+        let now = &mut state.sides[side];
+        let order = self.orders.get(now.order);
+        let epoch = u8::try_from(order.epoch.0).unwrap();
+        if epoch < now.epoch {
+            return Err("epochs and generations never go back");
+        }
+        now.epoch = epoch;
+        now.agent.order = now.order;
+        Ok(())
+    }
+
+    /// The inbound half in line with the role.
+    fn prepare(&self, state: &mut State, side: usize, shard: usize) {
+        let agent = &mut state.sides[side].agent;
+        let order = self.orders.get(agent.order);
+        let follows = matches!(
+            order.role,
+            GeoRole::Secondary { .. } | GeoRole::Taking { .. }
+        );
+        let target = if follows {
+            u8::try_from(order.epoch.0).unwrap()
+        } else {
+            0
+        };
+        let half = &mut agent.halves[shard];
+        if half.target != target {
+            half.target = target;
+            half.barrier = None;
+            state.sides[1 - side].agent.halves[shard].session = None;
+        }
+    }
+
+    fn plan(&self, state: &State, side: usize, shard: usize) -> Plan {
+        let now = &state.sides[side];
+        let order = self.orders.get(now.agent.order);
+        let half = &now.agent.halves[shard];
+        let engine = &now.engines[shard];
+        let facts = NodeFacts {
+            upstream: engine.follows.then_some(Upstream::Inbound),
+            link_up: engine.follows && state.sides[1 - side].agent.halves[shard].session.is_some(),
+            syncing: false,
+            loading: false,
+            position: self.position(engine.place()),
+            keys: 10,
+            at_service_address: true,
+            paused: half.paused,
+            gate: if engine.shut { Gate::Shut } else { Gate::Open },
+        };
+        let sent = half.session.map(|session| {
+            self.position(Place {
+                history: engine.history,
+                offset: session.sent,
+            })
+        });
+        let barrier = half.barrier;
+        let situation = Situation {
+            shard: ShardIndex(u16::try_from(shard).unwrap()),
+            role: &order.role,
+            replicas: 0,
+            memory: &self.memories.get(now.memory[shard]),
+            nodes: &[NodeView::Up(facts)],
+            link: LinkView {
+                sent,
+                barrier: barrier.map(|(of, at)| (u64::from(of), self.position(at))),
+            },
+            lease: None,
+        };
+        Mutation::plan(self.mutation, &situation)
+    }
+
+    fn seen_of(&self, state: &State, side: usize, shard: usize, plan: &Plan) -> u16 {
+        let now = &state.sides[side];
+        let order = self.orders.get(now.agent.order);
+        let leads = now.agent.halves[shard].session.is_some();
+        let follows = state.sides[1 - side].agent.halves[shard].session.is_some();
+        let memory = self.memories.get(now.memory[shard]);
+        let (connected, fork) = match &order.role {
+            GeoRole::Primary { standing, .. } => (leads, fork_at(standing, memory.fork)),
+            GeoRole::Yielding { .. } => (leads, None),
+            GeoRole::Secondary { .. } | GeoRole::Taking { .. } => (follows, None),
+            GeoRole::Alone => (false, None),
+        };
+        self.seen.id(Seen {
+            standing: plan.standing.clone(),
+            position: self.position(now.engines[shard].place()),
+            connected,
+            fork,
+        })
+    }
+
+    /// Carries out the next step of the plan; behind the last one the outbound half is wired.
+    pub(crate) fn act(&self, state: &mut State, side: usize, dry: bool) -> Result<(), Broken> {
+        let agent = &state.sides[side].agent;
+        let shard = usize::from(agent.shard);
+        let plan = self.plans.get(agent.plan);
+        let step = &plan.steps[usize::from(agent.at)];
+        self.carry_out(state, side, shard, step, dry)?;
+        let agent = &mut state.sides[side].agent;
+        agent.at += 1;
+        if usize::from(agent.at) == plan.steps.len() {
+            self.pass(state, side, &plan.standing);
+        }
+        Ok(())
+    }
+
+    fn carry_out(
+        &self,
+        state: &mut State,
+        side: usize,
+        shard: usize,
+        step: &Planned,
+        dry: bool,
+    ) -> Result<(), Broken> {
+        if matches!(step, Planned::StandAlone { .. }) {
+            self.may_stand_alone(state, side, shard)?;
+        }
+        let histories = &mut state.ledger.histories;
+        let [first, second] = &mut state.sides;
+        let (now, other) = if side == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        let engine = &mut now.engines[shard];
+        let half = &mut now.agent.halves[shard];
+        match step {
+            Planned::Remember(memory) => now.memory[shard] = self.memories.id(memory.clone()),
+            Planned::Follow { .. } => {
+                engine.follows = true;
+                engine.dry = dry;
+            }
+            Planned::StandAlone { .. } if engine.follows => {
+                engine.before = engine.place();
+                engine.history = *histories;
+                *histories += 1;
+                (engine.follows, engine.follower, engine.dry) = (false, false, false);
+                engine.declared = 0;
+                // Its followers are let go, and so is it.
+                half.session = None;
+                other.agent.halves[shard].session = None;
+            }
+            Planned::StandAlone { .. } => {}
+            Planned::Pause { .. } => (engine.paused, half.paused) = (true, true),
+            Planned::Resume { .. } => (engine.paused, half.paused) = (false, false),
+            Planned::SetGate { gate, .. } => engine.shut = *gate == Gate::Shut,
+            Planned::ExpectFence => half.fence = Fence::Expected,
+            Planned::LiftFence => half.fence = Fence::Open,
+            Planned::DeclareBarrier { attempt, position } => {
+                let attempt = u8::try_from(*attempt).unwrap();
+                half.fence = Fence::Declared(attempt, self.place(*position));
+                engine.declared = attempt;
+            }
+            Planned::Start { .. }
+            | Planned::Retire { .. }
+            | Planned::TakeServiceAddress { .. }
+            | Planned::TakePauseOver { .. } => return Err("engines that run are left running"),
+        }
+        Ok(())
+    }
+
+    /// The shard's turn is over: its outbound half is wired, and behind the last one comes a report.
+    fn pass(&self, state: &mut State, side: usize, standing: &ShardStanding) {
+        let agent = &mut state.sides[side].agent;
+        let order = self.orders.get(agent.order);
+        let epoch = u8::try_from(order.epoch.0).unwrap();
+        let half = &mut agent.halves[usize::from(agent.shard)];
+        let serves = match &order.role {
+            GeoRole::Yielding { .. } => epoch,
+            GeoRole::Primary { .. } if *standing == ShardStanding::Writable => epoch,
+            GeoRole::Primary { .. } => half.serves,
+            GeoRole::Alone | GeoRole::Secondary { .. } | GeoRole::Taking { .. } => 0,
+        };
+        if serves != half.serves {
+            (half.serves, half.session, half.fence) = (serves, None, Fence::Open);
+        }
+        (agent.plan, agent.at) = (0, LOOK);
+        agent.shard += 1;
+        if usize::from(agent.shard) == self.bounds.shards {
+            agent.shard = 0;
+            self.pin(state, side);
+        }
+    }
+
+    fn pin(&self, state: &mut State, side: usize) {
+        let now = &mut state.sides[side];
+        let seen = now.agent.seen;
+        now.agent.seen = [0; SHARDS];
+        let seen = seen.iter().filter_map(|seen| self.seen.find(*seen));
+        let told = Told {
+            epoch: model::Epoch(u64::from(now.epoch)),
+            role: self.orders.get(now.agent.order).role.kind(),
+            shards: seen.map(|seen| (*seen).clone()).collect(),
+        };
+        let report = report(side, &told);
+        let id = self.told.id(told);
+        let mut reports = self.reports.borrow_mut();
+        if usize::from(id) > reports.len() {
+            reports.push(report);
+        }
+        now.agent.board = id;
+    }
+
+    /// What an agent asks, once every shard has applied its barrier.
+    pub(crate) fn request(&self, state: &State, side: usize) -> Option<(u8, [Place; SHARDS])> {
+        let agent = &state.sides[side].agent;
+        let order = self.orders.find(agent.order)?;
+        let GeoRole::Taking { attempt, .. } = order.role else {
+            return None;
+        };
+        let attempt = u8::try_from(attempt).unwrap();
+        if agent.answered == attempt || agent.at != LOOK || agent.shard != 0 {
+            return None;
+        }
+        let ready = |shard: usize| agent.ready[shard].filter(|(of, _)| *of == attempt);
+        let mut barriers = [Place::default(); SHARDS];
+        let partly = self.mutation == Some(Mutation::ReadyWithOneShard);
+        for shard in self.shards() {
+            let here = state.sides[side].engines[shard].place();
+            let skips = partly && self.shards().any(|shard| ready(shard).is_some());
+            let barrier = ready(shard).map(|(_, at)| at);
+            barriers[shard] = barrier.or(skips.then_some(here))?;
+        }
+        Some((attempt, barriers))
+    }
+
+    /// Kills an agent and starts it again. Its engines live on.
+    pub(crate) fn crash(&self, state: &mut State, side: usize, torn: bool) {
+        state.left.crashes -= 1;
+        for shard in self.shards() {
+            let lacks = self.lacks_bytes(state, side, shard);
+            state.sides[side].engines[shard].dry |= torn && lacks;
+            state.sides[1 - side].agent.halves[shard].session = None;
+            state.sides[side].agent.halves[shard] = Half::default();
+        }
+        state.sides[side].agent = Agent::default();
+    }
+}
+
+fn fork_at(standing: &Standing, fork: Option<(model::Epoch, Position)>) -> Option<Position> {
+    match standing {
+        Standing::Forced { at, .. } => fork.filter(|(of, _)| of == at).map(|(_, at)| at),
+        Standing::Founder | Standing::AtBarrier { .. } | Standing::AsFound => None,
+    }
+}
+
+/// The real report.
+fn report(side: usize, told: &Told) -> CacheObserved {
+    let shards = told.shards.iter().zip(0..).map(|(seen, shard)| ShardObserved {
+        shard: ShardIndex(shard),
+        standing: seen.standing.clone(),
+        position: Some(seen.position),
+        keys: 10,
+        used_memory: 0,
+        ops_per_second: 0,
+        clients: 0,
+        nodes: vec![],
+        link: Some(LinkObserved {
+            connected: seen.connected,
+            ..LinkObserved::default()
+        }),
+        fork: seen.fork,
+    });
+    CacheObserved {
+        uid: member(side).uid,
+        settled_revision: 0,
+        epoch: told.epoch,
+        role: told.role,
+        endpoint: None,
+        engine: None,
+        shards: shards.collect(),
+        problem: None,
+        lost_writes: vec![],
+        handoff: None,
+    }
+}

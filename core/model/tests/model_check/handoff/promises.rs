@@ -1,0 +1,127 @@
+//! What must hold in every state, at every step, and in the end.
+
+use model::{GeoRole, LinkPhase, Standing};
+
+use super::{
+    model::{Broken, Handoff},
+    state::{End, LOOK, State},
+};
+
+pub(crate) const NOTHING_LOST: Broken = "an acknowledged write is in the new primary at promotion";
+pub(crate) const HELD: Broken = "an acknowledged write is in some engine";
+pub(crate) const ONE_SIDE: Broken = "client writes are taken on one side at most";
+pub(crate) const DECIDED: Broken = "nothing is promoted without the decision";
+pub(crate) const FENCED: Broken = "a fence is lifted by the record once the barrier may be sent";
+pub(crate) const FORWARD: Broken = "epochs and generations never go back";
+pub(crate) const ENDS_ONCE: Broken = "a handoff ends once";
+
+/// What a step must keep.
+pub(crate) fn kept_by(before: &State, after: &State) -> Result<(), Broken> {
+    let epochs = |state: &State| [state.sides[0].epoch, state.sides[1].epoch];
+    let (old, new) = (epochs(before), epochs(after));
+    if new[0] < old[0] || new[1] < old[1] || after.version < before.version {
+        return Err(FORWARD);
+    }
+    Ok(())
+}
+
+impl Handoff {
+    /// `REPLICAOF NO ONE` is about to be said.
+    pub(crate) fn may_stand_alone(
+        &self,
+        state: &State,
+        side: usize,
+        shard: usize,
+    ) -> Result<(), Broken> {
+        let now = &state.sides[side];
+        let engine = &now.engines[shard];
+        if !engine.follows {
+            return Ok(());
+        }
+        if !engine.follower {
+            let ended = state.ledger.ends[usize::from(engine.declared)];
+            let lifted = engine.declared == 0 || matches!(ended, End::Aborted | End::Forced);
+            return if lifted { Ok(()) } else { Err(FENCED) };
+        }
+        let order = self.orders.get(now.agent.order);
+        let GeoRole::Primary { standing, .. } = &order.role else {
+            return Err(DECIDED);
+        };
+        let owner = usize::from(state.ledger.owners & (1 << now.epoch) != 0);
+        if owner != side {
+            return Err(DECIDED);
+        }
+        let lacks = state.ledger.acknowledged[shard] & !engine.log.set();
+        let planned = matches!(standing, Standing::AtBarrier { .. }) && !state.ledger.forced;
+        if planned && lacks != 0 {
+            return Err(NOTHING_LOST);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn broken_in(&self, state: &State) -> Option<Broken> {
+        let takes = |side: usize| {
+            let mut shards = self.shards();
+            shards.any(|shard| state.sides[side].engines[shard].takes_writes())
+        };
+        if takes(0) && takes(1) && (!state.ledger.forced || self.both_know(state)) {
+            return Some(ONE_SIDE);
+        }
+        let lost = |shard: usize| {
+            let held = |side: usize| state.sides[side].engines[shard].log.set();
+            state.ledger.acknowledged[shard] & !(held(0) | held(1)) != 0
+        };
+        if !state.ledger.forced && self.shards().any(lost) {
+            return Some(HELD);
+        }
+        None
+    }
+
+    /// Both agents have done what the present epoch asks of them.
+    fn both_know(&self, state: &State) -> bool {
+        let record = self.records.get(state.record);
+        (0..2).all(|side| {
+            let now = &state.sides[side];
+            let reported = self.told.find(now.agent.board);
+            u64::from(now.epoch) == record.epoch.0
+                && now.agent.order == state.desired[side]
+                && now.agent.at == LOOK
+                && now.agent.shard == 0
+                && reported.is_some_and(|told| told.epoch == record.epoch)
+        })
+    }
+
+    /// One side serves, the other follows and has everything, and every handoff has ended.
+    pub(crate) fn at_rest(&self, state: &State) -> bool {
+        let record = self.records.get(state.record);
+        if record.phase != LinkPhase::Linked || state.planned.is_some() {
+            return false;
+        }
+        let primary = Self::primary_side(&record);
+        let (leads, follows) = (&state.sides[primary], &state.sides[1 - primary]);
+        let idle = |side: usize| {
+            let now = &state.sides[side];
+            let agent = &now.agent;
+            now.order == state.desired[side]
+                && agent.order == now.order
+                && agent.at == LOOK
+                && agent.shard == 0
+                && state.heard[side] == agent.board
+        };
+        let ended = (1..=record.attempt)
+            .all(|attempt| state.ledger.ends[usize::try_from(attempt).unwrap()] != End::Open);
+        let whole = |shard: usize| {
+            let (here, there) = (&leads.engines[shard], &follows.engines[shard]);
+            let half = &leads.agent.halves[shard];
+            let lacks = state.ledger.acknowledged[shard] & !here.log.set();
+            here.takes_writes()
+                && !half.paused
+                && there.follows
+                && here.place() == there.place()
+                && here.log == there.log
+                && half.session.is_some_and(|session| session.sent == here.log.len)
+                && (lacks == 0 || state.ledger.forced)
+        };
+        idle(0) && idle(1) && ended && self.shards().all(whole)
+    }
+}

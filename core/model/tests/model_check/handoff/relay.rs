@@ -1,0 +1,127 @@
+//! The halves of the link, the engines, and the clients.
+
+use super::{
+    model::Handoff,
+    state::{Fence, Place, Session, State},
+    step::Step,
+};
+
+impl Handoff {
+    pub(crate) fn relay_steps(
+        &self,
+        state: &State,
+        side: usize,
+        shard: usize,
+        into: &mut Vec<(Step, bool)>,
+    ) {
+        let now = &state.sides[side];
+        let (engine, half) = (&now.engines[shard], &now.agent.halves[shard]);
+        if engine.takes_writes() && state.left.writes > 0 {
+            into.push((Step::Write { side, shard }, false));
+        }
+        if engine.paused {
+            into.push((Step::PauseEnds { side, shard }, true));
+        } else if half.paused {
+            into.push((Step::PauseForgotten { side, shard }, true));
+        }
+        if self.can_connect(state, side, shard) {
+            into.push((Step::Connect { side, shard }, true));
+        }
+        if let Some(session) = half.session {
+            let other = &state.sides[1 - side].engines[shard];
+            if session.sent < engine.log.len && !engine.dry {
+                into.push((Step::Pump { side, shard }, true));
+            }
+            if other.log.len < session.sent {
+                into.push((Step::Take { side: 1 - side, shard }, true));
+            }
+            if state.left.cuts > 0 {
+                into.push((Step::Cut { side, shard }, false));
+            }
+            if let Fence::Declared(attempt, barrier) = half.fence {
+                let stands = session.sent == barrier.offset && barrier.history == engine.history;
+                if stands && session.told != attempt {
+                    into.push((Step::SendBarrier { side, shard }, true));
+                }
+            }
+            if session.told != 0
+                && state.sides[1 - side].agent.halves[shard].barrier.map(|(of, _)| of)
+                    != Some(session.told)
+            {
+                into.push((Step::TakeBarrier { side: 1 - side, shard }, true));
+            }
+        }
+    }
+
+    /// `side` is the following one.
+    fn can_connect(&self, state: &State, side: usize, shard: usize) -> bool {
+        let (here, there) = (&state.sides[side], &state.sides[1 - side]);
+        let target = here.agent.halves[shard].target;
+        let half = &there.agent.halves[shard];
+        here.engines[shard].follows
+            && target != 0
+            && half.serves == target
+            && half.session.is_none()
+            // A fenced engine gives nobody a snapshot.
+            && (self.goes_on(state, side, shard) || !there.engines[shard].follows)
+    }
+
+    /// The other side's history is the one of this engine, and has not ended before it.
+    fn goes_on(&self, state: &State, side: usize, shard: usize) -> bool {
+        let have = state.sides[side].engines[shard].place();
+        let there = &state.sides[1 - side].engines[shard];
+        let within = |end: Place| have.history == end.history && have.offset <= end.offset;
+        within(there.place()) || within(there.before)
+    }
+
+    /// The engine of `side` gets what it asked for: the stream from where it stands, or everything.
+    pub(crate) fn connect(&self, state: &mut State, side: usize, shard: usize) {
+        let goes_on = self.goes_on(state, side, shard);
+        let there = state.sides[1 - side].engines[shard];
+        let engine = &mut state.sides[side].engines[shard];
+        if !goes_on {
+            engine.log = there.log;
+        }
+        if engine.history != there.history {
+            engine.before = engine.place();
+            engine.history = there.history;
+        }
+        (engine.follower, engine.declared, engine.dry) = (true, 0, false);
+        let sent = engine.log.len;
+        state.sides[side].agent.halves[shard].barrier = None;
+        let session = Session { sent, told: 0 };
+        state.sides[1 - side].agent.halves[shard].session = Some(session);
+    }
+
+    pub(crate) fn send_barrier(&self, state: &mut State, side: usize, shard: usize) {
+        let half = &mut state.sides[side].agent.halves[shard];
+        if let (Fence::Declared(attempt, _), Some(session)) = (half.fence, &mut half.session) {
+            session.told = attempt;
+        }
+    }
+
+    /// The barrier arrives at the following `side`, perhaps before the last bytes are applied.
+    pub(crate) fn take_barrier(&self, state: &mut State, side: usize, shard: usize) {
+        let there = &state.sides[1 - side].agent.halves[shard];
+        let (Some(session), history) = (
+            there.session,
+            state.sides[1 - side].engines[shard].history,
+        ) else {
+            return;
+        };
+        // Nothing is sent behind a barrier.
+        let at = Place {
+            history,
+            offset: session.sent,
+        };
+        state.sides[side].agent.halves[shard].barrier = Some((session.told, at));
+    }
+
+    pub(crate) fn write(&self, state: &mut State, side: usize, shard: usize) {
+        state.left.writes -= 1;
+        state.ledger.writes += 1;
+        let write = state.ledger.writes;
+        state.sides[side].engines[shard].log.push(write);
+        state.ledger.acknowledged[shard] |= 1 << write;
+    }
+}
