@@ -15,7 +15,7 @@
 use std::{
     collections::VecDeque,
     fmt::Debug,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
 };
 
 /// A system to be searched.
@@ -68,7 +68,7 @@ struct Graph<'a, M: Model> {
     table: Vec<u32>,
     came: Vec<(u32, Option<M::Step>)>,
     depth: Vec<u16>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    hasher: BuildHasherDefault<Quick>,
 }
 
 impl<M: Model> Graph<'_, M> {
@@ -215,4 +215,34 @@ fn dead_end(states: usize, calm: &mut [(u32, u32)], resting: &[u32]) -> Option<u
     }
     let stuck = gets_there.iter().position(|gets_there| !gets_there)?;
     u32::try_from(stuck).ok()
+}
+
+/// A quick hash; states are compared whole, so a poor one costs time and nothing else.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for eight in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..eight.len()].copy_from_slice(eight);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
 }

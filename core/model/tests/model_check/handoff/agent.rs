@@ -1,5 +1,7 @@
 //! The agents: as `services/agent`, every plan by the real planner, every step on its own.
 
+use std::rc::Rc;
+
 use model::{
     CacheObserved, GeoRole, LinkObserved, ShardIndex, ShardObserved, ShardStanding, Standing,
     shard::{Gate, LinkView, NodeFacts, NodeView, Plan, Situation, Step as Planned, Upstream},
@@ -29,6 +31,10 @@ impl Handoff {
         if agent.at == LOOK {
             into.push((Step::Look { side }, true));
         } else {
+            if state.left.crashes > 0 {
+                let unseen = self.unseen(state, side);
+                into.extend((1..=unseen).map(|steps| (Step::ActAndCrash { side, steps }, false)));
+            }
             into.push((Step::Act { side }, true));
             if self.may_run_dry(state, side) {
                 into.push((Step::FenceDry { side }, false));
@@ -37,20 +43,18 @@ impl Handoff {
         let news = |order: u16| {
             let given = self.orders.get(order).generation;
             let known = self.orders.get(now.order).generation;
-            given > known
-                || (given < known && self.mutation == Some(Mutation::TakesOlderOrders))
+            given > known || (given < known && self.mutation == Some(Mutation::TakesOlderOrders))
         };
         if news(state.desired[side]) {
-            into.push((Step::Order { side }, true));
+            if agent.at == LOOK && agent.shard == 0 {
+                into.push((Step::LookAnew { side }, true));
+            }
             if state.left.late > 0 && state.late.orders[side] != state.desired[side] {
                 into.push((Step::HoldOrder { side }, false));
             }
         }
         if state.late.orders[side] != 0 && news(state.late.orders[side]) {
             into.push((Step::LateOrder { side }, false));
-        }
-        if agent.board != 0 && state.heard[side] != agent.board {
-            into.push((Step::Report { side }, true));
         }
         if agent.board != 0 && state.left.late > 0 && state.late.reports[side] != agent.board {
             into.push((Step::HoldReport { side }, false));
@@ -61,7 +65,6 @@ impl Handoff {
         }
         if let Some(request) = self.request(state, side) {
             into.push((Step::Ask { side }, true));
-            into.push((Step::AskUnheard { side }, false));
             if state.left.late > 0 && state.late.request != Some(request) {
                 into.push((Step::HoldRequest { side }, false));
             }
@@ -87,13 +90,14 @@ impl Handoff {
         let now = &state.sides[side];
         let shard = usize::from(now.agent.shard);
         let plan = self.plans.get(now.agent.plan);
+        let next = now.agent.at + self.unseen(state, side);
         let fences = matches!(
-            plan.steps.get(usize::from(now.agent.at)),
+            plan.steps.get(usize::from(next)),
             Some(Planned::Follow { .. })
         );
         let engine = &now.engines[shard];
         let session = now.agent.halves[shard].session;
-        let behind = session.is_none_or(|session| session.sent < engine.log.len);
+        let behind = session.is_none_or(|sent| sent < engine.log.len);
         fences && !engine.follows && !engine.follower && behind
     }
 
@@ -107,9 +111,9 @@ impl Handoff {
             self.prepare(state, side, shard);
             let plan = self.plan(state, side, shard);
             let agent = &mut state.sides[side].agent;
-            agent.ready[shard] = plan.ready.map(|(attempt, barrier)| {
-                (u8::try_from(attempt).unwrap(), self.place(barrier))
-            });
+            agent.ready[shard] = plan
+                .ready
+                .map(|(attempt, barrier)| (u8::try_from(attempt).unwrap(), self.place(barrier)));
             let seen = self.seen_of(state, side, shard, &plan);
             let agent = &mut state.sides[side].agent;
             agent.seen[shard] = seen;
@@ -175,10 +179,10 @@ impl Handoff {
             paused: half.paused,
             gate: if engine.shut { Gate::Shut } else { Gate::Open },
         };
-        let sent = half.session.map(|session| {
+        let sent = half.session.map(|offset| {
             self.position(Place {
                 history: engine.history,
-                offset: session.sent,
+                offset,
             })
         });
         let barrier = half.barrier;
@@ -209,16 +213,54 @@ impl Handoff {
             GeoRole::Secondary { .. } | GeoRole::Taking { .. } => (follows, None),
             GeoRole::Alone => (false, None),
         };
+        let mut place = now.engines[shard].place();
+        if self.bounds.left.forces == 0 {
+            // Without forced failovers only the history of a reported position is looked at.
+            place.offset = 0;
+        }
         self.seen.id(Seen {
             standing: plan.standing.clone(),
-            position: self.position(now.engines[shard].place()),
+            position: self.position(place),
             connected,
             fork,
         })
     }
 
-    /// Carries out the next step of the plan; behind the last one the outbound half is wired.
+    /// So many of the next steps change nothing that anybody else can see.
+    fn unseen(&self, state: &State, side: usize) -> u8 {
+        let agent = &state.sides[side].agent;
+        let plan = self.plans.get(agent.plan);
+        let rest = plan.steps[usize::from(agent.at)..].iter();
+        let unseen = rest.take_while(|step| match step {
+            Planned::Remember(_) | Planned::ExpectFence => true,
+            Planned::Start { .. }
+            | Planned::Retire { .. }
+            | Planned::Follow { .. }
+            | Planned::StandAlone { .. }
+            | Planned::TakeServiceAddress { .. }
+            | Planned::Pause { .. }
+            | Planned::TakePauseOver { .. }
+            | Planned::SetGate { .. }
+            | Planned::Resume { .. }
+            | Planned::DeclareBarrier { .. }
+            | Planned::LiftFence => false,
+        });
+        u8::try_from(unseen.count()).unwrap()
+    }
+
+    /// Carries out the next steps of the plan, up to one that others can see.
     pub(crate) fn act(&self, state: &mut State, side: usize, dry: bool) -> Result<(), Broken> {
+        let steps = state.sides[side].agent.at + self.unseen(state, side);
+        let plan = self.plans.get(state.sides[side].agent.plan);
+        let until = plan.steps.len().min(usize::from(steps) + 1);
+        for _ in usize::from(state.sides[side].agent.at)..until {
+            self.act_once(state, side, dry)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out the next step of the plan; behind the last one the outbound half is wired.
+    pub(crate) fn act_once(&self, state: &mut State, side: usize, dry: bool) -> Result<(), Broken> {
         let agent = &state.sides[side].agent;
         let shard = usize::from(agent.shard);
         let plan = self.plans.get(agent.plan);
@@ -324,9 +366,10 @@ impl Handoff {
         let id = self.told.id(told);
         let mut reports = self.reports.borrow_mut();
         if usize::from(id) > reports.len() {
-            reports.push(report);
+            reports.push(Rc::new(report));
         }
         now.agent.board = id;
+        state.heard[side] = id;
     }
 
     /// What an agent asks, once every shard has applied its barrier.
@@ -337,7 +380,7 @@ impl Handoff {
             return None;
         };
         let attempt = u8::try_from(attempt).unwrap();
-        if agent.answered == attempt || agent.at != LOOK || agent.shard != 0 {
+        if agent.at != LOOK || agent.shard != 0 {
             return None;
         }
         let ready = |shard: usize| agent.ready[shard].filter(|(of, _)| *of == attempt);
@@ -374,21 +417,25 @@ fn fork_at(standing: &Standing, fork: Option<(model::Epoch, Position)>) -> Optio
 
 /// The real report.
 fn report(side: usize, told: &Told) -> CacheObserved {
-    let shards = told.shards.iter().zip(0..).map(|(seen, shard)| ShardObserved {
-        shard: ShardIndex(shard),
-        standing: seen.standing.clone(),
-        position: Some(seen.position),
-        keys: 10,
-        used_memory: 0,
-        ops_per_second: 0,
-        clients: 0,
-        nodes: vec![],
-        link: Some(LinkObserved {
-            connected: seen.connected,
-            ..LinkObserved::default()
-        }),
-        fork: seen.fork,
-    });
+    let shards = told
+        .shards
+        .iter()
+        .zip(0..)
+        .map(|(seen, shard)| ShardObserved {
+            shard: ShardIndex(shard),
+            standing: seen.standing.clone(),
+            position: Some(seen.position),
+            keys: 10,
+            used_memory: 0,
+            ops_per_second: 0,
+            clients: 0,
+            nodes: vec![],
+            link: Some(LinkObserved {
+                connected: seen.connected,
+                ..LinkObserved::default()
+            }),
+            fork: seen.fork,
+        });
     CacheObserved {
         uid: member(side).uid,
         settled_revision: 0,

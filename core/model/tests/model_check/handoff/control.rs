@@ -1,6 +1,6 @@
 //! The control plane: the real record, committed by compare-and-swap, and what follows from it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, rc::Rc};
 
 use model::{
     Advance, CacheObserved, Decision, ForcedBy, LinkPhase, LinkRecord, LinkSeen, Standing,
@@ -33,7 +33,7 @@ impl Handoff {
         if state.left.attempts > 0 {
             let forced = state.left.forces > 0;
             let (primary, secondary) = self.heard(state, &record);
-            let seen = seen(primary.as_ref(), secondary.as_ref());
+            let seen = seen(primary.as_deref(), secondary.as_deref());
             if record.fail_over(seen, Timestamp(0), PATIENCE_MS).is_ok() {
                 into.push((Step::FailOver, false));
             }
@@ -57,17 +57,17 @@ impl Handoff {
         &self,
         state: &State,
         record: &LinkRecord,
-    ) -> (Option<CacheObserved>, Option<CacheObserved>) {
+    ) -> (Option<Rc<CacheObserved>>, Option<Rc<CacheObserved>>) {
         let reports = self.reports.borrow();
         let of = |side: usize| {
             let heard = usize::from(state.heard[side]);
-            heard.checked_sub(1).map(|at| reports[at].clone())
+            heard.checked_sub(1).map(|at| Rc::clone(&reports[at]))
         };
         let primary = Self::primary_side(record);
         (of(primary), of(1 - primary))
     }
 
-    fn advanced(&self, state: &State, late: bool) -> Option<LinkRecord> {
+    fn advanced(&self, state: &State, late: bool) -> Option<u16> {
         let record = self.records.get(state.record);
         let now = match record.phase {
             LinkPhase::HandingOff { deadline } if late => deadline,
@@ -80,11 +80,17 @@ impl Handoff {
             | LinkPhase::UnlinkingPrimary
             | LinkPhase::UnlinkingSecondary => Timestamp(0),
         };
-        let (primary, secondary) = self.heard(state, &record);
-        match record.advance(seen(primary.as_ref(), secondary.as_ref()), now) {
-            Advance::Become(next) => Some(*next),
-            Advance::Stay | Advance::Remove => None,
+        let key = (state.record, state.heard, now > Timestamp(0));
+        if let Some(known) = self.advances.borrow().get(&key) {
+            return *known;
         }
+        let (primary, secondary) = self.heard(state, &record);
+        let next = match record.advance(seen(primary.as_deref(), secondary.as_deref()), now) {
+            Advance::Become(next) => Some(self.records.id(plain(*next))),
+            Advance::Stay | Advance::Remove => None,
+        };
+        self.advances.borrow_mut().insert(key, next);
+        next
     }
 
     pub(crate) fn reconcile(&self, state: &mut State, late: bool) -> Result<(), Broken> {
@@ -92,10 +98,10 @@ impl Handoff {
             return Ok(());
         };
         if self.bounds.plans_apart {
-            state.planned = Some((state.version, self.records.id(plain(next))));
+            state.planned = Some((state.version, next));
             return Ok(());
         }
-        self.commit(state, next)
+        self.commit(state, (*self.records.get(next)).clone())
     }
 
     pub(crate) fn commit_planned(&self, state: &mut State) -> Result<(), Broken> {
@@ -113,7 +119,7 @@ impl Handoff {
         state.left.attempts -= 1;
         let record = self.records.get(state.record);
         let (primary, secondary) = self.heard(state, &record);
-        let seen = seen(primary.as_ref(), secondary.as_ref());
+        let seen = seen(primary.as_deref(), secondary.as_deref());
         match record.fail_over(seen, Timestamp(0), PATIENCE_MS) {
             Ok(next) => self.commit(state, next),
             Err(_) => Ok(()),
@@ -125,7 +131,7 @@ impl Handoff {
         state.left.forces -= 1;
         let record = self.records.get(state.record);
         let (primary, secondary) = self.heard(state, &record);
-        let seen = seen(primary.as_ref(), secondary.as_ref());
+        let seen = seen(primary.as_deref(), secondary.as_deref());
         match record.force(seen, ForcedBy::Person, Timestamp(0)) {
             Ok(next) => {
                 state.ledger.forced = true;
@@ -135,13 +141,10 @@ impl Handoff {
         }
     }
 
-    pub(crate) fn ask(&self, state: &mut State, side: usize, heard: bool) -> Result<(), Broken> {
+    pub(crate) fn ask(&self, state: &mut State, side: usize) -> Result<(), Broken> {
         let Some((attempt, barriers)) = self.request(state, side) else {
             return Ok(());
         };
-        if heard {
-            state.sides[side].agent.answered = attempt;
-        }
         self.decide(state, attempt, barriers)
     }
 

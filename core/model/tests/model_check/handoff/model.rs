@@ -1,10 +1,10 @@
 //! The model: its bounds, its first state, which steps are possible, and what each does.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use model::{
     CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, LinkPhase, LinkRecord, Member,
-    RoleKind, ShardStanding, Timestamp,
+    RoleKind, Timestamp,
     shard::{Plan, ShardMemory, Stance},
 };
 use psync::{Offset, Position, ReplicationId};
@@ -13,7 +13,7 @@ use super::{
     agent::Seen,
     mutation::Mutation,
     promises,
-    state::{Agent, Engine, Half, LOOK, Late, Ledger, Left, Log, Place, Session, Side, State},
+    state::{Agent, Engine, Half, LOOK, Late, Ledger, Left, Log, Place, Side, State},
     step::Step,
 };
 use crate::{intern::Interned, search::Model};
@@ -57,7 +57,8 @@ pub(crate) struct Handoff {
     pub(crate) seen: Interned<Seen>,
     pub(crate) told: Interned<Told>,
     /// The real reports of `told`.
-    pub(crate) reports: RefCell<Vec<CacheObserved>>,
+    pub(crate) reports: RefCell<Vec<Rc<CacheObserved>>>,
+    pub(crate) advances: RefCell<HashMap<(u16, [u16; 2], bool), Option<u16>>>,
     histories: Vec<ReplicationId>,
 }
 
@@ -74,6 +75,7 @@ impl Handoff {
             seen: Interned::new(),
             told: Interned::new(),
             reports: RefCell::new(Vec::new()),
+            advances: RefCell::default(),
             histories: (0..=u8::MAX).map(history).collect(),
         }
     }
@@ -124,7 +126,7 @@ impl Handoff {
         let half = Half {
             serves: u8::from(!follows),
             target: u8::from(follows),
-            session: (!follows).then_some(Session { sent: 0, told: 0 }),
+            session: (!follows).then_some(0),
             ..Half::default()
         };
         let mut all = Side {
@@ -209,16 +211,24 @@ impl Model for Handoff {
         let mut after = *state;
         let now = &mut after;
         match step {
-            Step::Order { side } => now.sides[side].order = now.desired[side],
             Step::HoldOrder { side } => {
                 now.left.late -= 1;
                 now.late.orders[side] = now.desired[side];
             }
             Step::LateOrder { side } => now.sides[side].order = now.late.orders[side],
             Step::Look { side } => self.look(now, side)?,
+            Step::LookAnew { side } => {
+                now.sides[side].order = now.desired[side];
+                self.look(now, side)?;
+            }
             Step::Act { side } => self.act(now, side, false)?,
             Step::FenceDry { side } => self.act(now, side, true)?,
-            Step::Report { side } => now.heard[side] = now.sides[side].agent.board,
+            Step::ActAndCrash { side, steps } => {
+                for _ in 0..steps {
+                    self.act_once(now, side, false)?;
+                }
+                self.crash(now, side, false);
+            }
             Step::HoldReport { side } => {
                 now.left.late -= 1;
                 now.late.reports[side] = now.sides[side].agent.board;
@@ -229,8 +239,7 @@ impl Model for Handoff {
             Step::Commit => self.commit_planned(now)?,
             Step::FailOver => self.fail_over(now)?,
             Step::Force => self.force(now)?,
-            Step::Ask { side } => self.ask(now, side, true)?,
-            Step::AskUnheard { side } => self.ask(now, side, false)?,
+            Step::Ask { side } => self.ask(now, side)?,
             Step::HoldRequest { side } => {
                 now.left.late -= 1;
                 now.late.request = self.request(now, side);
@@ -255,7 +264,7 @@ impl Model for Handoff {
             Step::Connect { side, shard } => self.connect(now, side, shard),
             Step::Pump { side, shard } => {
                 if let Some(session) = &mut now.sides[side].agent.halves[shard].session {
-                    session.sent += 1;
+                    *session += 1;
                 }
             }
             Step::Take { side, shard } => {
@@ -263,7 +272,6 @@ impl Model for Handoff {
                 let log = &mut now.sides[side].engines[shard].log;
                 log.push(leader.at(log.len));
             }
-            Step::SendBarrier { side, shard } => self.send_barrier(now, side, shard),
             Step::TakeBarrier { side, shard } => self.take_barrier(now, side, shard),
             Step::Cut { side, shard } => {
                 now.left.cuts -= 1;
@@ -299,7 +307,7 @@ impl Model for Handoff {
                         if engine.follows { " follows" } else { " leads" },
                         if engine.paused { " paused" } else { "" },
                         half.session
-                            .map_or(String::new(), |session| format!(", sent {}", session.sent)),
+                            .map_or(String::new(), |sent| format!(", sent {sent}")),
                     )
                 })
                 .collect();
@@ -354,8 +362,4 @@ fn kind_name(kind: RoleKind) -> &'static str {
         RoleKind::Secondary => "secondary",
         RoleKind::Taking => "taking",
     }
-}
-
-pub(crate) fn standing(of: &Seen) -> ShardStanding {
-    of.standing.clone()
 }

@@ -16,8 +16,8 @@ pub(crate) enum Mutation {
     LiftsItsFence,
     /// The barrier is declared while clients are only paused.
     DeclaresUnfenced,
-    /// The fence is not on disk.
-    ForgetsTheFence,
+    /// That the barrier may have been sent is not on disk.
+    ForgetsTheBarrier,
     /// The decision is asked for when one shard is ready.
     ReadyWithOneShard,
     /// A shard is ready when its barrier is there, wherever it stands.
@@ -28,8 +28,6 @@ pub(crate) enum Mutation {
     PromotesUndecided,
     /// An agent takes an older desired state.
     TakesOlderOrders,
-    /// The new primary does not look where it stands, and the decision not whether the barriers are there.
-    AbortsAfterTheDecision,
 }
 
 impl Mutation {
@@ -39,56 +37,56 @@ impl Mutation {
         attempt: u64,
         barriers: &[Position],
     ) -> Decision {
-        let attempt = match mutation {
-            Some(Self::DecidesAnyAttempt) => record.attempt,
-            _ => attempt,
-        };
+        let any = mutation == Some(Self::DecidesAnyAttempt);
+        let attempt = if any { record.attempt } else { attempt };
         record.decide(attempt, barriers, Timestamp(0))
     }
 
     /// The plan of the real planner, or what the mistake makes of it.
     pub(crate) fn plan(mutation: Option<Self>, now: &Situation<'_>) -> Plan {
+        let Some(mutation) = mutation else {
+            return plan(now);
+        };
         let mut planned = match (mutation, now.role) {
-            (Some(Self::ReadyAtAnyBarrier), GeoRole::Taking { attempt, .. }) => plan(&Situation {
+            (Self::ReadyAtAnyBarrier, GeoRole::Taking { attempt, .. }) => plan(&Situation {
                 link: LinkView {
                     barrier: now.link.barrier.map(|(_, barrier)| (*attempt, barrier)),
                     ..now.link
                 },
                 ..*now
             }),
-            _ => plan(now),
+            (_, _) => plan(now),
         };
-        match (mutation, now.role) {
-            (Some(Self::LiftsItsFence), GeoRole::Yielding { .. }) => {
-                let declared = matches!(now.memory.stance, Stance::Fenced { declared: true, .. });
-                if declared && now.link.sent.is_none() {
-                    planned.steps = vec![Step::LiftFence, Step::StandAlone { node: 0 }];
-                }
-            }
-            (Some(Self::DeclaresUnfenced), GeoRole::Yielding { attempt, .. }) => {
-                let fences = planned.steps.iter().position(follows_inbound);
-                if let Some(at) = fences
-                    && let Some(position) = now.link.sent
-                {
-                    planned.steps[at] = Step::DeclareBarrier {
-                        attempt: *attempt,
-                        position,
-                    };
-                    planned.steps.retain(|s| !matches!(s, Step::Resume { .. }));
-                }
-            }
-            (Some(Self::ForgetsTheFence), GeoRole::Yielding { .. }) => {
-                planned.steps.retain(|step| !remembers_fence(step));
-            }
-            (Some(Self::ReadyBehindTheBarrier), GeoRole::Taking { attempt, .. }) => {
+        if let GeoRole::Yielding { attempt, .. } = now.role {
+            mutation.yields_wrongly(now, *attempt, &mut planned);
+        }
+        if let GeoRole::Taking { attempt, .. } = now.role {
+            if mutation == Self::ReadyBehindTheBarrier {
                 planned.ready = now.link.barrier.filter(|(of, _)| of == attempt);
             }
-            (Some(Self::PromotesUndecided), GeoRole::Taking { .. }) if planned.ready.is_some() => {
+            if mutation == Self::PromotesUndecided && planned.ready.is_some() {
                 planned.steps = vec![Step::StandAlone { node: 0 }];
             }
-            _ => {}
         }
         planned
+    }
+
+    fn yields_wrongly(self, now: &Situation<'_>, attempt: u64, planned: &mut Plan) {
+        let declared = matches!(now.memory.stance, Stance::Fenced { declared: true, .. });
+        if self == Self::LiftsItsFence && declared && now.link.sent.is_none() {
+            planned.steps = vec![Step::LiftFence, Step::StandAlone { node: 0 }];
+        }
+        if self == Self::ForgetsTheBarrier {
+            planned.steps.retain(|step| !remembers_barrier(step));
+        }
+        if self == Self::DeclaresUnfenced
+            && let Some(at) = planned.steps.iter().position(follows_inbound)
+            && let Some(position) = now.link.sent
+        {
+            planned.steps[at] = Step::DeclareBarrier { attempt, position };
+            let resumes = |step: &Step| matches!(step, Step::Resume { .. });
+            planned.steps.retain(|step| !resumes(step));
+        }
     }
 }
 
@@ -102,6 +100,6 @@ fn follows_inbound(step: &Step) -> bool {
     )
 }
 
-fn remembers_fence(step: &Step) -> bool {
-    matches!(step, Step::Remember(memory) if matches!(memory.stance, Stance::Fenced { .. }))
+fn remembers_barrier(step: &Step) -> bool {
+    matches!(step, Step::Remember(memory) if matches!(memory.stance, Stance::Fenced { declared: true, .. }))
 }

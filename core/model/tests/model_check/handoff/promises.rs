@@ -119,7 +119,7 @@ impl Handoff {
                 && there.follows
                 && here.place() == there.place()
                 && here.log == there.log
-                && half.session.is_some_and(|session| session.sent == here.log.len)
+                && half.session == Some(here.log.len)
                 && (lacks == 0 || state.ledger.forced)
         };
         idle(0) && idle(1) && ended && self.shards().all(whole)

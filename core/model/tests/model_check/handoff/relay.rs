@@ -2,7 +2,7 @@
 
 use super::{
     model::Handoff,
-    state::{Fence, Place, Session, State},
+    state::{Fence, Place, State},
     step::Step,
 };
 
@@ -27,28 +27,35 @@ impl Handoff {
         if self.can_connect(state, side, shard) {
             into.push((Step::Connect { side, shard }, true));
         }
-        if let Some(session) = half.session {
+        if let Some(sent) = half.session {
             let other = &state.sides[1 - side].engines[shard];
-            if session.sent < engine.log.len && !engine.dry {
+            if sent < engine.log.len && !engine.dry {
                 into.push((Step::Pump { side, shard }, true));
             }
-            if other.log.len < session.sent {
-                into.push((Step::Take { side: 1 - side, shard }, true));
+            if other.log.len < sent {
+                into.push((
+                    Step::Take {
+                        side: 1 - side,
+                        shard,
+                    },
+                    true,
+                ));
             }
             if state.left.cuts > 0 {
                 into.push((Step::Cut { side, shard }, false));
             }
             if let Fence::Declared(attempt, barrier) = half.fence {
-                let stands = session.sent == barrier.offset && barrier.history == engine.history;
-                if stands && session.told != attempt {
-                    into.push((Step::SendBarrier { side, shard }, true));
+                let stands = sent == barrier.offset && barrier.history == engine.history;
+                let known = state.sides[1 - side].agent.halves[shard].barrier;
+                if stands && known != Some((attempt, barrier)) {
+                    into.push((
+                        Step::TakeBarrier {
+                            side: 1 - side,
+                            shard,
+                        },
+                        true,
+                    ));
                 }
-            }
-            if session.told != 0
-                && state.sides[1 - side].agent.halves[shard].barrier.map(|(of, _)| of)
-                    != Some(session.told)
-            {
-                into.push((Step::TakeBarrier { side: 1 - side, shard }, true));
             }
         }
     }
@@ -89,32 +96,14 @@ impl Handoff {
         (engine.follower, engine.declared, engine.dry) = (true, 0, false);
         let sent = engine.log.len;
         state.sides[side].agent.halves[shard].barrier = None;
-        let session = Session { sent, told: 0 };
-        state.sides[1 - side].agent.halves[shard].session = Some(session);
-    }
-
-    pub(crate) fn send_barrier(&self, state: &mut State, side: usize, shard: usize) {
-        let half = &mut state.sides[side].agent.halves[shard];
-        if let (Fence::Declared(attempt, _), Some(session)) = (half.fence, &mut half.session) {
-            session.told = attempt;
-        }
+        state.sides[1 - side].agent.halves[shard].session = Some(sent);
     }
 
     /// The barrier arrives at the following `side`, perhaps before the last bytes are applied.
     pub(crate) fn take_barrier(&self, state: &mut State, side: usize, shard: usize) {
-        let there = &state.sides[1 - side].agent.halves[shard];
-        let (Some(session), history) = (
-            there.session,
-            state.sides[1 - side].engines[shard].history,
-        ) else {
-            return;
-        };
-        // Nothing is sent behind a barrier.
-        let at = Place {
-            history,
-            offset: session.sent,
-        };
-        state.sides[side].agent.halves[shard].barrier = Some((session.told, at));
+        if let Fence::Declared(attempt, at) = state.sides[1 - side].agent.halves[shard].fence {
+            state.sides[side].agent.halves[shard].barrier = Some((attempt, at));
+        }
     }
 
     pub(crate) fn write(&self, state: &mut State, side: usize, shard: usize) {

@@ -41,7 +41,6 @@ pub(crate) struct Agent {
     /// What the look saw of the shards that it has passed.
     pub(crate) seen: [u16; SHARDS],
     pub(crate) ready: [Option<(u8, Place)>; SHARDS],
-    pub(crate) answered: u8,
     /// The report that it makes.
     pub(crate) board: u16,
     pub(crate) halves: [Half; SHARDS],
@@ -56,7 +55,6 @@ impl Default for Agent {
             plan: 0,
             seen: [0; SHARDS],
             ready: [None; SHARDS],
-            answered: 0,
             board: 0,
             halves: [Half::default(); SHARDS],
         }
@@ -69,8 +67,9 @@ pub(crate) struct Half {
     /// Outbound: the epoch that is served; 0: none.
     pub(crate) serves: u8,
     pub(crate) fence: Fence,
-    /// Outbound: the other half is connected.
-    pub(crate) session: Option<Session>,
+    /// Outbound: the other half is connected, and
+    /// how far it was sent the stream.
+    pub(crate) session: Option<u8>,
     /// Inbound: the epoch at which it follows; 0: it holds.
     pub(crate) target: u8,
     pub(crate) barrier: Option<(u8, Place)>,
@@ -84,13 +83,6 @@ pub(crate) enum Fence {
     Open,
     Expected,
     Declared(u8, Place),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Session {
-    pub(crate) sent: u8,
-    /// The handoff whose barrier was sent; 0: none.
-    pub(crate) told: u8,
 }
 
 /// A position: history and offset.
