@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
-    commands::{cache, failover, group, link, region},
+    commands::{cache, failover, group, link, lost_writes, region},
     output::Form,
     serve::{AgentArgs, ControlArgs, WanArgs},
     up::UpArgs,
@@ -84,7 +84,9 @@ pub(crate) enum Command {
     Cache(Client<cache::Command>),
     /// Link two caches, watch the link, unlink them
     Link(Client<link::Command>),
-    Failover(failover::Failover),
+    Failover(Box<failover::Failover>),
+    /// See, download, apply and discard what a forced failover left behind
+    LostWrites(Client<lost_writes::Command>),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
     /// See the regions of the deployment

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
+pub(crate) mod lost_writes;
 pub(crate) mod region;
 
 use crate::{
@@ -25,6 +26,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             link::run(client.command, &Session::open(client.common).await?).await
         }
         Command::Failover(failover) => failover.run().await,
+        Command::LostWrites(client) => {
+            lost_writes::run(client.command, &Session::open(client.common).await?).await
+        }
         Command::Group(client) => {
             group::run(client.command, &Session::open(client.common).await?).await
         }

@@ -8,6 +8,7 @@ use std::{
 
 use client::{Operation, Progress, Sight, Ticket};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 use tokio::{signal, time::Instant};
 
 use crate::{
@@ -19,21 +20,23 @@ use crate::{
 
 const SPINNER: &str = "{spinner} {prefix}: {msg} ({elapsed})";
 const BAR: &str = "{spinner} {prefix}: [{bar:24}] {percent}% {msg} ({elapsed})";
+const TRANSFER: &str = "{prefix}: [{bar:24}] {binary_bytes} of {binary_total_bytes} ({elapsed})";
+const TRANSFER_SPINNER: &str = "{spinner} {prefix}: {binary_bytes} ({elapsed})";
 const TICK: Duration = Duration::from_millis(100);
 /// Between two plain lines that say the same but for numbers.
 const REPEAT: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Waits for an operation, showing how it goes under the title `what`. Gives the time that it
-    /// took. `None` has nothing to wait for.
+    /// Waits for an operation, showing how it goes under the title `what`. Gives it as it ended.
+    /// `None` has nothing to wait for.
     pub(crate) async fn finish(
         &self,
         what: &str,
         ticket: Option<&Ticket>,
-    ) -> Result<Duration, Failure> {
+    ) -> Result<Ended, Failure> {
         let began = Instant::now();
         let Some(ticket) = ticket else {
-            return Ok(began.elapsed());
+            return Ok(Ended::default());
         };
         let mut display = Display::new(what);
         let wait = self.management.wait(ticket, |sight| display.show(sight));
@@ -44,7 +47,52 @@ impl Session {
             ))),
         };
         display.clear();
-        ended.map(|()| began.elapsed())
+        let ended = ended?;
+        Ok(Ended {
+            took: began.elapsed(),
+            operation: ended.body,
+            json: ended.json,
+        })
+    }
+}
+
+/// An operation that has succeeded.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) took: Duration,
+    pub(crate) operation: Operation,
+    /// All of its last answer.
+    pub(crate) json: Value,
+}
+
+/// Bytes on their way: a bar on a terminal, nothing elsewhere.
+#[derive(Debug)]
+pub(crate) struct Transfer(ProgressBar);
+
+impl Transfer {
+    /// `total` is 0 when it is not known.
+    pub(crate) fn new(what: &str, total: u64) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let (total, template) = match total {
+            0 => (None, TRANSFER_SPINNER),
+            total => (Some(total), TRANSFER),
+        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr())
+            .with_style(style(template))
+            .with_prefix(what.to_owned());
+        Self(bar)
+    }
+
+    pub(crate) fn advance(&self, bytes: usize) {
+        self.0.inc(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
@@ -195,6 +243,7 @@ mod tests {
             bytes_total: Some(4 << 20),
             bytes_behind: Some(100),
             lag_ms: Some(3.0),
+            failover: None,
         };
         assert_eq!(
             said(syncing.clone()),
@@ -224,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [SPINNER, BAR] {
+        for template in [SPINNER, BAR, TRANSFER, TRANSFER_SPINNER] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

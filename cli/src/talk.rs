@@ -22,17 +22,33 @@ impl Talk {
 
     /// Asks for a yes. `Ok(false)`: they do not want it.
     pub(crate) fn confirm(&self, warning: &str, question: &str) -> Result<bool, Failure> {
-        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            let failure = Failure::usage(format!("{warning}, and nobody is there to confirm it"));
-            return Err(failure.hint("add --yes to go on without being asked"));
-        }
+        need_somebody(warning)?;
         self.say(warning);
         let _ = write!(io::stderr(), "{question} [y/N] ");
-        let mut answer = String::new();
-        io::stdin()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::new(format!("read the answer: {error}")))?;
-        let answer = answer.trim().to_ascii_lowercase();
+        let answer = read_answer()?.to_ascii_lowercase();
         Ok(matches!(answer.as_str(), "y" | "yes"))
     }
+
+    /// Asks for a name to be typed, where a yes would be too quick. `Ok(false)`: they typed another.
+    pub(crate) fn confirm_name(&self, warning: &str, name: &str) -> Result<bool, Failure> {
+        need_somebody(warning)?;
+        let _ = write!(io::stderr(), "{warning}; type its name to go on: ");
+        Ok(read_answer()? == name)
+    }
+}
+
+fn need_somebody(warning: &str) -> Result<(), Failure> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!("{warning}, and nobody is there to confirm it"));
+    Err(failure.hint("add --yes to go on without being asked"))
+}
+
+fn read_answer() -> Result<String, Failure> {
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::new(format!("read the answer: {error}")))?;
+    Ok(answer.trim().to_owned())
 }

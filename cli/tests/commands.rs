@@ -3,10 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "commands/failovers.rs"]
+mod failovers;
 #[path = "commands/fake.rs"]
 mod fake;
 #[path = "commands/links.rs"]
 mod links;
+#[path = "commands/lost_writes.rs"]
+mod lost_writes;
+#[path = "commands/replay.rs"]
+mod replay;
 
 use fake::{Fake, OPERATION, accepted, cache, link, list, refused, says};
 use serde_json::{Value, json};
@@ -196,6 +202,8 @@ async fn only_the_key_that_is_asked_for_is_printed() {
 #[tokio::test]
 async fn failover_names_the_cache_that_becomes_primary() {
     let fake = Fake::start(linked()).await;
+    fake.also(failovers::PREFLIGHT, says(200, failovers::possible()))
+        .await;
     fake.also("PUT /redis/b/linkedServers/a", accepted(200, json!({})))
         .await;
     fake.also(OPERATION, progress("HandingOff", "`a` to stop its writes"))
@@ -239,6 +247,8 @@ async fn a_failover_that_is_given_up_fails_with_its_reason() {
     let fake = Fake::start(linked()).await;
     let error =
         json!({"code": "FailoverAborted", "message": "`b` did not apply every write in time"});
+    fake.also(failovers::PREFLIGHT, says(200, failovers::possible()))
+        .await;
     fake.also("PUT /redis/b/linkedServers/a", accepted(200, json!({})))
         .await;
     fake.also(

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod events;
+mod failovers;
 mod list;
 mod resume;
 mod settings;

@@ -27,6 +27,8 @@ pub(crate) type Says = (u16, Value, bool);
 #[derive(Default)]
 struct Script {
     answers: BTreeMap<String, VecDeque<Says>>,
+    /// Bodies of bytes, by the request that asks for them.
+    bytes: BTreeMap<String, Vec<u8>>,
     asked: Vec<(String, Value)>,
 }
 
@@ -67,6 +69,12 @@ impl Fake {
             .entry(request.to_owned())
             .or_default()
             .push_back(answer);
+    }
+
+    /// Answers a request with bytes.
+    pub(crate) async fn holds(&self, request: &str, bytes: impl Into<Vec<u8>>) {
+        let mut script = self.script.lock().await;
+        script.bytes.insert(request.to_owned(), bytes.into());
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -159,6 +167,9 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
     let sent = serde_json::from_slice(&sent).unwrap_or(Value::Null);
     let mut script = script.lock().await;
     script.asked.push((key.clone(), sent));
+    if let Some(bytes) = script.bytes.get(&key) {
+        return Response::new(Body::from(bytes.clone()));
+    }
     let subscription = SUBSCRIPTION.trim_start_matches("/subscriptions/");
     let (status, body, begins) = if token.is_none_or(|token| token != "Bearer t") {
         refused(

@@ -192,7 +192,8 @@ pub enum Standing {
         /// Where each shard must stand before it is promoted, by shard index.
         barriers: Vec<Position>,
     },
-    /// It takes over (or takes back) with what it has, because the other side has nothing.
+    /// It takes the role back with what it has, because the side that was to take over lost what it
+    /// had before it took a write.
     AsFound,
     /// It took over with what it had applied, without the other side's consent, which may have more.
     Forced {

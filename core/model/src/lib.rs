@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod behind;
 mod cache;
 mod configuration;
 mod desired;
@@ -26,6 +27,7 @@ pub mod shard;
 mod sku;
 
 pub use answer::{Asked, ReportAnswer, Wanted};
+pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
 pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
 pub use desired::{

@@ -16,8 +16,8 @@ pub use force::{AUTO_FAILOVER_REST_MS, Away, ForceRefused, ForcedBy};
 pub use geo_sample::GeoSample;
 
 use crate::{
-    CacheId, CacheObserved, CacheUid, Epoch, GeoRole, LinkId, Region, Rejoin, ReplicationSettings,
-    RoleKind, ShardStanding, Standing, Timestamp,
+    CacheId, CacheObserved, CacheUid, Epoch, Fencing, GeoRole, LinkId, Region, Rejoin,
+    ReplicationSettings, RoleKind, ShardStanding, Standing, Timestamp,
 };
 
 /// A link as the store keeps it.
@@ -58,6 +58,12 @@ pub struct LinkRecord {
     /// How it moves its bytes.
     #[serde(default)]
     pub settings: ReplicationSettings,
+    /// The longest lease, in seconds, that may still count from a time before it was set shorter.
+    #[serde(default)]
+    pub longest_lease: u16,
+    /// The geo-primary's agent may not know yet that it needs a lease to take writes.
+    #[serde(default)]
+    pub lease_untold: bool,
 }
 
 /// One of the two caches of a link.
@@ -186,7 +192,28 @@ impl LinkRecord {
             last_auto: None,
             since: now,
             settings: ReplicationSettings::default(),
+            longest_lease: 0,
+            lease_untold: false,
         }
+    }
+
+    /// The same link with other settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: ReplicationSettings) -> Self {
+        let leased = |settings: &ReplicationSettings| settings.fencing == Fencing::Lease;
+        let begins = leased(&settings) && !leased(&self.settings);
+        Self {
+            longest_lease: self.longest_lease().max(settings.lease_seconds),
+            lease_untold: leased(&settings) && (begins || self.lease_untold),
+            settings,
+            ..self.clone()
+        }
+    }
+
+    /// The longest lease that any geo-primary of this link may hold, in seconds.
+    #[must_use]
+    pub fn longest_lease(&self) -> u16 {
+        self.longest_lease.max(self.settings.lease_seconds)
     }
 
     /// The link's state as the API names it.
@@ -282,6 +309,8 @@ impl LinkRecord {
             epoch: self.epoch.next(),
             standing,
             phase: LinkPhase::Promoting,
+            // It hears of that with its role.
+            lease_untold: false,
             accept_empty: false,
             suspect_empty: false,
             since: now,
@@ -290,8 +319,8 @@ impl LinkRecord {
     }
 
     /// Begins a failover. With a living primary it is a handoff that ends by `patience_ms` from
-    /// now; with a primary that has lost every copy of its data, the secondary is promoted as it
-    /// is.
+    /// now; with a primary that has lost every copy of its data, the secondary takes over with what
+    /// it has, as by force.
     pub fn fail_over(
         &self,
         seen: LinkSeen<'_>,
@@ -312,7 +341,8 @@ impl LinkRecord {
             if !holds_a_copy(secondary) {
                 return Err(FailoverRefused::NothingWhole(name(&self.secondary)));
             }
-            return Ok(self.swapped(Standing::AsFound, now));
+            // Its journal may hold what never crossed.
+            return Ok(self.taken_over(now));
         }
         if !secondary.all_shards(|standing| *standing == ShardStanding::Following) {
             return Err(FailoverRefused::NotInStep(name(&self.secondary)));

@@ -12,15 +12,22 @@
 //! - A shard is called lost only when nothing that is under way can bring its data back.
 //! - Whenever the outbound half may have been told of a fence, the stance says so.
 //! - A replica is promoted only as the dead leader's heir, at its barrier, to take back a fence of
-//!   its own, when the link ends, or when the other side has nothing (`Standing::AsFound`).
+//!   its own, when the link ends, when a role is given back (`Standing::AsFound`), or by force; and
+//!   to be read, with its gate shut.
 //! - A fence whose barrier may have been sent is lifted only by a new desired role.
+//! - Where a shard took over by force is on disk before it takes a write there.
+//! - What the other side of a forced failover lacks is saved before anything follows that side.
 
 mod leadership;
 mod plan;
+mod rejoin;
+mod saving;
 
-pub use plan::plan;
+pub use plan::{fork_of, plan};
+pub use rejoin::holds_still;
+pub use saving::{Drained, JournalEnd, Saving};
 
-use psync::{Position, ReplicationId};
+use psync::{Offset, Position, ReplicationId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, GeoRole, ShardIndex, ShardStanding};
@@ -105,6 +112,10 @@ pub struct NodeFacts {
     pub loading: bool,
     /// Where it stands.
     pub position: Position,
+    /// The last byte of the history before the present one, when it knows one.
+    pub before: Option<Position>,
+    /// The last byte before those that its backlog has; `None` without a backlog.
+    pub backlog_from: Option<Offset>,
     /// Keys in all databases.
     pub keys: u64,
     /// It listens where the cache's clients connect.
@@ -113,6 +124,16 @@ pub struct NodeFacts {
     pub paused: bool,
     /// Which client writes it takes.
     pub gate: Gate,
+}
+
+impl NodeFacts {
+    /// Tells whether a replica could go on behind `have`, if this were a primary.
+    #[must_use]
+    pub fn reaches(&self, have: &Position) -> bool {
+        let kept = self.backlog_from.is_some_and(|from| from <= have.offset);
+        let within = |end: &Position| have.replid == end.replid && have.offset <= end.offset;
+        kept && (within(&self.position) || self.before.as_ref().is_some_and(within))
+    }
 }
 
 /// Which client writes a primary takes (`min-replicas-to-write`).
@@ -134,6 +155,11 @@ pub struct LinkView {
     pub sent: Option<Position>,
     /// Inbound: the barrier that arrived, with its handoff.
     pub barrier: Option<(u64, Position)>,
+    /// Inbound: it followed nobody any more before the nodes were looked at, so that a leader whose
+    /// link is down has all that it will ever get.
+    pub held: bool,
+    /// Outbound: it reads what its journal lacks, and serves nobody.
+    pub drained: Option<Drained>,
 }
 
 /// Everything that a plan depends on.
@@ -153,6 +179,8 @@ pub struct Situation<'a> {
     pub link: LinkView,
     /// The agent holds the lease that the link asks a geo-primary for; `None`: none is asked for.
     pub lease: Option<bool>,
+    /// How far the agent is with saving what the other side of the latest forced failover lacks.
+    pub saving: Saving<'a>,
 }
 
 /// One thing to do. Each is safe to do twice.
@@ -227,6 +255,19 @@ pub enum Step {
     },
     /// Tell the outbound half that there is no fence.
     LiftFence,
+    /// Have the outbound half read what its journal lacks, from the leader, and serve nobody.
+    Drain,
+    /// Close the journal, and save what it holds behind a position.
+    SaveLost {
+        /// The epoch at which the other side took over.
+        at: Epoch,
+        /// Where it took over.
+        from: Position,
+        /// Where the shard's last engine stands; `None`: there is none.
+        to: Option<Position>,
+        /// A person has said to go on with what there is.
+        incomplete: bool,
+    },
 }
 
 /// What to do next, and what to report meanwhile.

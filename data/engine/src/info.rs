@@ -89,6 +89,8 @@ pub struct NodeInfo {
     pub loading: bool,
     /// Keys in every database, those included that have expired and were not removed yet.
     pub keys: u64,
+    /// The database that holds them, when it is one alone.
+    pub only_database: Option<u32>,
     /// Bytes, as the engine counts them.
     pub used_memory: u64,
     /// Bytes of the process that are in memory.
@@ -163,6 +165,7 @@ impl NodeInfo {
             replication: Replication::from_fields(&fields)?,
             loading: is_loading(text)?,
             keys: fields.keys(),
+            only_database: fields.only_database(),
             used_memory: fields.number("used_memory")?,
             resident_memory: fields.number("used_memory_rss")?,
             connected_clients: fields.number("connected_clients")?,
@@ -239,13 +242,22 @@ impl<'a> Fields<'a> {
 
     /// The sum of `keys` over the lines `db0:keys=1,expires=0,avg_ttl=0`.
     fn keys(&self) -> u64 {
-        let databases = self.0.iter().filter(|(name, _)| {
-            name.strip_prefix("db")
-                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        });
-        databases
-            .filter_map(|(_, line)| part::<u64>(line, "keys"))
-            .sum()
+        self.databases().map(|(_, keys)| keys).sum()
+    }
+
+    fn only_database(&self) -> Option<u32> {
+        let mut filled = self.databases().filter(|(_, keys)| *keys > 0);
+        let (only, _) = filled.next()?;
+        filled.next().is_none().then_some(only)
+    }
+
+    fn databases(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.0.iter().filter_map(|(name, line)| {
+            let number = name.strip_prefix("db")?;
+            let digits = number.bytes().all(|b| b.is_ascii_digit());
+            let number = digits.then(|| number.parse().ok())??;
+            Some((number, part::<u64>(line, "keys")?))
+        })
     }
 
     /// Valkey says its own version beside the Redis version that it is compatible with.

@@ -20,6 +20,7 @@
 mod event;
 mod identity;
 mod inbound;
+mod kept;
 mod lag;
 mod outbound;
 mod pulse;
@@ -33,8 +34,9 @@ mod wan;
 pub use event::{Event, Events};
 pub use identity::{Credentials, Peer, ShardKey, Source, SourceFacts};
 pub use inbound::{Inbound, InboundAround};
+pub use kept::{KeptError, KeptStream};
 pub use lag::LagSpread;
-pub use outbound::{Fence, Outbound};
+pub use outbound::{Drain, Fence, Outbound};
 pub use socket::BindError;
 pub use status::{Counters, InboundStatus, OutboundStatus, Phase, Traffic};
 pub use wire::Barrier;

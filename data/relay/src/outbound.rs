@@ -17,16 +17,19 @@ use std::{
 
 use model::EventKind;
 use parking_lot::Mutex;
+use psync::Position;
 use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::{Identity, TlsError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    time::timeout,
 };
 use wire::{Barrier, RefusalCode};
 
 use crate::{
-    BindError, Events, OutboundStatus, ShardKey, Source, SourceFacts, socket, status::Changes,
+    BindError, Events, KeptStream, OutboundStatus, ShardKey, Source, SourceFacts, socket,
+    status::Changes,
 };
 use permits::Permits;
 use shard::{Around, Shard};
@@ -47,6 +50,13 @@ pub enum Fence {
     Expected,
     /// The engine is fenced at this barrier, and nothing but the barrier is served.
     Declared(Barrier),
+}
+
+/// How a journal is completed that nobody is served from any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Where it may begin if it is empty: where the other side took over. `None`: not known yet.
+    pub from: Option<Position>,
 }
 
 /// One per agent. A cheap handle: clones are the same outbound.
@@ -104,12 +114,23 @@ impl Outbound {
     /// source again changes nothing; one with another epoch or peer ends the shard's session, and a
     /// fence of another epoch; another engine is followed in the place of the one before.
     pub fn serve(&self, key: ShardKey, directory: &Path, source: Source) {
+        self.want(key, directory, source, None);
+    }
+
+    /// Reads from the shard's engines what the journal in `directory` lacks, and admits nobody: the
+    /// other side has taken over by force. Nothing that is in the journal is let go for it; only an
+    /// empty journal is begun, at `drain.from`.
+    pub fn drain(&self, key: ShardKey, directory: &Path, source: Source, drain: Drain) {
+        self.want(key, directory, source, Some(drain));
+    }
+
+    fn want(&self, key: ShardKey, directory: &Path, source: Source, drain: Option<Drain>) {
         let mut shards = self.0.shards.lock();
         if let Some(shard) = shards.get(&key) {
-            shard.serve(source);
+            shard.serve(source, drain);
         } else {
             let around = &self.0.around;
-            let shard = Shard::new(key.clone(), around, directory.to_owned(), source);
+            let shard = Shard::new(key.clone(), around, directory.to_owned(), source, drain);
             let shard = Arc::new(shard);
             let following = source::run(Arc::clone(&shard));
             shard.tasks.spawn_until_done("outbound source", following);
@@ -183,6 +204,45 @@ impl Outbound {
     #[must_use]
     pub fn status(&self, key: &ShardKey) -> Option<OutboundStatus> {
         self.shard(key)?.status()
+    }
+
+    /// What the journal in `directory` keeps, whether its shard is served or not.
+    #[must_use]
+    pub fn kept(&self, directory: &Path) -> KeptStream {
+        let shards = self.0.shards.lock();
+        let served = shards.values().find(|shard| shard.shelf.is_in(directory));
+        served.map_or_else(
+            || KeptStream::unserved(directory),
+            |shard| shard.shelf.kept(),
+        )
+    }
+
+    /// Resolves with the position up to which the journal in `directory` is written, once that is
+    /// everything that was read from the engine so far; `None` when nobody serves it, or when it
+    /// does not come to that in time.
+    pub async fn caught_up(&self, directory: &Path, patience: Duration) -> Option<Position> {
+        let shard = {
+            let shards = self.0.shards.lock();
+            let served = shards.values().find(|shard| shard.shelf.is_in(directory));
+            served.map(Arc::clone)
+        }?;
+        let mut moved = shard.stream.subscribe();
+        let read = shard.stream.reach().end?.offset;
+        let written = async {
+            loop {
+                moved.mark_unchanged();
+                let reach = shard.stream.reach();
+                match reach.end {
+                    Some(end) if reach.journaled >= read && shard.shelf.is_open() => {
+                        return Some(Position::new(end.replid, reach.journaled));
+                    }
+                    Some(_) => {}
+                    None => return None,
+                }
+                moved.changed().await.ok()?;
+            }
+        };
+        timeout(patience, written).await.ok().flatten()
     }
 
     /// Wakes whenever the status of a shard changed; positions that run wake a few times in a

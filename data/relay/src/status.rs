@@ -7,7 +7,10 @@ use psync::{Offset, Position};
 use tokio::sync::watch;
 use wire::Barrier;
 
-use crate::{LagSpread, Peer, outbound::Fence};
+use crate::{
+    LagSpread, Peer,
+    outbound::{Drain, Fence},
+};
 
 /// What a half is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +80,10 @@ pub struct OutboundStatus {
     pub read: Option<Position>,
     /// How far the journal is written.
     pub journaled: Option<Offset>,
+    /// It is only read to its end, and nobody is admitted.
+    pub drain: Option<Drain>,
+    /// The journal was opened for what is wanted now, so that `journaled` tells all of it.
+    pub looked: bool,
     /// The last stream byte handed to the WAN; `None` while a snapshot moves.
     pub sent: Option<Position>,
     /// How far the inbound has handed the stream to its engine (reported twice a second).

@@ -19,7 +19,7 @@ use runtime::{chain, dice::Dice, tasks::Tasks};
 use tls::Identity;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{Addresses, reporter::Board, state::Directory};
+use crate::{Addresses, lost_writes::Stores, reporter::Board, state::Directory};
 use shard::ShardRunner;
 use store::CacheStore;
 
@@ -41,6 +41,7 @@ pub(crate) struct Host {
     pub(crate) dice: Dice,
     pub(crate) board: Board,
     pub(crate) relay_tasks: Tasks,
+    pub(crate) lost: Stores,
 }
 
 /// Between two looks while nothing happens.
@@ -252,8 +253,14 @@ impl Worker {
             }
             GeoRole::Secondary { .. } => {
                 let behind = self.shards.iter().any(ShardRunner::is_behind);
-                let in_step = standing(&ShardStanding::Following);
-                if behind || !in_step { BEHIND } else { CALM }
+                let settled = |shard: &ShardRunner| {
+                    matches!(
+                        shard.observed().standing,
+                        ShardStanding::Following | ShardStanding::Unsaved { .. }
+                    )
+                };
+                let calm = self.shards.iter().all(settled);
+                if behind || !calm { BEHIND } else { CALM }
             }
         }
     }
@@ -277,7 +284,7 @@ impl Worker {
                 .map(|shard| shard.observed().clone())
                 .collect(),
             problem,
-            lost_writes: Vec::new(),
+            lost_writes: self.host.lost.of(&self.order.uid).list(),
             handoff: None,
         });
     }
@@ -349,6 +356,7 @@ impl Worker {
         if let Err(error) = self.host.directory.remove_cache(uid) {
             tracing::error!(cache.id = %self.order.id.name, %error, "files of a removed cache are left");
         }
+        self.host.lost.forget(uid);
         self.host.board.unpin(uid);
         tracing::info!(cache.id = %self.order.id.name, "the cache is removed");
     }

@@ -20,6 +20,7 @@ mod addresses;
 mod cache;
 mod config;
 mod identity;
+mod lost_writes;
 mod metrics;
 mod region;
 mod reporter;

@@ -15,13 +15,14 @@ use runtime::{
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
     Config,
     cache::{self, Host},
     identity::Keeper,
+    lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
@@ -29,6 +30,8 @@ use crate::{
 
 /// How long the control plane may hold an answer back while nothing changes.
 const LONG_POLL: Duration = Duration::from_secs(20);
+/// How long the control plane may take to answer an agent that starts.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// How long an orderly stop may take: every leader saves its data set.
 const STOP_GRACE: Duration = Duration::from_secs(300);
 
@@ -124,6 +127,7 @@ impl Agent {
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
+        let lost = Stores::new(directory.clone());
         let host = Host {
             region: config.region,
             addresses: config.addresses,
@@ -137,6 +141,7 @@ impl Agent {
             dice,
             board: Board::new(boot),
             relay_tasks: relay_tasks.clone(),
+            lost,
         };
         let host = Arc::new(host);
         Ok(Self {
@@ -175,12 +180,14 @@ impl Agent {
         let happenings = std::mem::replace(&mut self.happenings, mpsc::channel(1).1);
         let workers_tasks = Tasks::new();
         let mut workers = BTreeMap::new();
+        self.hear_first().await;
         if let Some(desired) = self.file.desired.clone() {
             self.host.board.acts_on(desired.generation);
             self.employ(&mut workers, &workers_tasks, &desired);
         }
         let reports = Tasks::new();
-        reports.spawn("report", reporter::run(Arc::clone(&self.host)));
+        let reporting = reporter::run(Arc::clone(&self.host), reports.clone());
+        reports.spawn("report", reporting);
         if let Some((listener, _)) = self.scraped.take() {
             reports.spawn("who was heard", metrics::watch(Arc::clone(&self.metrics)));
             let serving = metrics::serve(Arc::clone(&self.metrics), listener, reports.clone());
@@ -199,6 +206,35 @@ impl Agent {
         }
         reports.stop(Duration::from_secs(1)).await;
         self.relay_tasks.stop(Duration::from_secs(5)).await;
+    }
+
+    /// Asks the control plane once before anything is done: much may have happened since the last
+    /// run, and a geo-primary that lost its role meanwhile must not take a write. Engines that run
+    /// go on. When nobody answers in time, what is on disk has to do.
+    async fn hear_first(&mut self) {
+        if self.file.desired.is_none() {
+            return;
+        }
+        let region = &self.host.region;
+        let asked = self.host.client.desired(region, None, Duration::ZERO);
+        let desired = match timeout(FIRST_ANSWER, asked).await {
+            Ok(Ok(Some(desired))) => desired,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(error = %chain(&error), "the control plane does not answer; starting with the last desired state");
+                return;
+            }
+            Err(_elapsed) => {
+                tracing::warn!(
+                    "the control plane does not answer in time; starting with the last desired state"
+                );
+                return;
+            }
+        };
+        if let Err(why) = self.adopt(&desired) {
+            tracing::error!("{why}");
+            self.host.board.set_problem(Some(why));
+        }
     }
 
     /// Stops engines of an earlier run that no cache of this directory owns any more.

@@ -10,13 +10,13 @@ use std::{
 use model::{CacheObserved, CacheUid, EventObserved, RegionObserved};
 use parking_lot::Mutex;
 use relay::Event;
-use runtime::{chain, clock::Clock};
+use runtime::{chain, clock::Clock, tasks::Tasks};
 use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
 
-use crate::cache::Host;
+use crate::{cache::Host, lost_writes::Errands};
 
 /// How long a report may be old.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ impl Board {
     }
 
     /// Keeps an event for the next reports.
-    fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         let mut seen = self.seen.lock();
         seen.told += 1;
         let sequence = seen.told;
@@ -69,6 +69,13 @@ impl Board {
         }
         drop(seen);
         self.changed.notify_one();
+    }
+
+    /// What the kept events are of.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> Vec<model::EventKind> {
+        let seen = self.seen.lock();
+        seen.events.iter().map(|event| event.kind).collect()
     }
 
     /// The generation that every worker has its order from.
@@ -142,6 +149,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
         != (after.settled_revision, after.epoch, after.role)
         || before.endpoint != after.endpoint
         || before.problem != after.problem
+        || before.lost_writes != after.lost_writes
         || shards(before) != shards(after)
 }
 
@@ -153,12 +161,16 @@ pub(crate) async fn keep_events(host: Arc<Host>, mut happenings: mpsc::Receiver<
 }
 
 /// Reports for ever.
-pub(crate) async fn run(host: Arc<Host>) {
+pub(crate) async fn run(host: Arc<Host>, tasks: Tasks) {
+    let errands = Errands::new(&host, &tasks);
     let mut silent = false;
     loop {
         let report = host.board.snapshot(&host);
         match host.client.report(&report).await {
-            Ok(_answer) => silent = false,
+            Ok(answer) => {
+                silent = false;
+                errands.take(answer.asked);
+            }
             Err(error) => {
                 if !silent {
                     tracing::debug!(error = %chain(&error), "the report did not arrive");

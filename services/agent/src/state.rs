@@ -148,6 +148,11 @@ impl Directory {
         self.cache(uid).join(format!("s{shard}link"))
     }
 
+    /// Lost writes of a cache: they outlive its links, and go with it.
+    pub(crate) fn lost(&self, uid: &CacheUid) -> PathBuf {
+        self.cache(uid).join("lost")
+    }
+
     fn cache_file(&self, uid: &CacheUid) -> PathBuf {
         self.cache(uid).join("cache.json")
     }

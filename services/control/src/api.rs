@@ -28,6 +28,7 @@ mod find;
 mod groups;
 mod insights;
 mod links;
+mod lost_writes;
 mod operations;
 mod providers;
 mod query;
@@ -134,6 +135,17 @@ fn resources() -> Router<Arc<Plane>> {
         .route(&cache("/regeneratekey"), post(caches::regenerate_key))
         .route(&cache("/runtimestatus"), get(caches::runtime_status))
         .route(&cache("/patchschedules/{schedule}"), get(caches::schedule))
+        .route(&cache("/lostwrites"), get(lost_writes::list))
+        .route(
+            &cache("/lostwrites/{receipt}"),
+            get(lost_writes::show).delete(lost_writes::discard),
+        )
+        .route(
+            &cache("/lostwrites/{receipt}/content"),
+            get(lost_writes::content),
+        )
+        .route(&cache("/lostwrites/{receipt}/keys"), get(lost_writes::keys))
+        .route(&cache("/writtensince"), get(lost_writes::written_since))
         .route(&cache("/linkedservers"), get(links::list))
         .route(
             &cache("/linkedservers/{other}"),
@@ -150,6 +162,18 @@ fn resources() -> Router<Arc<Plane>> {
         .route(
             &cache("/linkedservers/{other}/acceptemptysource"),
             post(links::accept_empty_source),
+        )
+        .route(
+            &cache("/linkedservers/{other}/acceptunsaved"),
+            post(links::accept_unsaved),
+        )
+        .route(
+            &cache("/linkedservers/{other}/acknowledgeautofailover"),
+            post(links::acknowledge),
+        )
+        .route(
+            &cache("/linkedservers/{other}/lostwrites"),
+            get(links::lost_writes),
         )
         .route(&cache("/linkedservers/{other}/events"), get(links::events))
         .route(

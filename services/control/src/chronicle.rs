@@ -1,6 +1,8 @@
 //! Writes down what the control plane does to links, by comparing one state of the store with the
 //! next. An event is written after its change: a crash between the two loses the event alone.
 
+mod failover;
+
 use std::sync::Arc;
 
 use model::{LinkPhase, LinkRecord};
@@ -8,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     history::{OwnEvent, OwnKind},
+    observations::Seen,
     plane::Plane,
     store::State,
     view::settings_json,
@@ -18,21 +21,21 @@ pub(crate) async fn run(plane: Arc<Plane>, mut states: watch::Receiver<Arc<State
     let mut before = Arc::clone(&states.borrow());
     while states.changed().await.is_ok() {
         let after = Arc::clone(&states.borrow_and_update());
-        let events = changes(&before, &after);
+        let events = changes(&before, &after, &plane.observations.seen());
         plane.history.note(events, plane.clock.now()).await;
         before = after;
     }
 }
 
 /// What became of the links between two states. States in between may be missing.
-fn changes(before: &State, after: &State) -> Vec<OwnEvent> {
+fn changes(before: &State, after: &State, seen: &Seen) -> Vec<OwnEvent> {
     if before.links.same(&after.links) {
         return Vec::new();
     }
     let mut events = Vec::new();
     for link in after.links.iter() {
         let known = before.links.get(&crate::records::link::key(&link.id));
-        let told = known.map_or_else(|| created(link), |known| changed(known, link));
+        let told = known.map_or_else(|| created(link), |known| changed(known, link, seen));
         events.extend(told.into_iter().map(|(kind, text)| OwnEvent {
             link: link.id.clone(),
             kind,
@@ -73,19 +76,14 @@ fn created(link: &LinkRecord) -> Told {
     )]
 }
 
-fn changed(old: &LinkRecord, new: &LinkRecord) -> Told {
+fn changed(old: &LinkRecord, new: &LinkRecord, seen: &Seen) -> Told {
     let mut told = Told::new();
     let (p, s) = names(new);
     if old.settings != new.settings {
         told.push((OwnKind::SettingsChanged, settings(old, new)));
     }
     if new.attempt > old.attempt {
-        let (old_p, old_s) = names(old);
-        let text = format!(
-            "attempt {}: `{old_p}` is to hand the primary role to `{old_s}`",
-            new.attempt
-        );
-        told.push((OwnKind::FailoverBegun, text));
+        told.push(failover::begun(old, new, seen));
     }
     if new.last_abort != old.last_abort
         && let Some((attempt, why)) = &new.last_abort
@@ -93,6 +91,7 @@ fn changed(old: &LinkRecord, new: &LinkRecord) -> Told {
         let text = format!("attempt {attempt} was given up, and nothing changed: {why}");
         told.push((OwnKind::FailoverAborted, text));
     }
+    told.extend(failover::forced(old, new));
     if new.primary.uid != old.primary.uid {
         let text = format!(
             "`{p}` is the geo-primary at epoch {}, and `{s}` follows it",

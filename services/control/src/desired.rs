@@ -55,6 +55,12 @@ impl Desired {
         }
     }
 
+    /// What a region is to run, as it is published; `None` when this deployment does not have it.
+    pub(crate) fn of(&self, region: &Region) -> Option<Arc<RegionDesired>> {
+        let published = self.regions.get(region)?;
+        Some(Arc::clone(&published.borrow()))
+    }
+
     /// Follows a region; `None` when this deployment does not have it.
     pub(crate) fn watch(&self, region: &Region) -> Option<watch::Receiver<Arc<RegionDesired>>> {
         self.regions.get(region).map(watch::Sender::subscribe)

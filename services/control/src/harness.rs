@@ -184,6 +184,16 @@ impl World {
         agent
     }
 
+    /// Reports what an agent could have reported.
+    pub(crate) async fn report(&self, report: &RegionObserved) -> model::ReportAnswer {
+        let body = Body::from(serde_json::to_vec(report).unwrap());
+        let answer = self
+            .send(agent_request("POST", "/agents/v1/report", body))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        serde_json::from_value(answer.body).unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, None).await
     }
@@ -341,6 +351,12 @@ pub(crate) struct Behaviour {
     pub(crate) half: LinkObserved,
     /// A geo-primary that is lost starts empty, at the word to do so.
     pub(crate) starts_empty: bool,
+    /// The lag that it tells, other than half a millisecond.
+    pub(crate) lag_ms: Option<f64>,
+    /// The receipts that it tells, of caches by these names.
+    pub(crate) lost_writes: Vec<model::Receipt>,
+    /// Its part of the latest handoff.
+    pub(crate) handoff: Option<model::HandoffObserved>,
     /// The events that it repeats in every report.
     pub(crate) events: Vec<EventObserved>,
 }
@@ -469,7 +485,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         connected: standing != ShardStanding::Cut,
         activity,
         bytes_behind: 0,
-        lag_ms: Some(0.5),
+        lag_ms: Some(behaviour.lag_ms.unwrap_or(0.5)),
         round_trip_ms: None,
         full_syncs_started: 1,
         full_syncs_finished: 1,
@@ -504,10 +520,22 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
                 in_step: true,
             }],
             link: cache.role.link().map(|_| link),
-            fork: None,
+            fork: matches!(
+                &cache.role,
+                GeoRole::Primary {
+                    standing: model::Standing::Forced { .. },
+                    ..
+                }
+            )
+            .then(|| position(100)),
         }],
         problem: behaviour.problem.clone(),
-        lost_writes: Vec::new(),
-        handoff: None,
+        lost_writes: behaviour
+            .lost_writes
+            .iter()
+            .filter(|receipt| receipt.cache == cache.id.name)
+            .cloned()
+            .collect(),
+        handoff: behaviour.handoff.clone(),
     }
 }

@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod api;
+mod behind;
 mod ca;
 mod chronicle;
 mod config;
@@ -35,6 +36,7 @@ mod reconciler;
 mod records;
 mod run;
 mod store;
+mod transfers;
 mod view;
 
 pub use ca::AuthorityFileError;

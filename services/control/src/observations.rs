@@ -1,20 +1,39 @@
 //! What the agents report, in memory, with the moment it arrived. Nothing of it is stored: an
 //! agent says it again.
 
+mod away;
+mod leases;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use away::Track;
+use leases::Granted;
+pub(crate) use leases::{Grants, Leading};
 use model::{CacheObserved, CacheUid, EngineVersion, Region, RegionObserved};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::{sync::watch, time::Instant};
 
 /// An agent that has been silent for longer is not heard from.
 pub(crate) const FRESH: Duration = Duration::from_secs(5);
+/// When nobody listened for longer, because this process was stopped or had no time, the silence
+/// before was its own.
+const DEAF: Duration = Duration::from_secs(3);
 
 /// The latest report of every agent.
 pub(crate) struct Observations {
     started: Instant,
     regions: RwLock<BTreeMap<Region, Arc<Heard>>>,
     arrivals: watch::Sender<u64>,
+    listening: Mutex<Listening>,
+    /// The leases that answers have granted.
+    pub(crate) grants: Grants,
+}
+
+#[derive(Clone, Copy)]
+struct Listening {
+    /// Without a gap since then.
+    since: Instant,
+    last: Instant,
 }
 
 /// One report.
@@ -23,6 +42,7 @@ pub(crate) struct Heard {
     pub(crate) at: Instant,
     pub(crate) report: RegionObserved,
     by_uid: BTreeMap<CacheUid, usize>,
+    tracks: BTreeMap<CacheUid, Track>,
 }
 
 impl Heard {
@@ -33,24 +53,54 @@ impl Heard {
 
 impl Observations {
     pub(crate) fn new() -> Self {
+        let now = Instant::now();
         Self {
-            started: Instant::now(),
+            started: now,
             regions: RwLock::default(),
             arrivals: watch::Sender::new(0),
+            listening: Mutex::new(Listening {
+                since: now,
+                last: now,
+            }),
+            grants: Grants::new(),
         }
     }
 
     /// Takes a report in the place of the region's last one.
     pub(crate) fn hear(&self, report: RegionObserved) {
+        self.hear_at(report, Instant::now());
+    }
+
+    fn hear_at(&self, report: RegionObserved, now: Instant) {
         let uids = report.caches.iter().map(|cache| cache.uid.clone());
-        let heard = Heard {
-            at: Instant::now(),
-            by_uid: uids.zip(0..).collect(),
-            report,
-        };
-        let region = heard.report.region.clone();
-        self.regions.write().insert(region, Arc::new(heard));
+        let by_uid = uids.zip(0..).collect();
+        let region = report.region.clone();
+        {
+            let mut regions = self.regions.write();
+            let before = regions.get(&region).map(|heard| &heard.tracks);
+            let heard = Heard {
+                at: now,
+                by_uid,
+                tracks: away::follow(before, &report, now),
+                report,
+            };
+            regions.insert(region, Arc::new(heard));
+        }
         self.arrivals.send_modify(|count| *count += 1);
+    }
+
+    /// Says that reports are being listened to. Whoever decides by somebody's silence says so each
+    /// time, before it looks.
+    pub(crate) fn listen(&self) {
+        self.listen_at(Instant::now());
+    }
+
+    fn listen_at(&self, now: Instant) {
+        let mut listening = self.listening.lock();
+        if now.saturating_duration_since(listening.last) > DEAF {
+            listening.since = now;
+        }
+        listening.last = now;
     }
 
     /// Wakes when a report has arrived.
@@ -60,13 +110,23 @@ impl Observations {
 
     /// What has been reported by now.
     pub(crate) fn seen(&self) -> Seen {
-        let now = Instant::now();
+        self.seen_at(Instant::now())
+    }
+
+    fn seen_at(&self, now: Instant) -> Seen {
+        let granted = self.grants.picture();
         Seen {
             regions: self.regions.read().clone(),
             now,
             listened: now.saturating_duration_since(self.started),
+            listening: self.listening.lock().since,
+            granted,
         }
     }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The reports as of one moment.
@@ -75,6 +135,8 @@ pub(crate) struct Seen {
     regions: BTreeMap<Region, Arc<Heard>>,
     now: Instant,
     listened: Duration,
+    listening: Instant,
+    granted: Granted,
 }
 
 impl Seen {
@@ -125,10 +187,36 @@ impl Observations {
     pub(crate) fn forget(&self, region: &Region) {
         self.regions.write().remove(region);
     }
+
+    /// Has a region's agent silent for longer than counts as heard from, without a wait.
+    pub(crate) fn age(&self, region: &Region) {
+        let mut regions = self.regions.write();
+        if let Some(heard) = regions.get_mut(region) {
+            let long_ago = heard.at.checked_sub(FRESH * 2).unwrap();
+            *heard = Arc::new(Heard {
+                at: long_ago,
+                report: heard.report.clone(),
+                by_uid: heard.by_uid.clone(),
+                tracks: heard.tracks.clone(),
+            });
+        }
+    }
 }
 
 #[cfg(test)]
 impl Seen {
+    /// `early`, and long after it `late`, which has just arrived; no lease is left.
+    pub(crate) fn apart(early: RegionObserved, late: RegionObserved, between: Duration) -> Self {
+        let observations = Observations::new();
+        let now = observations.started + between;
+        observations.hear_at(early, observations.started);
+        observations.hear_at(late, now);
+        Self {
+            granted: Granted::nothing(),
+            ..observations.seen_at(now)
+        }
+    }
+
     /// These reports, as if they had just arrived and this process had long been listening.
     pub(crate) fn just_now(reports: Vec<RegionObserved>) -> Self {
         let observations = Observations::new();
@@ -137,7 +225,11 @@ impl Seen {
         }
         Self {
             listened: FRESH * 2,
+            granted: Granted::nothing(),
             ..observations.seen()
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use tls::Authority;
 
 use crate::{
     desired::Desired, geo_metrics::GeoMetrics, history::History, observations::Observations,
-    store::Store,
+    store::Store, transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -18,6 +18,8 @@ pub(crate) struct Plane {
     pub(crate) authority: Authority,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
+    /// Bodies that agents send to clients.
+    pub(crate) transfers: Transfers,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
     /// What a client of the management API must show.
@@ -28,7 +30,7 @@ pub(crate) struct Plane {
     pub(crate) zone: String,
     /// The regions that caches can be in.
     pub(crate) regions: Vec<Region>,
-    /// Cancelled when long polls are to end.
+    /// Cancelled when long polls and transfers are to end.
     pub(crate) stopping: Tasks,
 }
 

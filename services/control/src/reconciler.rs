@@ -11,7 +11,8 @@ use runtime::chain;
 use tokio::time::timeout;
 
 use crate::{
-    observations::Seen,
+    desired::Desired,
+    observations::{Grants, Seen},
     plane::Plane,
     store::{Change, CommitError, State},
 };
@@ -20,9 +21,11 @@ mod caches;
 mod groups;
 mod links;
 mod operations;
+mod withheld;
 
 pub(crate) use caches::is_settled;
 pub(crate) use links::link_seen;
+use withheld::Withheld;
 
 /// Deadlines are looked at this often when nothing else happens.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -41,16 +44,20 @@ struct Sight<'a> {
     state: &'a State,
     seen: &'a Seen,
     now: Timestamp,
+    leases: &'a Grants,
+    /// What each region is to run, as it is published.
+    desired: &'a Desired,
 }
 
 /// Reconciles for ever.
 pub(crate) async fn run(plane: Arc<Plane>) {
     let mut states = plane.store.watch();
     let mut reports = plane.observations.watch();
+    let mut withheld = Withheld::default();
     loop {
         let state = Arc::clone(&states.borrow_and_update());
         reports.borrow_and_update();
-        if !pass(&plane, &state).await {
+        if !pass(&plane, &state, &mut withheld).await {
             tokio::time::sleep(AFTER_FAILURE).await;
         }
         let changed = async {
@@ -65,13 +72,21 @@ pub(crate) async fn run(plane: Arc<Plane>) {
 }
 
 /// Makes every planned change; false when the store does not take them.
-async fn pass(plane: &Plane, state: &State) -> bool {
+async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
+    plane.observations.listen();
+    // Behind the state, because of the leases: `observations/leases.rs` says why.
     let seen = plane.observations.seen();
     let sight = Sight {
         state,
         seen: &seen,
         now: plane.clock.now(),
+        leases: &plane.observations.grants,
+        desired: &plane.desired,
     };
+    plane
+        .history
+        .note(withheld.news(&sight), plane.clock.now())
+        .await;
     for step in plan(&sight) {
         match plane.store.commit(step.change).await {
             Ok(revision) => tracing::info!(revision, "{}", step.what),

@@ -16,6 +16,7 @@ use crate::{
     reconciler,
     records::SubscriptionRecord,
     store::{Change, CommitError, State, Store},
+    transfers::Transfers,
 };
 
 /// Why a control plane cannot start.
@@ -105,6 +106,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
         authority,
         history,
         geo_metrics: GeoMetrics::default(),
+        transfers: Transfers::new(),
         clock,
         dice,
         token: config.token,

@@ -5,6 +5,7 @@ mod event;
 mod geo_metric;
 mod health;
 mod link;
+mod lost_writes;
 mod operation;
 mod runtime_status;
 
@@ -15,5 +16,6 @@ pub(crate) use geo_metric::{
 };
 pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
+pub(crate) use lost_writes::{receipt_json, receipts, receipts_of_cache, receipts_of_link};
 pub(crate) use operation::operation_json;
-pub(crate) use runtime_status::{cache_status, link_status};
+pub(crate) use runtime_status::{bytes_behind, cache_status, lag_ms, link_status};

@@ -1,18 +1,24 @@
 //! The agents' side of the control plane: report what is seen, learn what is wanted, ask for
 //! certificates and for the decision of a handoff.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, time::Duration};
 
+use bytes::Bytes;
+use futures_util::stream;
 use model::{
     PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer, Secret,
 };
-use reqwest::{Method, StatusCode};
+use reqwest::{Body, Method, StatusCode};
+use serde::Serialize;
 use tls::{CertificateRequest, IssuedCertificate, KnownAuthority};
+use tokio::sync::mpsc;
 
 use crate::{BuildError, RequestError, connection::Connection};
 
 /// A report or a decision that takes longer is as good as lost.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// The longest that a transfer may take, from its first byte to the answer.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(3600);
 /// How much longer than it was asked to a long poll may take.
 const POLL_GRACE: Duration = Duration::from_secs(5);
 
@@ -94,6 +100,38 @@ impl Agents {
             .await?
             .json()
     }
+
+    /// Sends what was asked for as the transfer `id`, as it comes out of `body`. An error in there
+    /// breaks the transfer off, so that nobody takes a part for the whole.
+    pub async fn transfer(
+        &self,
+        id: &str,
+        body: mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<(), RequestError> {
+        let path = format!("/agents/v1/transfers/{id}");
+        let body = stream::unfold(body, async |mut body| {
+            let next = body.recv().await?;
+            Some((next, body))
+        });
+        let body = Body::wrap_stream(body);
+        self.0.send(&path, body, TRANSFER_LIMIT).await?;
+        Ok(())
+    }
+
+    /// Says why what was asked for as the transfer `id` does not come.
+    pub async fn refuse_transfer(&self, id: &str, why: &str) -> Result<(), RequestError> {
+        let path = format!("/agents/v1/transfers/{id}/refused");
+        let refusal = Refusal { why };
+        self.0
+            .ask(Method::POST, &path, &[], Some(&refusal), ANSWER_LIMIT)
+            .await?;
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    why: &'a str,
 }
 
 impl fmt::Debug for Agents {

@@ -1,11 +1,17 @@
 //! One base URL with one token: requests, their time limits, and what becomes of bad answers.
 
-use std::{error::Error, io, net::IpAddr, time::Duration};
+use std::{error::Error, fmt, io, net::IpAddr, time::Duration};
 
+use bytes::Bytes;
 use model::Secret;
-use reqwest::{Client, Method, StatusCode, Url, header::HeaderMap, redirect};
+use reqwest::{
+    Body, Client, Method, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::time::timeout;
 
 /// A connection that is not there by then will not be.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -175,6 +181,12 @@ struct Asked {
     limit: Duration,
 }
 
+/// A good answer whose body is still to come.
+pub(crate) struct Stream {
+    response: Response,
+    asked: Asked,
+}
+
 /// A base URL and a token.
 #[derive(Clone)]
 pub(crate) struct Connection {
@@ -246,6 +258,32 @@ impl Connection {
         body: Option<&(impl Serialize + Sync)>,
         limit: Duration,
     ) -> Result<Answer, RequestError> {
+        let (mut request, asked) = self.begin(method, path, limit);
+        if !query.is_empty() {
+            request = request.query(query);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answered(request.timeout(limit), asked).await
+    }
+
+    /// Posts a body of bytes to `path`, as [`Connection::ask`] asks.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        body: Body,
+        limit: Duration,
+    ) -> Result<Answer, RequestError> {
+        let (request, asked) = self.begin(Method::POST, path, limit);
+        let request = request
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(body)
+            .timeout(limit);
+        answered(request, asked).await
+    }
+
+    fn begin(&self, method: Method, path: &str, limit: Duration) -> (RequestBuilder, Asked) {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let asked = Asked {
@@ -254,45 +292,84 @@ impl Connection {
             url: self.base(),
             limit,
         };
-        let mut request = self
-            .http
-            .request(method, url)
-            .bearer_auth(self.token.reveal())
-            .timeout(limit);
-        if !query.is_empty() {
-            request = request.query(query);
+        let request = self.http.request(method, url);
+        (request.bearer_auth(self.token.reveal()), asked)
+    }
+
+    /// Asks for `path`, whose body may be of any length. `limit` is for its beginning, and for each
+    /// piece that comes after it.
+    pub(crate) async fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<Stream, RequestError> {
+        let (request, asked) = self.begin(Method::GET, path, limit);
+        let request = request.query(query);
+        let Ok(sent) = timeout(limit, request.send()).await else {
+            return Err(asked.silent());
+        };
+        let response = sent.map_err(|source| asked.failed(source))?;
+        let status = response.status();
+        let mut stream = Stream { response, asked };
+        if status.is_success() {
+            return Ok(stream);
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|source| asked.failed(source))?;
-        let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|source| asked.failed(source))?
-        {
+        while let Some(chunk) = stream.chunk().await? {
             if body.len() + chunk.len() > ANSWER_LIMIT {
-                let found = format!("more than {ANSWER_LIMIT} bytes");
-                return Err(asked.foreign(status, found));
+                break;
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            let answer = Answer {
-                status,
-                headers,
-                body,
-                asked,
-            };
-            return Ok(answer);
-        }
-        Err(asked.refused(status, &body))
+        Err(stream.asked.refused(status, &body))
     }
+}
+
+impl Stream {
+    /// The next bytes; `None` at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RequestError> {
+        match timeout(self.asked.limit, self.response.chunk()).await {
+            Ok(chunk) => chunk.map_err(|source| self.asked.failed(source)),
+            Err(_elapsed) => Err(self.asked.silent()),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stream").field(&self.asked.path).finish()
+    }
+}
+
+async fn answered(request: RequestBuilder, asked: Asked) -> Result<Answer, RequestError> {
+    let mut response = request
+        .send()
+        .await
+        .map_err(|source| asked.failed(source))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|source| asked.failed(source))?
+    {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            let found = format!("more than {ANSWER_LIMIT} bytes");
+            return Err(asked.foreign(status, found));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        let answer = Answer {
+            status,
+            headers,
+            body,
+            asked,
+        };
+        return Ok(answer);
+    }
+    Err(asked.refused(status, &body))
 }
 
 impl Answer {
@@ -332,7 +409,7 @@ impl Asked {
             method,
             path,
             url,
-            limit,
+            limit: _,
         } = self.clone();
         let source = source.without_url();
         if source.is_connect() {
@@ -343,18 +420,28 @@ impl Asked {
             };
         }
         if source.is_timeout() {
-            return RequestError::Silent {
-                method,
-                path,
-                url,
-                limit,
-            };
+            return self.silent();
         }
         RequestError::Broken {
             method,
             path,
             url,
             source,
+        }
+    }
+
+    fn silent(&self) -> RequestError {
+        let Self {
+            method,
+            path,
+            url,
+            limit,
+        } = self.clone();
+        RequestError::Silent {
+            method,
+            path,
+            url,
+            limit,
         }
     }
 

@@ -15,6 +15,8 @@
 
 mod agents;
 mod connection;
+pub mod failover;
+pub mod lost_writes;
 mod management;
 mod operation;
 pub mod replication;

@@ -18,6 +18,8 @@ use crate::{
 };
 
 mod change;
+mod failover;
+mod lost_writes;
 
 pub use change::CacheChange;
 
@@ -329,21 +331,21 @@ impl Management {
             .await
     }
 
-    /// Waits for an operation to end, however long it takes. Outages of the control plane shorter
+    /// Waits for an operation to end, however long it takes, and gives it as it ended. Outages of the control plane shorter
     /// than half a minute are sat out. Dropping the future leaves the operation to itself.
     pub async fn wait(
         &self,
         ticket: &Ticket,
         mut tell: impl FnMut(Sight<'_>),
-    ) -> Result<(), WaitError> {
+    ) -> Result<Answered<Operation>, WaitError> {
         let mut unreachable_since = None;
         loop {
             match self.look(ticket).await {
-                Ok(operation) => {
+                Ok(seen) => {
                     unreachable_since = None;
-                    match operation.standing() {
-                        Standing::Running => tell(Sight::Progress(&operation)),
-                        Standing::Succeeded => return Ok(()),
+                    match seen.body.standing() {
+                        Standing::Running => tell(Sight::Progress(&seen.body)),
+                        Standing::Succeeded => return Ok(seen),
                         Standing::Failed(error) => {
                             let (code, message) = (error.code, error.message);
                             return Err(WaitError::Failed { code, message });
@@ -363,7 +365,7 @@ impl Management {
         }
     }
 
-    async fn look(&self, ticket: &Ticket) -> Result<Operation, RequestError> {
+    async fn look(&self, ticket: &Ticket) -> Result<Answered<Operation>, RequestError> {
         let query: Vec<_> = ticket
             .query
             .iter()
@@ -374,12 +376,18 @@ impl Management {
             .ask(Method::GET, &ticket.path, &query, None::<&()>, ANSWER_LIMIT)
             .await?;
         match ticket.reads {
-            Reads::Body => answer.json(),
-            Reads::Code if answer.status == StatusCode::ACCEPTED => Ok(Operation::default()),
-            Reads::Code => Ok(Operation {
-                status: "Succeeded".to_owned(),
-                ..Operation::default()
-            }),
+            Reads::Body => understood(&answer),
+            Reads::Code => {
+                let over = answer.status != StatusCode::ACCEPTED;
+                let status = if over { "Succeeded" } else { "" };
+                Ok(Answered {
+                    body: Operation {
+                        status: status.to_owned(),
+                        ..Operation::default()
+                    },
+                    json: Value::Null,
+                })
+            }
         }
     }
 

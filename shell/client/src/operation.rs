@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::{
     RequestError,
     connection::{Answer, Connection},
+    failover::FailoverTimes,
     resources::or_default,
 };
 
@@ -69,6 +70,8 @@ pub struct Progress {
     pub bytes_behind: Option<u64>,
     /// Age of the oldest of them, in milliseconds.
     pub lag_ms: Option<f64>,
+    /// Of a failover: how long its steps took.
+    pub failover: Option<FailoverTimes>,
 }
 
 /// Why an operation failed.

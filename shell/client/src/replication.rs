@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 
-use model::{Compression, Retention, SecondaryReads, SnapshotSource};
+use model::{AutoFailover, Compression, Fencing, Retention, SecondaryReads, SnapshotSource};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,12 @@ pub struct LinkSettings {
     pub journal: Option<String>,
     /// What the geo-secondary answers during a full sync: `refused` or `stale`.
     pub secondary_reads: Option<String>,
+    /// What keeps a geo-primary that nobody can reach from taking writes: `none` or `lease`.
+    pub fencing: Option<String>,
+    /// How long a lease lasts, in seconds.
+    pub lease_seconds: Option<u16>,
+    /// When a failover happens by itself; `None`: never.
+    pub auto_failover: Option<AutoFailover>,
 }
 
 /// What is asked for of a link's settings; `None` leaves a setting as it is.
@@ -38,6 +44,12 @@ pub struct SettingsChange {
     pub journal: Option<Retention>,
     /// What the geo-secondary answers during a full sync.
     pub secondary_reads: Option<SecondaryReads>,
+    /// What keeps a geo-primary that nobody can reach from taking writes.
+    pub fencing: Option<Fencing>,
+    /// How long a lease lasts, in seconds.
+    pub lease_seconds: Option<u16>,
+    /// When a failover happens by itself; `Some(None)`: never.
+    pub auto_failover: Option<Option<AutoFailover>>,
 }
 
 impl SettingsChange {
@@ -54,6 +66,9 @@ impl SettingsChange {
             ("rateLimit", self.rate_limit.map(|rate| json!(rate))),
             ("journal", self.journal.map(|kept| json!(kept))),
             ("secondaryReads", self.secondary_reads.map(|way| json!(way))),
+            ("fencing", self.fencing.map(|way| json!(way))),
+            ("leaseSeconds", self.lease_seconds.map(|lease| json!(lease))),
+            ("autoFailover", self.auto_failover.map(|when| json!(when))),
         ];
         let asked = fields.into_iter();
         let asked = asked.filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -97,10 +112,14 @@ mod tests {
             rate_limit: Some(None),
             journal: Some(Retention::Bytes(1 << 30)),
             secondary_reads: Some(SecondaryReads::Stale),
+            fencing: Some(Fencing::Lease),
+            lease_seconds: Some(10),
+            auto_failover: Some(None),
         };
         let expected = json!({
             "source": "primary", "compression": "off", "rateLimit": null,
             "journal": "1073741824", "secondaryReads": "stale",
+            "fencing": "lease", "leaseSeconds": 10, "autoFailover": null,
         });
         assert_eq!(all.body(), expected);
         let read: LinkSettings = serde_json::from_value(expected).unwrap();

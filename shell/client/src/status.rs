@@ -78,9 +78,48 @@ pub struct LinkStatus {
     pub reasons: Vec<String>,
     /// How it moves its bytes.
     pub replication_settings: Option<LinkSettings>,
+    /// What keeps a geo-primary that nobody can reach from taking writes.
+    pub fencing: Option<String>,
+    /// The geo-primary's lease.
+    pub lease: Option<LeaseStatus>,
+    /// What there is to say of failovers that happen by themselves.
+    pub auto_failover: Option<AutoStatus>,
+    /// The former geo-primary of a forced failover on its way back.
+    pub rejoin: Option<Rejoin>,
+    /// The receipts of lost writes that wait for somebody.
+    #[serde(deserialize_with = "or_default")]
+    pub lost_writes: Vec<String>,
     /// By shard index.
     #[serde(deserialize_with = "or_default")]
     pub shards: Vec<LinkShard>,
+}
+
+/// A geo-primary's lease.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeaseStatus {
+    /// For how long it still counts, in milliseconds; `None`: it has none.
+    pub held_ms: Option<u64>,
+}
+
+/// Failovers that happen by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AutoStatus {
+    /// Why none happens although the geo-primary is away.
+    pub waits: Option<String>,
+    /// When one happened last, if nobody has acknowledged it.
+    pub last_at: Option<String>,
+}
+
+/// A former geo-primary on its way back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Rejoin {
+    /// What it does.
+    pub doing: Option<String>,
+    /// Why it waits for somebody.
+    pub why: Option<String>,
 }
 
 /// One shard of a link.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -44,16 +44,61 @@ impl<T> Attempted<T> for io::Result<T> {
 /// The file is readable by its owner alone (mode 0600).
 pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let beside = beside(path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)
-        .attempted("create", &beside)?;
+    let mut file = create(&beside)?;
     file.write_all(bytes).attempted("write", &beside)?;
     file.sync_all().attempted("sync", &beside)?;
     durable_rename(&beside, path)
+}
+
+/// A file that is written in pieces and takes its name when it is whole; what is dropped before is
+/// removed, and what a crash leaves has another name, [`unfinished`].
+#[derive(Debug)]
+pub struct Pending {
+    file: File,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// Begins a file for `path`, readable by its owner alone (mode 0600).
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        let beside = beside(path);
+        let file = create(&beside)?;
+        let path = path.to_owned();
+        Ok(Self { file, beside, path })
+    }
+
+    /// Writes behind what was written before.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).attempted("write", &self.beside)
+    }
+
+    /// Takes back everything behind `length`.
+    pub fn cut(&mut self, length: u64) -> Result<(), FileError> {
+        let cut = self.file.set_len(length);
+        let moved = cut.and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        moved.map(drop).attempted("cut", &self.beside)
+    }
+
+    /// Makes it durable, and gives it its name.
+    pub fn finish(self) -> Result<(), FileError> {
+        self.file.sync_all().attempted("sync", &self.beside)?;
+        durable_rename(&self.beside, &self.path)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // When it has its name, nothing has the other one.
+        let _absent = fs::remove_file(&self.beside);
+    }
+}
+
+/// Tells whether a file of this name is what a crash left of a [`Pending`] one or of
+/// [`write_durable`].
+#[must_use]
+pub fn unfinished(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| extension == "new")
 }
 
 /// Renames `from` to `to` and syncs the directory, so that the new name survives a power cut.
@@ -88,6 +133,12 @@ pub fn make_directory(path: &Path) -> Result<(), FileError> {
         .mode(0o700)
         .create(path)
         .attempted("make directory", path)
+}
+
+fn create(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).attempted("create", path)
 }
 
 fn sync_directory(inside: &Path) -> Result<(), FileError> {
@@ -144,6 +195,26 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_pending_file_is_whole_or_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        let mut pending = Pending::create(&path).unwrap();
+        pending.write(b"one two").unwrap();
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!((path.exists(), names()), (false, 1));
+        drop(pending);
+        assert_eq!(names(), 0);
+        let mut pending = Pending::create(&path).unwrap();
+        pending.write(b"one two").unwrap();
+        pending.cut(3).unwrap();
+        pending.write(b"!").unwrap();
+        pending.finish().unwrap();
+        assert_eq!(read_if_there(&path).unwrap().unwrap(), b"one!");
+        assert_eq!(names(), 1);
+        assert!(unfinished(Path::new("large.new")) && !unfinished(&path));
     }
 
     #[test]

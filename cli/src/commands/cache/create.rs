@@ -73,8 +73,11 @@ impl Create {
             });
         }
         let title = format!("creating `{name}`");
-        let took = session.finish(&title, started.ticket.as_ref()).await?;
-        Talk.say(&format!("created `{name}` ({:.1} s)", took.as_secs_f64()));
+        let ended = session.finish(&title, started.ticket.as_ref()).await?;
+        Talk.say(&format!(
+            "created `{name}` ({:.1} s)",
+            ended.took.as_secs_f64()
+        ));
         show(session, &id).await
     }
 }

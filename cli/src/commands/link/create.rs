@@ -33,6 +33,7 @@ impl Create {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let (first, second) = (self.primary, self.secondary);
         let change = self.settings.change();
+        self.settings.check_new()?;
         if first == second {
             return Err(Failure::usage("a cache cannot be linked with itself"));
         }
@@ -77,10 +78,10 @@ impl Create {
             });
         }
         let title = format!("linking `{second}` to `{first}`");
-        let took = session.finish(&title, started.ticket.as_ref()).await?;
+        let ended = session.finish(&title, started.ticket.as_ref()).await?;
         Talk.say(&format!(
             "`{second}` follows `{first}` ({:.1} s)",
-            took.as_secs_f64()
+            ended.took.as_secs_f64()
         ));
         show(session, &primary.id, &second).await
     }

@@ -4,7 +4,7 @@ use client::{replication::LinkEvent, resources::LinkProperties, status::LinkStat
 use model::{CacheId, CacheName};
 use serde_json::Value;
 
-use super::{events, settings, shard};
+use super::{events, failovers, settings, shard};
 
 use crate::{
     failure::Failure,
@@ -92,7 +92,7 @@ fn describe(
     status: &LinkStatus,
 ) -> String {
     let reasons = Some(status.reasons.join("; "));
-    pairs([
+    let mut told = vec![
         ("geo-primary", Some(primary.to_string())),
         ("geo-secondary", Some(secondary.to_string())),
         ("state", Some(link.provisioning_state.clone())),
@@ -102,12 +102,16 @@ fn describe(
         ("epoch", status.epoch.map(|epoch| epoch.to_string())),
         ("behind", status.bytes_behind().map(bytes)),
         ("lag", status.lag_ms().map(milliseconds)),
+    ];
+    told.extend(failovers::told(status));
+    told.extend([
         (
             "geo name",
             Some(link.geo_replicated_primary_host_name.clone()),
         ),
         ("leads to", Some(link.primary_host_name.clone())),
-    ])
+    ]);
+    pairs(told)
 }
 
 /// A link's health in a word or two.

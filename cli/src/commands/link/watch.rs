@@ -10,7 +10,7 @@ use client::status::{LinkShard, LinkStatus, Offsets};
 use model::CacheName;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{linked, shard::standing, show::health};
+use super::{failovers, linked, shard::standing, show::health};
 use crate::{
     failure::Failure,
     output::{Form, bytes, line, milliseconds, or_dash, table},
@@ -138,6 +138,9 @@ fn describe(sample: &Sample, last: Option<&Sample>) -> String {
     );
     for reason in &status.reasons {
         text.push_str(&format!("  {reason}\n"));
+    }
+    for told in failovers::lines(status) {
+        text.push_str(&format!("  {told}\n"));
     }
     let rows = status.shards.iter().enumerate().map(|(index, shard)| {
         let before = last.and_then(|last| last.status.shards.get(index).zip(Some(last.at)));

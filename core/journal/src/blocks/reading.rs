@@ -66,6 +66,11 @@ impl<F: DiskFile> Blocks<F> {
         Ok(cursor.copy(place, buffer))
     }
 
+    /// When the first byte of the block came that holds a place.
+    pub(crate) fn when(&self, records: u64, place: u64) -> Result<u64, BlockError> {
+        Ok(self.find(records, records, place)?.1.when)
+    }
+
     /// Finds the block that holds a place; most often it is the one that the reader expects.
     pub(super) fn find(
         &self,

@@ -92,6 +92,11 @@ impl<F: DiskFile> BlockWriter<F> {
         Ok(())
     }
 
+    /// When the first of them came.
+    pub(crate) fn open_when(&self) -> u64 {
+        self.open_when
+    }
+
     /// Makes a block of what is in none.
     pub(crate) fn seal(&mut self) -> Result<(), Failure> {
         if self.open.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::Timestamp;
 use psync::{Offset, Position};
 
 use super::{
@@ -114,6 +115,37 @@ impl<D: Disk> Journal<D> {
             }
         }
         Ok(filled)
+    }
+}
+
+impl<D: Disk> Journal<D> {
+    /// When the byte behind an offset came: it, or a byte of the same block before it. `None`: it
+    /// has not come.
+    pub fn when(&self, after: Offset) -> Result<Option<Timestamp>, ReadError> {
+        let history = self.history.as_ref().ok_or(ReadError::NotBegun)?;
+        let (start, end) = (history.start(), history.end());
+        if after < start.offset {
+            return Err(ReadError::Gone { after, start });
+        }
+        if after >= end.offset {
+            return Ok(None);
+        }
+        let writer = &history.writer;
+        if after.0 >= writer.sealed() {
+            return Ok(Some(Timestamp(writer.open_when())));
+        }
+        let found = if after >= history.header.start {
+            writer.blocks().when(writer.records(), after.0)?
+        } else {
+            let number = history.old().partition_point(|old| old.end <= after);
+            let Some(segment) = history.old().get(number) else {
+                return Ok(None);
+            };
+            let blocks = open_segment(&*self.disk, &segment.header);
+            let blocks = blocks.map_err(BlockError::from)?;
+            blocks.when(segment.records, after.0)?
+        };
+        Ok(Some(Timestamp(found)))
     }
 }
 

@@ -164,6 +164,12 @@ impl LinkRecord {
         seen: LinkSeen<'_>,
         now: Timestamp,
     ) -> Option<String> {
+        if self.lease_untold {
+            return Some(
+                "the agent of the geo-primary has not heard yet that it needs a lease to take writes"
+                    .to_owned(),
+            );
+        }
         if let Some(last) = self.last_auto
             && now < last.plus_ms(AUTO_FAILOVER_REST_MS)
         {
@@ -198,7 +204,7 @@ impl LinkRecord {
                 Some(self.taken_over(now))
             }
             Some(_) | None => {
-                let longest = u64::from(self.settings.lease_seconds) * 1_000 + FORCING_PATIENCE_MS;
+                let longest = u64::from(self.longest_lease()) * 1_000 + FORCING_PATIENCE_MS;
                 if now < self.since.plus_ms(longest) {
                     return None;
                 }
@@ -224,7 +230,7 @@ impl LinkRecord {
         Some(next)
     }
 
-    fn taken_over(&self, now: Timestamp) -> Self {
+    pub(super) fn taken_over(&self, now: Timestamp) -> Self {
         let standing = Standing::Forced {
             at: self.epoch.next(),
             forks: None,

@@ -315,7 +315,11 @@ fn a_primary_that_lost_everything_hands_over_at_a_person_s_word() {
         ..LinkSeen::default()
     };
     let next = link.fail_over(seen, Timestamp(0), 1).unwrap();
-    assert_eq!((next.standing, next.epoch), (Standing::AsFound, Epoch(2)));
+    let forced = Standing::Forced {
+        at: Epoch(2),
+        forks: None,
+    };
+    assert_eq!((next.standing, next.epoch), (forced, Epoch(2)));
     let half = sees(
         &link.secondary,
         1,

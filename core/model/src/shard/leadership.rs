@@ -49,13 +49,7 @@ fn succession(now: &Situation<'_>) -> Leader {
         let steps = vec![Step::Remember(next), start(now, false)];
         return Leader::Missing(steps, ShardStanding::Starting);
     }
-    // A node that is up but not fit to lead may become so: it does not answer, or its full sync can
-    // still end well, with what had arrived.
-    if now.nodes.iter().any(|node| match node {
-        NodeView::Silent => true,
-        NodeView::Up(facts) => facts.loading || facts.syncing,
-        NodeView::Down => false,
-    }) {
+    if may_become_fit(now) {
         return Leader::Missing(vec![], ShardStanding::Silent);
     }
     if may_start_empty(now) {
@@ -86,24 +80,40 @@ fn succession(now: &Situation<'_>) -> Leader {
     Leader::Missing(vec![], ShardStanding::Lost)
 }
 
+/// A node that is up but not fit to lead may become so: it does not answer, or its full sync can
+/// still end well, with what had arrived.
+pub(super) fn may_become_fit(now: &Situation<'_>) -> bool {
+    now.nodes.iter().any(|node| match node {
+        NodeView::Silent => true,
+        NodeView::Up(facts) => facts.loading || facts.syncing,
+        NodeView::Down => false,
+    })
+}
+
 /// The node that takes the place of a dead leader: the most advanced one of the leader's own
 /// history. Where the choice is between it and an empty node (a geo-secondary, a cache that is
 /// alone, a geo-primary whose other side has nothing), a node with any data is better than none,
 /// and one that runs better than one to be started: data may still be on their way to it.
 fn heir(now: &Situation<'_>) -> Option<u8> {
-    // Among equals the lower index wins, so that the choice does not depend on chance.
-    let best = |fit: &dyn Fn(&NodeFacts) -> bool| {
-        let fit = siblings(now).filter(|(_, facts)| !facts.loading && fit(facts));
-        fit.max_by_key(|(index, facts)| (facts.position.offset, u8::MAX - index))
-            .map(|(index, _)| index)
-    };
-    let kin = |facts: &NodeFacts| {
-        now.memory.lineage.contains(&facts.position.replid) && !is_behind_barrier(now, facts)
-    };
-    best(&kin).or_else(|| {
-        let any = || best(&|facts| facts.keys > 0).or_else(|| best(&|facts| !facts.syncing));
+    kin(now).or_else(|| {
+        let filled = best(now, &|facts| facts.keys > 0);
+        let any = || filled.or_else(|| best(now, &|facts| !facts.syncing));
         may_start_empty(now).then(any)?
     })
+}
+
+/// The most advanced node of the leader's own history.
+pub(super) fn kin(now: &Situation<'_>) -> Option<u8> {
+    best(now, &|facts| {
+        now.memory.lineage.contains(&facts.position.replid) && !is_behind_barrier(now, facts)
+    })
+}
+
+/// Among equals the lower index wins, so that the choice does not depend on chance.
+fn best(now: &Situation<'_>, fit: &dyn Fn(&NodeFacts) -> bool) -> Option<u8> {
+    let fit = siblings(now).filter(|(_, facts)| !facts.loading && fit(facts));
+    fit.max_by_key(|(index, facts)| (facts.position.offset, u8::MAX - index))
+        .map(|(index, _)| index)
 }
 
 /// The nodes that are up, without the leader.

@@ -3,12 +3,17 @@
 use super::{
     Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
     leadership::{Leader, leader},
+    rejoin,
 };
-use crate::{GeoRole, ShardStanding, Standing};
+use crate::{Epoch, GeoRole, ShardStanding, Standing};
+use psync::Position;
 
 /// What to do next for a shard.
 #[must_use]
 pub fn plan(now: &Situation<'_>) -> Plan {
+    if let Some(rejoining) = rejoin::pending(now) {
+        return rejoin::plan(now, rejoining);
+    }
     let (index, facts) = match leader(now) {
         Leader::Up(index, facts) => (index, facts),
         Leader::Missing(steps, standing) => {
@@ -39,6 +44,8 @@ pub fn plan(now: &Situation<'_>) -> Plan {
             let why = unpromotable(now, standing, facts);
             match why {
                 Some(why) => blocked(ShardStanding::Unpromotable { why }),
+                // What it is still given it would not count as its own.
+                None if may_still_receive(now, standing, facts) => blocked(ShardStanding::Starting),
                 None => lead(now, index, facts, true),
             }
         }
@@ -50,15 +57,7 @@ pub fn plan(now: &Situation<'_>) -> Plan {
             plan
         }
     };
-    let settled = settle_memory(now, facts);
-    if let Some(memory) = settled
-        && !plan
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Remember(_)))
-    {
-        plan.steps.insert(0, Step::Remember(memory));
-    }
+    remember_settled(now, facts, &mut plan.steps);
     if !facts.at_service_address {
         plan.steps.push(Step::TakeServiceAddress { node: index });
     }
@@ -71,6 +70,16 @@ fn blocked(standing: ShardStanding) -> Plan {
         steps: vec![],
         standing,
         ready: None,
+    }
+}
+
+/// Notes what is seen of the leader, unless the steps note something anyway.
+pub(super) fn remember_settled(now: &Situation<'_>, facts: NodeFacts, steps: &mut Vec<Step>) {
+    let settled = settle_memory(now, facts);
+    if let Some(memory) = settled
+        && !steps.iter().any(|step| matches!(step, Step::Remember(_)))
+    {
+        steps.insert(0, Step::Remember(memory));
     }
 }
 
@@ -87,6 +96,7 @@ fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
     {
         memory.emptied = Some(*epoch);
     }
+    memory.fork = fork(now, facts).or(memory.fork);
     if facts.upstream.is_none() || facts.link_up {
         // A promotion that is still to be carried out begins another.
         memory.unsettled &= facts.upstream.is_some() && memory.stance != Stance::Follower;
@@ -100,12 +110,65 @@ fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
     (memory != *now.memory).then_some(memory)
 }
 
-fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Option<Step> {
+pub(super) fn told(now: &Situation<'_>, facts: NodeFacts, stance: Stance) -> Option<Step> {
     let mut memory = settle_memory(now, facts).unwrap_or_else(|| now.memory.clone());
     memory.stance = stance;
+    if stance == Stance::Primary && facts.upstream.is_some() {
+        memory.fork = fork_of_promotion(now, facts).or(memory.fork);
+    }
     // A promotion begins a history, and its ID is not known before the next look.
     memory.unsettled |= stance == Stance::Primary && facts.upstream.is_some();
     (memory != *now.memory).then_some(Step::Remember(memory))
+}
+
+/// Where the shard takes over by force if its leader is promoted now: where that one stands. An heir
+/// that is in the history of before takes over where it stands itself, as long as nobody was told
+/// of another place.
+fn fork_of_promotion(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
+    let (at, told) = forced(now.role)?;
+    let here = facts.position;
+    let known = now.memory.fork.filter(|(of, _)| *of == at);
+    let stays = known.filter(|(_, fork)| told || fork.replid != here.replid);
+    stays.or(Some((at, here)))
+}
+
+/// A few bytes may have arrived between the last look and the promotion; the engine knows.
+fn fork(now: &Situation<'_>, facts: NodeFacts) -> Option<(Epoch, Position)> {
+    let (at, told) = forced(now.role)?;
+    let (_, fork) = now.memory.fork.filter(|(of, _)| *of == at)?;
+    let before = facts.before.filter(|_| facts.upstream.is_none() && !told)?;
+    let later = before.replid == fork.replid && before.offset > fork.offset;
+    later.then_some((at, before))
+}
+
+/// Where the shard took over by force, as is reported while that is how it came by its role.
+#[must_use]
+pub fn fork_of(role: &GeoRole, memory: &ShardMemory) -> Option<Position> {
+    let (at, _told) = forced(role)?;
+    let (_, fork) = memory.fork.filter(|(of, _)| *of == at)?;
+    Some(fork)
+}
+
+/// The epoch of the forced failover that this is the new primary of, and whether the former one may
+/// have been told where it took over.
+fn forced(role: &GeoRole) -> Option<(Epoch, bool)> {
+    match role {
+        GeoRole::Primary {
+            standing: Standing::Forced { at, forks },
+            ..
+        } => Some((*at, forks.is_some())),
+        GeoRole::Primary { .. }
+        | GeoRole::Alone
+        | GeoRole::Yielding { .. }
+        | GeoRole::Secondary { .. }
+        | GeoRole::Taking { .. } => None,
+    }
+}
+
+/// A leader that takes over by force may be about to get more from whom it follows.
+fn may_still_receive(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> bool {
+    let forced = matches!(standing, Standing::Forced { .. });
+    forced && facts.upstream.is_some() && (facts.link_up || !now.link.held)
 }
 
 /// Why this leader must not become primary; `None`: it may, or it is one.
@@ -165,7 +228,9 @@ fn lead(now: &Situation<'_>, index: u8, facts: NodeFacts, serve: bool) -> Plan {
     if facts.paused {
         steps.push(Step::Resume { node: index });
     }
-    let settled = facts.upstream.is_none() && !facts.paused && facts.at_service_address;
+    // Nobody is to be told of a place that is not the right one.
+    let noted = fork(now, facts).is_none();
+    let settled = facts.upstream.is_none() && !facts.paused && facts.at_service_address && noted;
     let standing = match facts.gate {
         _ if !(serve && settled && facts.gate == gate) => ShardStanding::Starting,
         Gate::Open | Gate::Leased => ShardStanding::Writable,
@@ -300,11 +365,7 @@ fn follow(now: &Situation<'_>, index: u8, facts: NodeFacts) -> Plan {
 
 /// The shard is ready when its leader, and every sibling that is in step, stands at the barrier:
 /// the loss of one node after the decision then loses nothing.
-fn readiness(
-    now: &Situation<'_>,
-    facts: NodeFacts,
-    attempt: u64,
-) -> Option<(u64, psync::Position)> {
+fn readiness(now: &Situation<'_>, facts: NodeFacts, attempt: u64) -> Option<(u64, Position)> {
     let (_, barrier) = now.link.barrier.filter(|(of, _)| *of == attempt)?;
     let siblings = now.nodes.iter().all(|node| match node {
         NodeView::Up(sibling) if sibling.link_up => sibling.position == barrier,
@@ -315,7 +376,7 @@ fn readiness(
 }
 
 /// Every other wanted node follows the leader; nodes beyond the wanted number go.
-fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
+pub(super) fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
     let wanted = usize::from(now.replicas);
     let mut kept = 0;
     let mut steps = Vec::new();

@@ -8,13 +8,14 @@ mod wiring;
 
 use model::{
     CacheObserved, GeoRole, PromotionRequest, ShardIndex, ShardObserved, ShardStanding,
-    shard::{LinkView, NodeView, Plan, Situation, Upstream, plan},
+    shard::{Gate, LinkView, NodeView, Plan, Situation, Upstream, fork_of, holds_still, plan},
 };
 use psync::Position;
 
 use crate::{
     engine::{Address, Following},
     inbound::{Geo, Target},
+    lost_writes::Saving,
     outbound::{Facts, Outbound},
     world::{Desired, World},
 };
@@ -58,6 +59,8 @@ pub(crate) struct Agent {
     pub(crate) keys_told: u64,
     pub(crate) barrier: Option<(u64, Position)>,
     pub(crate) geo: Option<Geo>,
+    /// What is saved, or was, in this run.
+    pub(crate) saving: Option<Saving>,
 }
 
 impl Agent {
@@ -82,6 +85,7 @@ impl Agent {
             keys_told: 0,
             barrier: None,
             geo: None,
+            saving: None,
         }
     }
 }
@@ -133,11 +137,14 @@ impl World {
         let known = self.regions[r].disk.epoch;
         assert!(order.epoch >= known, "{r} goes back from epoch {known}");
         self.regions[r].disk.epoch = order.epoch;
+        self.note_shut(r, order.epoch);
+        self.go_on_saving(r, &order.role);
         let follows = matches!(
             order.role,
             GeoRole::Secondary { .. } | GeoRole::Taking { .. }
         );
-        let target = follows.then_some(order.epoch);
+        let holds = holds_still(&order.role, &self.regions[r].disk.memory);
+        let target = (follows && !holds).then_some(order.epoch);
         let linked = order.role.link().is_some();
         let Some(agent) = self.agent(r) else {
             return Stage::Idle;
@@ -224,8 +231,11 @@ impl World {
             link: LinkView {
                 sent,
                 barrier: agent.barrier,
+                held: agent.target.is_none(),
+                drained: self.drained(r),
             },
             lease: None,
+            saving: agent.saving.as_ref().map(Saving::view).unwrap_or_default(),
         });
         let leader = usize::from(region.disk.memory.leader);
         let facts = match agent.views[leader] {
@@ -244,7 +254,7 @@ impl World {
             clients: 0,
             nodes: vec![],
             link: agent.observe_link(&order.role, sent),
-            fork: None,
+            fork: fork_of(&order.role, &region.disk.memory),
         };
         if !plan.steps.is_empty() {
             self.note(|| format!("{r} plans {:?}", plan));
@@ -338,7 +348,7 @@ impl World {
         }
         for node in &mut region.nodes {
             if let Some(engine) = &mut node.engine {
-                engine.pings = true;
+                engine.pings = engine.gate != Gate::Shut;
                 // The inbound half that it was connected to is gone.
                 if matches!(engine.upstream, Some(Address::Inbound(_)))
                     && engine.following != Following::Down

@@ -34,6 +34,9 @@ impl World {
             self.check_handoff();
             self.check_end();
         }
+        if self.dice.permille(500) {
+            self.check_forced();
+        }
     }
 
     /// A failover that nothing disturbs succeeds at the first attempt, whatever is still to be sent
@@ -66,6 +69,37 @@ impl World {
         self.stalls = 0;
     }
 
+    /// A forced failover that nothing disturbs swaps the roles, whatever is still to be sent; the
+    /// former primary is back after one full sync at most.
+    fn check_forced(&mut self) {
+        let Some(before) = self.linked().cloned() else {
+            return;
+        };
+        let primary = self.primary_region(&before);
+        let full_syncs = self.full_syncs();
+        for _ in 0..self.dice.between(0, 6) {
+            self.write(primary);
+        }
+        if !self.force() {
+            return;
+        }
+        for _ in 0..self.dice.between(0, 6) {
+            self.write(primary);
+            self.work(primary);
+        }
+        self.come_to_rest();
+        let after = self.linked().map(|link| (&link.primary, &link.secondary));
+        let swapped = Some((&before.secondary, &before.primary));
+        assert_eq!(after, swapped, "a forced failover ends otherwise");
+        let more = self.full_syncs() - full_syncs;
+        assert!(more <= 1, "a forced failover needs one full sync at most");
+        if more == 0 {
+            self.count("former primaries back without a full sync");
+        }
+        self.count("undisturbed forced failovers");
+        self.check_end();
+    }
+
     fn come_to_rest(&mut self) {
         let (mut stuck, mut persons) = (0, 0);
         let before = self.full_syncs();
@@ -88,7 +122,8 @@ impl World {
                 stuck = 0;
                 persons += 1;
                 self.count("a person is asked");
-                let gives_up = self.dice.permille(300) && self.accept_empty();
+                let gives_up =
+                    self.accept_unsaved() || self.dice.permille(300) && self.accept_empty();
                 if !gives_up && !self.fail_over(PATIENCE_MS) {
                     self.unlink();
                 }
@@ -221,6 +256,10 @@ impl World {
         );
         let outbound = self.regions[primary].agent.as_ref();
         let outbound = outbound.and_then(|agent| agent.outbound.as_ref());
-        stands || outbound.is_some_and(|outbound| outbound.source_empty)
+        let unsaved = matches!(
+            self.standing(1 - primary),
+            Some(ShardStanding::Unsaved { .. })
+        );
+        stands || unsaved || outbound.is_some_and(|outbound| outbound.source_empty)
     }
 }

@@ -78,6 +78,13 @@ impl World {
         })
     }
 
+    /// Every write that was saved because the other side did not have it.
+    pub(crate) fn receipts(&self) -> Writes {
+        let receipts = |r: usize| self.regions[r].disk.lost_writes.values();
+        let all = receipts(0).chain(receipts(1));
+        all.fold(Writes::default(), |all, receipt| all.with(receipt.writes))
+    }
+
     /// Every write that some engine has.
     pub(crate) fn held(&self) -> Writes {
         self.held_in(0).with(self.held_in(1))
@@ -138,6 +145,7 @@ impl World {
         }
         // What it is rolled back over, the other side's journal brings again.
         let there = self.held_in(1 - r).with(self.journaled(1 - r));
+        let there = there.with(self.receipts());
         let engines = self.regions[1 - r].nodes.iter();
         let engines: Vec<_> = engines.filter_map(|node| node.engine.as_ref()).collect();
         let empty = !engines.is_empty() && engines.iter().all(|engine| engine.data.keys == 0);
@@ -203,6 +211,12 @@ impl World {
         if next.epoch == before.epoch {
             assert_eq!(next.primary, before.primary, "a role change has its epoch");
         }
+        let told = |link: &LinkRecord| match &link.standing {
+            Standing::Forced { forks, .. } => forks.clone(),
+            Standing::Founder | Standing::AtBarrier { .. } | Standing::AsFound => None,
+        };
+        let news = told(next).filter(|_| told(before).is_none());
+        let new_primary = self.primary_region(next);
         if next.accept_empty {
             self.ledger.words.insert(next.epoch);
         }
@@ -223,6 +237,9 @@ impl World {
             && phase == LinkPhase::Promoting
         {
             self.count("roles given back");
+        }
+        if let Some(forks) = news {
+            self.check_fork(new_primary, forks[0]);
         }
         if phase == LinkPhase::Linked {
             self.ledger.joined = true;
@@ -251,9 +268,19 @@ impl World {
                     .filter(|engine| engine.accepts_writes(self.now))
                     .count()
             };
-            assert!(accepts(0) + accepts(1) <= 1, "two engines accept writes");
+            match self.former_primary() {
+                // It does not know yet, or its engine was not reached.
+                Some((former, at)) if self.regions[former].shut_in < Some(at) => {}
+                Some((former, _)) => {
+                    assert_eq!(accepts(former), 0, "the former primary takes writes");
+                }
+                None => assert!(accepts(0) + accepts(1) <= 1, "two engines accept writes"),
+            }
         }
         let mut lost = self.ledger.due().without(self.held());
+        if !lost.is_empty() {
+            lost = lost.without(self.receipts());
+        }
         if !lost.is_empty() {
             // What a geo-secondary was rolled back over, the journal brings it again.
             lost = lost.without(self.journaled(0)).without(self.journaled(1));
@@ -291,7 +318,7 @@ impl World {
 
     /// Every write that is due is where clients are served.
     pub(crate) fn check_end(&self) {
-        let due = self.ledger.due();
+        let due = self.ledger.due().without(self.receipts());
         let leader = |r: usize| {
             let region = &self.regions[r];
             let leader = usize::from(region.disk.memory.leader);

@@ -1,8 +1,8 @@
 //! The control plane: what it heard, what it plans, and what it commits.
 
 use model::{
-    Advance, CacheObserved, Decision, GeoRole, LinkPhase, LinkRecord, LinkSeen, PromotionRequest,
-    Standing, Timestamp,
+    Advance, CacheObserved, Decision, ForcedBy, GeoRole, LinkPhase, LinkRecord, LinkSeen,
+    PromotionRequest, Standing, Timestamp,
 };
 
 use crate::{
@@ -155,11 +155,55 @@ impl World {
         };
         if next.phase == LinkPhase::Promoting {
             self.count("failovers from a lost primary");
-            self.ledger.forced(self.held_in(1 - primary));
         } else {
             self.count("handoffs begun");
         }
         self.store(Some(next), "failover");
+        true
+    }
+
+    /// A person has the secondary take over with what it has. Tells whether that counted.
+    pub(crate) fn force(&mut self) -> bool {
+        let now = self.now;
+        let (Some(control), Some(link)) = (&self.control, &self.store.link) else {
+            return false;
+        };
+        let primary = self.primary_region(link);
+        let seen = control.seen_of(link, primary, now);
+        let Ok(next) = link.force(seen, ForcedBy::Person, Timestamp(now)) else {
+            return false;
+        };
+        let again = matches!(link.standing, Standing::Forced { .. });
+        let (lives, handing_off) = (
+            seen.primary.is_some(),
+            matches!(link.phase, LinkPhase::HandingOff { .. }),
+        );
+        self.count(match (lives, handing_off) {
+            (_, true) => "failovers forced in a handoff",
+            (true, false) => "failovers forced from a living primary",
+            (false, false) => "failovers forced from a dead primary",
+        });
+        if again {
+            self.count("second failovers forced");
+        }
+        self.store(Some(next), "force");
+        true
+    }
+
+    /// A person gives up what a former primary cannot save. Tells whether that counted.
+    pub(crate) fn accept_unsaved(&mut self) -> bool {
+        let now = self.now;
+        let (Some(control), Some(link)) = (&self.control, &self.store.link) else {
+            return false;
+        };
+        let primary = self.primary_region(link);
+        let seen = control.seen_of(link, primary, now);
+        let Some(next) = link.accept_unsaved(seen).filter(|next| next != link) else {
+            return false;
+        };
+        self.count("unsaved writes accepted");
+        self.ledger.forced(self.held_in(primary));
+        self.store(Some(next), "accept unsaved");
         true
     }
 

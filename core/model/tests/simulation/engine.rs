@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use model::shard::{NodeFacts, Upstream};
+use model::shard::{Gate, NodeFacts, Upstream};
 use psync::{Offset, Position, ReplicationId};
 
 use crate::dice::mix;
@@ -136,6 +136,7 @@ pub(crate) struct Engine {
     pub(crate) loading: Option<Snapshot>,
     pub(crate) paused_until: u64,
     pub(crate) pings: bool,
+    pub(crate) gate: Gate,
     pub(crate) at_service: bool,
     /// Stopped by a signal: alive, and nothing moves.
     pub(crate) silent: bool,
@@ -159,6 +160,7 @@ impl Engine {
             loading: None,
             paused_until: 0,
             pings: true,
+            gate: Gate::Open,
             at_service: false,
             silent: false,
             originates: upstream.is_none(),
@@ -173,6 +175,7 @@ impl Engine {
     pub(crate) fn accepts_writes(&self, now: u64) -> bool {
         self.at_service
             && self.upstream.is_none()
+            && self.gate == Gate::Open
             && !self.silent
             && self.loading.is_none()
             && now >= self.paused_until
@@ -266,10 +269,14 @@ impl Engine {
             syncing: self.following == Following::Syncing,
             loading,
             position: self.position(),
+            before: self.second.map(|(id, end)| Position::new(id, Offset(end))),
+            backlog_from: Some(Offset(
+                self.offset - u64::try_from(self.backlog.len()).unwrap(),
+            )),
             keys: self.data.keys,
             at_service_address: self.at_service,
             paused,
-            gate: model::shard::Gate::Open,
+            gate: self.gate,
         }
     }
 

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use psync::{Position, ReplicationId};
 
-use crate::{engine::Item, world::World};
+use crate::{
+    engine::{Item, Writes},
+    world::World,
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct Histories(Vec<History>);
@@ -62,6 +65,41 @@ impl Histories {
             at.offset.0 -= 1;
         }
         false
+    }
+
+    /// The writes that make up what is there at a position.
+    pub(crate) fn writes_at(&self, position: Position) -> Writes {
+        let mut writes = Writes::default();
+        let (mut at, mut end) = (number(position.replid), position.offset.0);
+        loop {
+            let begins = self.0[at].fork.map_or(0, |(_, end)| end);
+            if begins < end {
+                let items = self.0[at].items.range(begins + 1..=end);
+                for (_, item) in items.rev() {
+                    match item {
+                        Item::Write(write) => writes.insert(*write),
+                        Item::Flush => return writes,
+                        Item::Ping => {}
+                    }
+                }
+            }
+            let Some((before, fork)) = self.0[at].fork else {
+                return writes;
+            };
+            (at, end) = (before, fork.min(end));
+        }
+    }
+
+    /// Where `there` left the history of a position's replication ID; `None`: it is no part of it.
+    pub(crate) fn left(&self, there: ReplicationId, history: ReplicationId) -> Option<u64> {
+        let mut at = number(there);
+        while let Some((before, end)) = self.0[at].fork {
+            if before == number(history) {
+                return Some(end);
+            }
+            at = before;
+        }
+        None
     }
 
     pub(crate) fn count(&self) -> usize {

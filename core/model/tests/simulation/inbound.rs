@@ -141,7 +141,8 @@ impl World {
         };
         let spool = self.regions[r].disk.spool;
         let (have, partial) = geo.progress(spool);
-        let served = self.outbound(1 - r).and_then(|outbound| outbound.wanted);
+        let there = self.outbound(1 - r).filter(|there| there.drain.is_none());
+        let served = there.and_then(|outbound| outbound.wanted);
         if served.is_none_or(|source| Some(source.epoch) != target) {
             return;
         }

@@ -18,6 +18,7 @@ mod following;
 mod histories;
 mod inbound;
 mod journal;
+mod lost_writes;
 mod outbound;
 mod weather;
 mod world;
@@ -78,6 +79,18 @@ fn whatever_the_timing_nothing_acknowledged_is_lost_and_the_link_comes_to_rest()
         "partial syncs",
         "starts from a saved data set",
         "failovers from a lost primary",
+        "failovers forced from a living primary",
+        "failovers forced from a dead primary",
+        "failovers forced in a handoff",
+        "second failovers forced",
+        "undisturbed forced failovers",
+        "lost writes saved",
+        "nothing lost",
+        "lost writes saved without an engine",
+        "lost writes read from a backlog",
+        "lost writes not saved",
+        "unsaved writes accepted",
+        "former primaries back without a full sync",
         "empty sources accepted",
         "roles given back",
         "undisturbed handoffs",

@@ -8,7 +8,10 @@ mod session;
 mod snapshots;
 mod source;
 
-use model::Epoch;
+use model::{
+    Epoch,
+    shard::{Drained, JournalEnd},
+};
 use psync::Position;
 
 use crate::{
@@ -111,6 +114,8 @@ pub(crate) struct Outbound {
     /// An empty source was refused.
     pub(crate) source_empty: bool,
     pub(crate) session: Option<Session>,
+    /// It only reads what the journal lacks; an empty one may begin there.
+    pub(crate) drain: Option<Option<Position>>,
 }
 
 /// The connection to the engine.
@@ -155,6 +160,27 @@ impl World {
             outbound.generation += 1;
         }
         outbound.wanted = Some(source);
+        outbound.drain = None;
+    }
+
+    /// What is served is only read, and nobody is admitted.
+    pub(crate) fn only_drain(&mut self, r: usize, from: Option<Position>) {
+        if let Some(outbound) = self.outbound(r) {
+            outbound.drain = Some(from);
+        }
+    }
+
+    /// What the planner sees of that.
+    pub(crate) fn drained(&self, r: usize) -> Option<Drained> {
+        let outbound = self.regions[r].agent.as_ref()?.outbound.as_ref()?;
+        let from = outbound.drain?;
+        let journal = self.regions[r].disk.journal.as_ref();
+        let end = match journal {
+            _ if !outbound.open => JournalEnd::Unknown,
+            None => JournalEnd::Nowhere,
+            Some(journal) => JournalEnd::At(journal.end()),
+        };
+        Some(Drained { from, end })
     }
 
     /// Serves nobody; the journal stays.

@@ -6,6 +6,10 @@ use crate::{agent::Stage, control::Control, engine::Snapshot, world::World};
 
 /// Events for which faults are as frequent as they are.
 const SHOWER: usize = 300;
+/// An agent that was silent for so long is not heard from.
+const OUTAGE_MS: u64 = 6_000;
+/// Turns of the other agent before a person acts.
+const TAKEN_OVER_WITHIN: usize = 30;
 
 impl World {
     /// Random events. Faults come once the link was whole, in showers of different strength.
@@ -174,8 +178,46 @@ impl World {
             51..=60 => {
                 self.accept_empty();
             }
+            61..=70 if self.weather.forces => {
+                self.force();
+            }
+            71..=99 if self.weather.forces => self.disaster(),
+            _ => {
+                self.accept_unsaved();
+            }
+        }
+    }
+
+    /// The geo-primary's region is gone for a while, and a person does not wait for it.
+    fn disaster(&mut self) {
+        let linked = self.linked();
+        let Some(link) = linked.filter(|link| link.phase == LinkPhase::Linked) else {
+            return;
+        };
+        let primary = self.primary_region(link);
+        let leader = usize::from(self.regions[primary].disk.memory.leader);
+        self.crash_agent(primary);
+        match self.dice.below(4) {
+            0 | 1 if self.weather.deaths => {
+                self.kill(primary, leader);
+                self.kill(primary, 1 - leader);
+            }
+            2 if self.weather.deaths => self.kill(primary, leader),
             _ => {}
         }
+        // Clients that reach it go on.
+        for _ in 0..self.dice.between(0, 4) {
+            self.write(primary);
+        }
+        self.start_control();
+        self.now += OUTAGE_MS;
+        for _ in 0..TAKEN_OVER_WITHIN {
+            let r = 1 - primary;
+            self.start_agent(r);
+            self.work(r);
+            self.deliver_report(r);
+        }
+        self.force();
     }
 
     fn fault(&mut self) {

@@ -16,6 +16,7 @@ use crate::{
     engine::{Address, Chunk, Data, Engine, Item, Pipe, Snapshot},
     inbound::Spool,
     journal::Journal,
+    lost_writes::Receipt,
 };
 
 /// What a run may meet, chosen by its seed.
@@ -37,6 +38,8 @@ pub(crate) struct Weather {
     pub(crate) lag: bool,
     /// Clients remove everything, some times.
     pub(crate) flushes: bool,
+    /// A person forces failovers, some times.
+    pub(crate) forces: bool,
     /// Stream units that an engine keeps for a partial resync.
     pub(crate) backlog: usize,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Disk {
     pub(crate) in_step_once: bool,
     pub(crate) journal: Option<Journal>,
     pub(crate) spool: Option<Spool>,
+    /// What the other side of a forced failover did not have, by its epoch.
+    pub(crate) lost_writes: BTreeMap<Epoch, Receipt>,
 }
 
 /// The part of the desired state that moves.
@@ -81,6 +86,8 @@ pub(crate) struct Region {
     pub(crate) orders: Vec<Desired>,
     pub(crate) requests: Vec<PromotionRequest>,
     pub(crate) answers: Vec<(u64, bool)>,
+    /// The epoch in which nothing here is known to take a write any more.
+    pub(crate) shut_in: Option<Epoch>,
 }
 
 /// The store: survives everything.
@@ -124,6 +131,7 @@ impl World {
             damage: dice.permille(400),
             lag: dice.permille(300),
             flushes: dice.permille(250),
+            forces: dice.permille(600),
             backlog: dice.between(2, 60).try_into().unwrap(),
         };
         let alone = Desired {
@@ -311,11 +319,10 @@ impl World {
         };
         let silent = engine.silent || engine.loading.is_some();
         let life = engine.life;
-        if engine.upstream.is_none()
-            && engine.pings
-            && !silent
-            && !self.outputs(r, n, life).is_empty()
-        {
+        let (primary, pings) = (engine.upstream.is_none(), engine.pings);
+        // Keys expire behind a shut gate, too.
+        let expires = !pings && !self.calm && self.dice.permille(100);
+        if primary && (pings || expires) && !silent && !self.outputs(r, n, life).is_empty() {
             self.emit(r, n, Item::Ping);
         }
     }
@@ -341,5 +348,6 @@ fn region(name: &str, place: &str) -> Region {
         orders: Vec::new(),
         requests: Vec::new(),
         answers: Vec::new(),
+        shut_in: None,
     }
 }

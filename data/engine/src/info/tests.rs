@@ -73,6 +73,9 @@ fn keys_are_summed_over_databases_alone() {
     let text =
         "db0:keys=3,expires=1,avg_ttl=5\r\ndb12:keys=4,expires=0,avg_ttl=0\r\ndbx:keys=9\r\n";
     assert_eq!(Fields::new(text).keys(), 7);
+    assert_eq!(Fields::new(text).only_database(), None);
+    let one = "db0:keys=0,expires=0\r\ndb12:keys=4,expires=0,avg_ttl=0\r\n";
+    assert_eq!(Fields::new(one).only_database(), Some(12));
 }
 
 #[test]

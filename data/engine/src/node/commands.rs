@@ -13,6 +13,7 @@ use crate::{
 
 /// As good as never: 68 years, the most that the engines take.
 const NO_PINGS: &str = "2147483647";
+const NEVER: Duration = Duration::from_secs(2_147_483_647);
 
 impl Node {
     /// Asks for everything, in one round trip. Answered while the node loads, too.
@@ -77,8 +78,15 @@ impl Node {
         self.ping_again().await
     }
 
+    /// Keeps replicas from being pinged, until they are pinged again or it follows: its offset then
+    /// moves by what expires alone.
+    pub async fn hold_pings(&self) -> Result<(), CommandError> {
+        *self.0.no_pings_until.lock() = Some(Instant::now() + NEVER);
+        self.set_ping_period(NO_PINGS).await
+    }
+
     /// Lets replicas be pinged as usual.
-    pub(super) async fn ping_again(&self) -> Result<(), CommandError> {
+    pub async fn ping_again(&self) -> Result<(), CommandError> {
         self.set_ping_period(&PING_PERIOD_SECONDS.to_string())
             .await?;
         *self.0.no_pings_until.lock() = None;

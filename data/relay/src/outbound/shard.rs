@@ -6,7 +6,7 @@ mod state;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use model::{EventKind, Region};
+use model::{EventKind, Region, Retention};
 use psync::{Offset, Position, ReplicationId};
 use runtime::{dice::Dice, tasks::Tasks};
 use tokio::{
@@ -17,7 +17,8 @@ use wire::{Hello, Refusal, RefusalCode};
 
 use super::{permits::Permits, shelf::Shelf, snapshots::Snapshots};
 use crate::{
-    Events, Fence, OutboundStatus, ShardKey, Source, SourceFacts, status::Changes, stream::Stream,
+    Drain, Events, Fence, OutboundStatus, ShardKey, Source, SourceFacts, status::Changes,
+    stream::Stream,
 };
 use company::{Company, CompanyNews};
 pub(super) use session::Session;
@@ -33,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) generation: u64,
     pub(super) source: Option<Arc<Source>>,
     pub(super) fence: Fence,
+    /// The journal is only read to its end, and nobody is admitted.
+    pub(super) drain: Option<Drain>,
     /// Counts requests to take a pause of clients over.
     pub(super) takeovers: u64,
 }
@@ -79,11 +82,17 @@ pub(super) struct Around {
 }
 
 impl Shard {
-    pub(super) fn new(key: ShardKey, around: &Around, directory: PathBuf, source: Source) -> Self {
+    pub(super) fn new(
+        key: ShardKey,
+        around: &Around,
+        directory: PathBuf,
+        source: Source,
+        drain: Option<Drain>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             key,
-            shelf: Shelf::new(directory, source.settings.journal),
+            shelf: Shelf::new(directory, retention(&source, drain)),
             stream: Stream::new(),
             snapshots: Snapshots::new(),
             tasks: around.tasks.child(),
@@ -94,6 +103,7 @@ impl Shard {
                 generation: 0,
                 source: Some(Arc::new(source)),
                 fence: Fence::Open,
+                drain,
                 takeovers: 0,
             }),
             facts: watch::Sender::new(None),
@@ -105,19 +115,21 @@ impl Shard {
         }
     }
 
-    pub(super) fn serve(&self, source: Source) {
+    pub(super) fn serve(&self, source: Source, drain: Option<Drain>) {
         self.wanted.send_if_modified(|wanted| {
             let before = wanted.source.as_deref();
-            if before == Some(&source) {
+            if before == Some(&source) && wanted.drain == drain {
                 return false;
             }
             if before.is_none_or(|before| before.epoch != source.epoch) {
                 wanted.fence = Fence::Open;
             }
-            if before.is_none_or(|before| !before.serves_the_same(&source)) {
+            let drains = drain.is_some() != wanted.drain.is_some();
+            if drains || before.is_none_or(|before| !before.serves_the_same(&source)) {
                 wanted.generation += 1;
             }
-            self.shelf.set_retention(source.settings.journal);
+            self.shelf.set_retention(retention(&source, drain));
+            wanted.drain = drain;
             wanted.source = Some(Arc::new(source));
             true
         });
@@ -190,6 +202,9 @@ impl Shard {
         let Some(source) = &wanted.source else {
             return Err(withdrawn());
         };
+        if wanted.drain.is_some() {
+            return Err(withdrawn());
+        }
         if source.peer != *peer {
             let why = format!(
                 "{} is followed from {}, and you are the agent of {peer}",
@@ -255,6 +270,12 @@ impl Shard {
         }
     }
 
+    /// The journal was opened to be served, or to be drained; `None`: it is closed.
+    pub(super) fn set_looked(&self, looked: Option<bool>) {
+        self.state.lock().looked = looked;
+        self.note_change();
+    }
+
     pub(super) fn problem(&self) -> Option<Problem> {
         self.state.lock().problem.clone()
     }
@@ -266,7 +287,11 @@ impl Shard {
         let reach = self.stream.reach();
         let stats = self.shelf.stats();
         let state = self.state.lock();
-        Some(state.status(epoch, wanted.fence, reach, stats, Instant::now()))
+        let looked = state.looked;
+        let mut status = state.status(epoch, wanted.fence, reach, stats, Instant::now());
+        status.drain = wanted.drain;
+        status.looked = looked == Some(wanted.drain.is_some());
+        Some(status)
     }
 
     /// Watches for stalls, and samples the lag of bytes that wait, for as long as the shard is
@@ -276,6 +301,11 @@ impl Shard {
         let mut company = Company::default();
         loop {
             ticks.tick().await;
+            if self.wanted.borrow().drain.is_some() {
+                // Nobody is served, so nobody is missed.
+                company.forget();
+                continue;
+            }
             self.look_for_company(&mut company);
             let rate = {
                 let wanted = self.wanted.borrow();
@@ -319,6 +349,14 @@ impl Shard {
             }
             None => {}
         }
+    }
+}
+
+/// What a journal holds that is only read to its end is not let go for its size.
+fn retention(source: &Source, drain: Option<Drain>) -> Retention {
+    match drain {
+        Some(_) => Retention::Unlimited,
+        None => source.settings.journal,
     }
 }
 

@@ -4,7 +4,7 @@ mod error;
 mod snapshot;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,21 +19,21 @@ use psync::{Offset, Position, ReplicationId};
 use runtime::{chain, clock::Clock};
 use tokio::{sync::watch, task::spawn_blocking};
 
-use crate::stream::Unwritten;
-
-use crate::room::room;
+use crate::{
+    kept::{KeptStream, Slot},
+    room::room,
+    stream::Unwritten,
+};
 pub(super) use error::ShelfError;
 pub(super) use snapshot::{KeptSnapshot, SnapshotWriter};
-
-/// Locked by whoever works with the journal. An act that nobody waits for any more finds it closed,
-/// or finds the journal where it left it: acts say where they belong.
-type Slot = Arc<Mutex<Option<Journal>>>;
 
 /// A journal's place. It is closed to begin with.
 #[derive(Debug)]
 pub(super) struct Shelf {
     directory: PathBuf,
     retention: Mutex<Retention>,
+    /// Locked by whoever works with the journal. An act that nobody waits for any more finds it
+    /// closed, or finds the journal where it left it: acts say where they belong.
     slot: Slot,
     is_open: AtomicBool,
     /// Counts closings: an opening that began before one comes too late.
@@ -90,6 +90,15 @@ impl Shelf {
 
     pub(super) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::SeqCst)
+    }
+
+    /// What the journal keeps, for somebody who reads it beside the shard.
+    pub(super) fn kept(&self) -> KeptStream {
+        KeptStream::of(self.directory.clone(), Arc::clone(&self.slot))
+    }
+
+    pub(super) fn is_in(&self, directory: &Path) -> bool {
+        self.directory == directory
     }
 
     /// How much is kept, from the next write on.
@@ -180,6 +189,10 @@ impl Shelf {
         self.with(move |journal| Ok(journal.finish_sync(done)?))
             .await?;
         Ok(())
+    }
+
+    pub(super) async fn end(&self) -> Result<Option<Position>, ShelfError> {
+        self.with(|journal| Ok(journal.end())).await
     }
 
     pub(super) async fn start(&self) -> Result<Option<Position>, ShelfError> {

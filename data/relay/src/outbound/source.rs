@@ -114,7 +114,9 @@ impl Follower {
         let Some(source) = served.ok().and_then(|wanted| wanted.source.clone()) else {
             return std::future::pending().await;
         };
-        self.open_journal().await?;
+        let drains = self.drains();
+        self.open_journal(drains).await?;
+        self.shard.set_looked(Some(drains));
         // A fenced engine follows nobody that it could tell of.
         let gone = wanted.wait_for(|wanted| {
             wanted.fence == Fence::Open || wanted.source.as_deref() != Some(&source)
@@ -148,7 +150,7 @@ impl Follower {
             end = write_journal(&shard) => End::Shelf(end),
             () = acknowledge(&shard, write) => End::Changed,
             () = moved_on(&shard, &source) => End::Changed,
-            failed = self.demanded() => failed.map_or(End::Changed, End::Shelf),
+            failed = self.demanded(), if !drains => failed.map_or(End::Changed, End::Shelf),
             error = shard.shelf.damage() => End::Shelf(error),
         };
         // What is read and cannot be written is read again, behind what could be.
@@ -157,9 +159,9 @@ impl Follower {
     }
 
     /// Opens what an earlier run left, once.
-    async fn open_journal(&mut self) -> Result<(), End> {
+    async fn open_journal(&mut self, drains: bool) -> Result<(), End> {
         if self.shard.shelf.is_open() {
-            return Ok(());
+            return self.look_again(drains).await;
         }
         let opened = self.shard.shelf.open().await?;
         if let Some(text) = opened.report {
@@ -169,7 +171,48 @@ impl Follower {
         Ok(())
     }
 
+    fn drains(&self) -> bool {
+        self.shard.wanted().borrow().drain.is_some()
+    }
+
+    /// What an engine that could not go on had put out of sight is all there, for who only reads it
+    /// to its end.
+    async fn look_again(&self, drains: bool) -> Result<(), End> {
+        if drains && self.shard.stream.reach().end.is_none() {
+            let end = self.shard.shelf.end().await?;
+            self.shard.stream_begins(end);
+        }
+        Ok(())
+    }
+
+    /// Where to read on to the journal's end. An empty one begins where the other side took over.
+    async fn choose_end(&mut self) -> Start {
+        let mut wanted = self.shard.wanted();
+        let mut facts = self.shard.facts();
+        self.fresh = None;
+        loop {
+            let known = *facts.borrow_and_update();
+            let drain = wanted.borrow_and_update().drain;
+            if let Some(end) = self.shard.stream.reach().end {
+                return Start::Resume(end);
+            }
+            let from = drain.and_then(|drain| drain.from);
+            let reached = |from: &Position| known.is_some_and(|facts| facts.reaches(from));
+            if let Some(from) = from.filter(reached) {
+                return Start::Anew(from);
+            }
+            // An error is a shard that is gone; its tasks end.
+            tokio::select! {
+                _ = facts.changed() => {}
+                _ = wanted.changed() => {}
+            }
+        }
+    }
+
     async fn choose_start(&mut self) -> Result<Start, ShelfError> {
+        if self.drains() {
+            return Ok(self.choose_end().await);
+        }
         let mut facts = self.shard.facts();
         let mut demand = self.shard.demand();
         let give_up = Instant::now() + FIRST_HELLO;
@@ -186,6 +229,10 @@ impl Follower {
             }
             if let Some(fresh) = fresh {
                 return Ok(Start::Anew(fresh));
+            }
+            // It was promoted, and its backlog has everything since: so will the journal.
+            if let Some(promoted) = known.and_then(since_promotion) {
+                return Ok(Start::Anew(promoted));
             }
             let waited = asked.count > 0 || Instant::now() >= give_up;
             if let Some(facts) = known.filter(|_| waited) {
@@ -278,8 +325,12 @@ impl Follower {
     /// The engine cannot go on where it was asked to, and offers a snapshot.
     fn history_broke(&mut self, start: Start, offer: Offer) -> End {
         let (shard, position) = (&self.shard, offer.position());
-        self.fresh = Some(position);
         self.refusals += 1;
+        if let (true, Start::Resume(asked) | Start::Anew(asked)) = (self.drains(), start) {
+            // What the journal has is all that there is of it.
+            return End::NoBacklog(asked);
+        }
+        self.fresh = Some(position);
         // It has made the snapshot already, which will be needed: nobody stands where it does.
         shard.snapshots.offered(offer);
         let (asked, resumed) = match start {
@@ -314,6 +365,7 @@ impl Follower {
         match end {
             End::Changed => {
                 if shard.wanted().borrow().source.is_none() {
+                    shard.set_looked(None);
                     shard.shelf.close().await;
                     shard.stream_begins(None);
                     shard.set_problem(None);
@@ -351,11 +403,17 @@ impl Follower {
                 }
                 shard.set_problem(Some(Problem { code, why }));
                 // A journal that could not be written is opened anew, and checked as a whole.
+                shard.set_looked(None);
                 shard.shelf.close().await;
                 AFTER_FAILURE
             }
         }
     }
+}
+
+/// Where the engine was promoted, when its backlog reaches back to there.
+fn since_promotion(facts: SourceFacts) -> Option<Position> {
+    facts.before.filter(|before| facts.reaches(before))
 }
 
 /// Resolves when the engine is not to be followed like this any more.

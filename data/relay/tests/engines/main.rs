@@ -26,6 +26,7 @@ mod full_sync;
 mod handoff;
 mod hostile;
 mod journal;
+mod kept;
 mod node;
 mod proxy;
 mod resume;

@@ -6,16 +6,17 @@ use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use engine::{INTERNAL_USER, Replication};
 use model::{
-    CacheDesired, CacheUid, GeoRole, LinkObserved, Secret, ShardIndex,
-    shard::{LinkView, ShardMemory},
+    CacheDesired, CacheUid, GeoRole, LinkObserved, Rejoin, Secret, ShardIndex,
+    shard::{Drained, JournalEnd, LinkView, ShardMemory},
 };
-use psync::{Offset, Position};
+use psync::Position;
 use relay::{
-    Barrier, BindError, Credentials, Inbound, InboundAround, Peer, ShardKey, Source, SourceFacts,
+    Barrier, BindError, Credentials, Drain, Inbound, InboundAround, KeptStream, OutboundStatus,
+    Peer, ShardKey, Source, SourceFacts,
 };
 use tokio::sync::watch;
 
-use super::Host;
+use super::{Host, node::before};
 use observed::{inbound_observed, nothing, outbound_observed};
 
 /// The link's half, as far as it is wired.
@@ -57,11 +58,12 @@ impl LinkHalf {
         self.inbound.as_ref().map(Inbound::address)
     }
 
-    /// Brings the inbound half in line with the role, before anything is planned. `before` is the
-    /// address that it had in an earlier run; the present one is returned.
+    /// Brings the inbound half in line with the role, before anything is planned; it follows nobody
+    /// while something has to be seen to first (`holds_still`). `before` is the address that it had in an earlier run; the present one is returned.
     pub(super) async fn prepare(
         &mut self,
         desired: &CacheDesired,
+        holds_still: bool,
         before: Option<SocketAddr>,
         password: &Secret,
     ) -> Result<Option<SocketAddr>, BindError> {
@@ -85,7 +87,7 @@ impl LinkHalf {
             self.inbound = Some(inbound);
         }
         if let Some(inbound) = &self.inbound {
-            match peer(desired) {
+            match peer(desired).filter(|_| !holds_still) {
                 Some(peer) => inbound.follow(peer),
                 None => inbound.hold(),
             }
@@ -145,9 +147,71 @@ impl LinkHalf {
         memory: &ShardMemory,
         password: &Secret,
     ) {
-        let (Some(key), Some(replication)) = (&self.key, &desired.replication) else {
+        let Some((key, source)) = self.source(desired, engines, memory, password) else {
             return;
         };
+        self.has_journal = true;
+        self.host.outbound.serve(key, &self.journal(), source);
+    }
+
+    /// Reads from these engines what the journal lacks, and serves nobody.
+    pub(super) fn drain(
+        &mut self,
+        desired: &CacheDesired,
+        engines: Engines,
+        memory: &ShardMemory,
+        password: &Secret,
+    ) {
+        let Some((key, source)) = self.source(desired, engines, memory, password) else {
+            return;
+        };
+        let from = match &desired.role {
+            GeoRole::Secondary {
+                rejoin: Rejoin::AfterForce { forks, .. },
+                ..
+            } => {
+                let forks = forks.as_ref();
+                forks.and_then(|forks| forks.get(usize::from(self.shard.0)).copied())
+            }
+            GeoRole::Secondary { .. }
+            | GeoRole::Alone
+            | GeoRole::Primary { .. }
+            | GeoRole::Yielding { .. }
+            | GeoRole::Taking { .. } => None,
+        };
+        self.has_journal = true;
+        let drain = Drain { from };
+        self.host
+            .outbound
+            .drain(key, &self.journal(), source, drain);
+    }
+
+    /// Closes the journal, synced, for whoever reads it now.
+    pub(super) async fn close_journal(&self) -> KeptStream {
+        let journal = self.journal();
+        if let Some(key) = &self.key {
+            self.host.outbound.close(key, &journal, false).await;
+        }
+        self.host.outbound.kept(&journal)
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.outbound_status()
+            .is_some_and(|status| status.drain.is_some())
+    }
+
+    fn outbound_status(&self) -> Option<OutboundStatus> {
+        self.host.outbound.status(self.key.as_ref()?)
+    }
+
+    fn source(
+        &self,
+        desired: &CacheDesired,
+        engines: Engines,
+        memory: &ShardMemory,
+        password: &Secret,
+    ) -> Option<(ShardKey, Source)> {
+        let (key, replication) = self.key.as_ref().zip(desired.replication.as_ref())?;
         let accepted = match &desired.role {
             GeoRole::Primary { accept_empty, .. } => *accept_empty,
             GeoRole::Alone
@@ -165,10 +229,7 @@ impl LinkHalf {
             settings: replication.settings.clone(),
             accept_empty: accepted.or(memory.emptied) == Some(desired.epoch),
         };
-        self.has_journal = true;
-        self.host
-            .outbound
-            .serve(key.clone(), &self.journal(), source);
+        Some((key.clone(), source))
     }
 
     /// Tells the outbound half what its engine was seen to be.
@@ -176,11 +237,9 @@ impl LinkHalf {
         let Some(key) = &self.key else {
             return;
         };
-        let before = seen.replid2.zip(seen.second_offset);
         let facts = SourceFacts {
             position: Position::new(seen.replid, seen.offset),
-            before: before
-                .and_then(|(id, next)| Some(Position::new(id, Offset::before_wanted(next.0)?))),
+            before: before(seen),
             backlog_from: seen.backlog_from,
             keys,
         };
@@ -247,18 +306,25 @@ impl LinkHalf {
 
     /// What the planner sees.
     pub(super) fn view(&self) -> LinkView {
-        let sent = self
-            .key
-            .as_ref()
-            .and_then(|key| self.host.outbound.status(key));
+        let outbound = self.outbound_status();
         let barrier = self
             .inbound
             .as_ref()
             .and_then(|inbound| inbound.status().barrier);
         LinkView {
-            sent: sent.and_then(|status| status.sent),
+            sent: outbound.as_ref().and_then(|status| status.sent),
             barrier: barrier.map(|barrier| (barrier.attempt, barrier.position)),
+            held: false,
+            drained: outbound.as_ref().and_then(drained),
         }
+    }
+
+    /// The inbound half follows nobody, and gives its engine nothing any more.
+    pub(super) fn is_held(&self) -> bool {
+        self.inbound.as_ref().is_some_and(|inbound| {
+            let status = inbound.status();
+            status.following.is_none() && !status.connected
+        })
     }
 
     /// Bytes that arrived and are not applied.
@@ -310,6 +376,16 @@ impl LinkHalf {
         self.key = None;
         self.has_journal = true;
     }
+}
+
+fn drained(status: &OutboundStatus) -> Option<Drained> {
+    let from = status.drain?.from;
+    let end = match (status.read, status.journaled) {
+        _ if !status.looked => JournalEnd::Unknown,
+        (Some(read), Some(offset)) => JournalEnd::At(Position::new(read.replid, offset)),
+        (Some(_) | None, _) => JournalEnd::Nowhere,
+    };
+    Some(Drained { from, end })
 }
 
 /// The outbound that a cache in this role follows.

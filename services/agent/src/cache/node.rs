@@ -7,7 +7,7 @@ use model::{
     DEAD_MAN_LAG_SECONDS,
     shard::{Gate, NodeFacts, NodeView, Upstream},
 };
-use psync::Position;
+use psync::{Offset, Position};
 use tokio::time::Instant;
 
 /// How often everything is asked; in between, replication alone.
@@ -45,6 +45,8 @@ const SHUT: u32 = 1_000;
 pub(super) struct Figures {
     pub(super) loading: bool,
     pub(super) keys: u64,
+    /// The database that holds them, when it is one alone.
+    pub(super) only_database: Option<u32>,
     pub(super) used_memory: u64,
     pub(super) ops_per_second: u64,
     pub(super) clients: u64,
@@ -92,6 +94,7 @@ impl Slot {
                 self.figures = Figures {
                     loading: info.loading,
                     keys: info.keys,
+                    only_database: info.only_database,
                     used_memory: info.used_memory,
                     ops_per_second: info.ops_per_second,
                     clients: info.connected_clients,
@@ -103,10 +106,10 @@ impl Slot {
         };
         let seen = match seen {
             Ok(seen) if self.gate.is_none() => match node.needed_replicas().await {
-                Ok(needed) => {
-                    self.gate = Some(gate_of(needed));
-                    Ok(seen)
-                }
+                Ok(needed) => found(node, gate_of(needed)).await.map(|gate| {
+                    self.gate = Some(gate);
+                    seen
+                }),
                 Err(error) => Err(error),
             },
             seen => seen,
@@ -154,6 +157,8 @@ impl Slot {
             syncing,
             loading: self.figures.loading,
             position: Position::new(seen.replid, seen.offset),
+            before: before(seen),
+            backlog_from: seen.backlog_from,
             keys: self.figures.keys,
             at_service_address: Some(node.address()) == service,
             paused: self.paused.is_some_and(|at| at.elapsed() < PAUSE),
@@ -186,6 +191,9 @@ impl Slot {
         if let Some(node) = &self.node {
             node.resume_writes().await?;
             self.paused = None;
+            if self.gate == Some(Gate::Shut) {
+                node.hold_pings().await?;
+            }
         }
         Ok(())
     }
@@ -203,6 +211,11 @@ impl Slot {
         };
         self.gate = None;
         node.need_replicas(needed, DEAD_MAN_LAG_SECONDS).await?;
+        // Each ping would move it away from where the other side stands.
+        match gate {
+            Gate::Shut => node.hold_pings().await?,
+            Gate::Open | Gate::Leased => node.ping_again().await?,
+        }
         self.gate = Some(gate);
         Ok(())
     }
@@ -235,6 +248,20 @@ pub(super) struct Conduct {
     pub(super) patient: bool,
     /// It compresses its snapshots, because no link does.
     pub(super) compresses: bool,
+}
+
+/// A process that was just found is pinged by whoever found it.
+async fn found(node: &Node, gate: Gate) -> Result<Gate, CommandError> {
+    if gate == Gate::Shut {
+        node.hold_pings().await?;
+    }
+    Ok(gate)
+}
+
+/// The last byte of the history before its present one.
+pub(super) fn before(seen: &Replication) -> Option<Position> {
+    let (replid, next) = seen.replid2.zip(seen.second_offset)?;
+    Some(Position::new(replid, Offset::before_wanted(next.0)?))
 }
 
 fn gate_of(needed: u32) -> Gate {

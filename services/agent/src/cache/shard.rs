@@ -1,6 +1,7 @@
 //! One shard's runner: looks at its nodes, asks the planner, carries the steps out.
 
 mod describe;
+mod rejoin;
 mod settings;
 mod steps;
 mod stop;
@@ -10,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use engine::Node;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
-    shard::{NodeView, Plan, Situation, Upstream, plan},
+    shard::{LinkView, NodeView, Plan, Situation, Upstream, holds_still, plan},
 };
 use psync::Position;
 use runtime::chain;
@@ -21,6 +22,7 @@ use super::{
     node::{Look, Slot},
     store::CacheStore,
 };
+use rejoin::SavingLost;
 
 /// How long a node may take to stop when its data are not wanted.
 const DISCARD_GRACE: Duration = Duration::from_secs(10);
@@ -34,6 +36,10 @@ pub(super) struct ShardRunner {
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
+    /// What the other side of a forced failover lacks is being saved, or was.
+    saving: Option<SavingLost>,
+    /// The forced failover of which people were told that no write is taken any more.
+    told_shut: Option<Epoch>,
     /// The epoch in which every figure was asked for. The first report of an epoch must not carry
     /// an older one: the control plane may let a primary start empty by it.
     fresh_in: Option<Epoch>,
@@ -64,6 +70,8 @@ impl ShardRunner {
             observed,
             ready: None,
             moved: false,
+            saving: None,
+            told_shut: None,
             fresh_in: None,
         }
     }
@@ -141,14 +149,26 @@ impl ShardRunner {
         if self.slots.len() < wanted {
             self.slots.resize_with(wanted, Slot::default);
         }
+        let saved = self.look_at_saving(store, desired).await;
         self.wire_inbound(store, desired).await?;
+        let held = self.link.is_held();
         let mut problem = self.look_at_nodes(desired).await;
-        let plan = self.plan(store, desired);
+        if let Err(why) = saved {
+            problem.get_or_insert(why);
+        }
+        let mut plan = self.plan(store, desired, held);
+        self.add_progress(&mut plan.standing);
         self.ready = plan.ready;
         self.describe(store, desired, &plan.standing);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
             problem
                 .get_or_insert_with(|| format!("shard {} cannot be promoted: {why}", self.shard));
+        }
+        if let ShardStanding::Unsaved { why } = &plan.standing {
+            problem.get_or_insert_with(|| format!(
+                "shard {} has taken writes that the other side does not have and that cannot all be saved: {why}; it follows once somebody accepts that (`godwit link resume --accept-unsaved`)",
+                self.shard
+            ));
         }
         if plan.standing == ShardStanding::Lost {
             problem.get_or_insert_with(|| format!(
@@ -176,7 +196,8 @@ impl ShardRunner {
     ) -> Result<(), String> {
         let before = store.shard(self.shard).inbound;
         let password = store.file().internal.clone();
-        let address = self.link.prepare(desired, before, &password).await;
+        let holds = holds_still(&desired.role, &store.shard(self.shard).memory);
+        let address = self.link.prepare(desired, holds, before, &password).await;
         let address = address.map_err(|error| chain(&error).to_string())?;
         if address.is_some() {
             let kept = store.change_shard(self.shard, |file| file.inbound = address);
@@ -216,7 +237,7 @@ impl ShardRunner {
             .map_or(Upstream::Elsewhere, Upstream::Node)
     }
 
-    fn plan(&self, store: &CacheStore, desired: &CacheDesired) -> Plan {
+    fn plan(&self, store: &CacheStore, desired: &CacheDesired, held: bool) -> Plan {
         let service = store.file().service;
         let name = |address| self.name_of(address);
         let nodes: Vec<NodeView> = self.slots.iter().map(|s| s.view(service, &name)).collect();
@@ -226,8 +247,12 @@ impl ShardRunner {
             replicas: desired.replicas,
             memory: &store.shard(self.shard).memory,
             nodes: &nodes,
-            link: self.link.view(),
+            link: LinkView {
+                held,
+                ..self.link.view()
+            },
             lease: None,
+            saving: self.saving_view(),
         })
     }
 
@@ -252,6 +277,9 @@ impl ShardRunner {
                 }
             }
             GeoRole::Alone => self.link.withdraw(),
+            GeoRole::Secondary { .. } if holds_still(&desired.role, &memory) => {
+                self.keep_draining(store, desired);
+            }
             GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
                 self.link.withdraw();
                 if store.file().in_step_once.as_ref() == desired.role.link() {

@@ -1,4 +1,7 @@
-//! The agents' API: reports in, desired state out, and the decision of a handoff.
+//! The agents' API: reports in, desired state out, the decision of a handoff, and bodies that
+//! somebody waits for.
+
+mod transfers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +24,7 @@ use super::{
     decide::{Plan, decide},
 };
 use crate::{
+    observations::Leading,
     plane::Plane,
     records::{AgentRecord, agent_key, link},
     store::Change,
@@ -36,6 +40,8 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
         .route("/agents/v1/report", post(report))
         .route("/agents/v1/desired", get(desired))
         .route("/agents/v1/promotions", post(promote))
+        .route("/agents/v1/transfers/{id}", post(transfers::take))
+        .route("/agents/v1/transfers/{id}/refused", post(transfers::refuse))
 }
 
 /// A body that is one of the model's own values.
@@ -70,10 +76,15 @@ async fn report(
     remember_agent(&plane, &report).await?;
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
+    let leading = Leading::of(&report);
     plane.observations.hear(report);
     let now = plane.clock.now();
     plane.history.hear(&region, events, now).await;
-    Ok(Json(ReportAnswer::default()))
+    // Last: a lease counts here from now on, and there from before the report was sent.
+    Ok(Json(ReportAnswer {
+        leases: plane.observations.grants.grant(&plane.store, &leading),
+        asked: plane.transfers.asked_of(&region),
+    }))
 }
 
 /// Stores of an agent what desired state depends on, when that is news.

@@ -4,7 +4,10 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use model::{AcceptEmptyRefused, CacheId, CacheName, FailoverRefused, GroupName, SubscriptionId};
+use model::{
+    AcceptEmptyRefused, CacheId, CacheName, FailoverRefused, ForceRefused, GroupName,
+    SubscriptionId,
+};
 use runtime::chain;
 use serde_json::json;
 
@@ -127,6 +130,11 @@ impl ApiError {
     /// The failover of a link cannot begin.
     pub(crate) fn failover(refused: &FailoverRefused) -> Self {
         Self::conflict(format!("Cannot fail over, since {refused}."))
+    }
+
+    /// The failover of a link cannot be forced.
+    pub(crate) fn force(refused: &ForceRefused) -> Self {
+        Self::conflict(format!("Cannot force the failover, since {refused}."))
     }
 
     /// An empty geo-primary cannot be accepted.

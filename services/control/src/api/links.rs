@@ -24,11 +24,14 @@ use crate::{
 
 mod empty;
 mod events;
+mod failover;
+mod forced;
 mod put;
 mod settings;
 
 pub(super) use empty::accept_empty_source;
 pub(super) use events::events;
+pub(super) use forced::{accept_unsaved, acknowledge, lost_writes};
 pub(super) use put::put;
 pub(super) use settings::{patch_settings, show_settings};
 
@@ -71,7 +74,7 @@ pub(super) async fn runtime_status(
     let state = plane.store.state();
     let cache = find_cache(&state, &subscription, &group, &name)?;
     let link = find_link(&state, cache, &other)?;
-    let status = link_status(&plane.observations.seen(), cache, link);
+    let status = link_status(&plane.observations.seen(), cache, link, plane.clock.now());
     Ok(answer::ok(&status))
 }
 

@@ -1,6 +1,6 @@
 //! Links: asks each link's machine what it should become.
 
-use model::{Advance, CacheRecord, LinkRecord, LinkSeen, Member};
+use model::{Advance, CacheRecord, Fencing, LinkRecord, LinkSeen, Member};
 
 use super::{Sight, Step};
 use crate::{
@@ -27,7 +27,7 @@ fn step(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
         link.primary.id.name, link.secondary.id.name
     );
     match link.advance(seen, sight.now) {
-        Advance::Stay => None,
+        Advance::Stay => settle_leases(sight, link),
         Advance::Become(next) => Some(Step {
             change: Change::new().replace(link, &next),
             what: format!(
@@ -42,12 +42,52 @@ fn step(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
     }
 }
 
+/// What was written down of leases and counts no more: that an older and longer one may be out, and
+/// that the geo-primary's agent may not know that it needs one.
+fn settle_leases(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
+    let mut next = LinkRecord::clone(link);
+    if sight.leases.is_over(link) {
+        next.longest_lease = link.settings.lease_seconds;
+    }
+    if link.lease_untold && knows_of_leases(sight, link) {
+        next.lease_untold = false;
+    }
+    // A link that never had leases has nothing to forget.
+    let is_news =
+        next.lease_untold != link.lease_untold || link.longest_lease() > next.longest_lease;
+    is_news.then(|| Step {
+        change: Change::new().replace(link, &next),
+        what: format!(
+            "The leases of `{}` are as they are set",
+            link.primary.id.name
+        ),
+    })
+}
+
+/// The geo-primary's agent acts on a generation in which its cache needs leases.
+fn knows_of_leases(sight: &Sight<'_>, link: &LinkRecord) -> bool {
+    let member = &link.primary;
+    let (Some(heard), Some(published)) = (
+        sight.seen.region(&member.region),
+        sight.desired.of(&member.region),
+    ) else {
+        return false;
+    };
+    let wanted = published
+        .caches
+        .iter()
+        .find(|cache| cache.uid == member.uid);
+    let replication = wanted.and_then(|cache| cache.replication.as_ref());
+    replication.is_some_and(|link| link.settings.fencing == Fencing::Lease)
+        && heard.report.generation >= published.generation
+}
+
 /// What the agents say of the two caches.
 pub(crate) fn link_seen<'a>(seen: &'a Seen, link: &LinkRecord) -> LinkSeen<'a> {
     LinkSeen {
         primary: seen.cache(&link.primary.region, &link.primary.uid),
         secondary: seen.cache(&link.secondary.region, &link.secondary.uid),
-        ..LinkSeen::default()
+        away: seen.away(link),
     }
 }
 

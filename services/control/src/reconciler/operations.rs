@@ -90,7 +90,17 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
             to,
             from_epoch,
             attempt,
-        } => failing_over(sight, link, to, *from_epoch, *attempt),
+            forced,
+        } => failing_over(
+            sight,
+            link,
+            &Failover {
+                to,
+                from: *from_epoch,
+                attempt: *attempt,
+                forced: *forced,
+            },
+        ),
         Work::Unlink { link: id } => match sight.state.links.get(&link::key(id)) {
             None => Verdict::Succeed,
             Some(_) => Verdict::Wait,
@@ -176,17 +186,19 @@ fn creating_link(sight: &Sight<'_>, id: &LinkId, epoch: Epoch) -> Verdict {
     }
 }
 
-fn failing_over(
-    sight: &Sight<'_>,
-    id: &LinkId,
-    to: &CacheUid,
+/// What a failover's operation waits for.
+struct Failover<'a> {
+    to: &'a CacheUid,
     from: Epoch,
     attempt: Option<u64>,
-) -> Verdict {
+    forced: bool,
+}
+
+fn failing_over(sight: &Sight<'_>, id: &LinkId, op: &Failover<'_>) -> Verdict {
     let Some(link) = sight.state.links.get(&link::key(id)) else {
         return Verdict::Fail("the link was removed during the failover".to_owned());
     };
-    if let (Some(attempt), Some((aborted, why))) = (attempt, &link.last_abort)
+    if let (Some(attempt), Some((aborted, why))) = (op.attempt, &link.last_abort)
         && *aborted == attempt
     {
         return Verdict::Fail(format!(
@@ -196,16 +208,26 @@ fn failing_over(
     if link.is_unlinking() {
         return Verdict::Fail("the link was removed during the failover".to_owned());
     }
-    if link.epoch == from {
-        return Verdict::Wait;
+    if link.epoch == op.from {
+        // Another one took its place, and came to nothing as well.
+        let replaced = op.attempt.is_some_and(|attempt| attempt < link.attempt);
+        return if replaced && link.phase == LinkPhase::Linked {
+            Verdict::Fail(
+                "the failover was given up for a later one, and nothing changed".to_owned(),
+            )
+        } else {
+            Verdict::Wait
+        };
     }
-    if link.primary.uid != *to {
-        return gone_back(link, attempt);
+    if link.primary.uid != *op.to {
+        return gone_back(link, op.attempt);
     }
     match link.phase {
         LinkPhase::Linked | LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } => {
             Verdict::Succeed
         }
+        // The other side may be gone for good: what was asked for is that this one takes writes.
+        LinkPhase::Creating | LinkPhase::Syncing if op.forced => Verdict::Succeed,
         LinkPhase::Creating | LinkPhase::Syncing | LinkPhase::Promoting => Verdict::Wait,
         LinkPhase::UnlinkingPrimary | LinkPhase::UnlinkingSecondary => Verdict::Wait,
     }

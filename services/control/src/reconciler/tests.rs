@@ -18,6 +18,7 @@ use crate::{
 struct Bench {
     _dir: tempfile::TempDir,
     store: Store,
+    observations: Observations,
 }
 
 impl Bench {
@@ -25,7 +26,11 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), &Dice::from_seed(1)).await.unwrap();
         store.commit(change).await.unwrap();
-        Self { _dir: dir, store }
+        Self {
+            _dir: dir,
+            store,
+            observations: Observations::new(),
+        }
     }
 
     /// Makes every step that is planned at `now`, once.
@@ -35,6 +40,8 @@ impl Bench {
             state: &state,
             seen,
             now: Timestamp(now),
+            leases: &self.observations.grants,
+            desired: &Desired::new(self.store.id(), &[], &state),
         };
         let steps = plan(&sight);
         let count = steps.len();
@@ -275,6 +282,7 @@ fn failing_over() -> Work {
         to: cache("west", "westus").uid,
         from_epoch: Epoch(4),
         attempt: Some(1),
+        forced: false,
     }
 }
 
@@ -383,4 +391,82 @@ async fn ended_operations_are_kept_for_a_day() {
     assert_eq!(bench.pass(&Seen::just_now(vec![]), 1_000 + day).await, 0);
     assert_eq!(bench.pass(&Seen::just_now(vec![]), 1_001 + day).await, 1);
     assert_eq!(bench.store.state().operations.iter().count(), 0);
+}
+
+/// East was heard last a minute ago, with this lag; west is heard now.
+fn east_is_away(lag_ms: f64) -> Seen {
+    let [mut east, mut west] = [
+        ("east", "eastus", RoleKind::Primary, ShardStanding::Writable),
+        ("west", "westus", RoleKind::Secondary, ShardStanding::Cut),
+    ]
+    .map(|(name, place, role, standing)| {
+        report(place, vec![sees(&cache(name, place), 4, role, standing)])
+    });
+    east.caches[0].shards[0].link = Some(model::LinkObserved {
+        lag_ms: Some(lag_ms),
+        ..model::LinkObserved::default()
+    });
+    west.caches[0].shards[0].keys = 7;
+    Seen::apart(east, west, Duration::from_secs(60))
+}
+
+fn with_auto_failover(link: &mut LinkRecord) {
+    link.phase = LinkPhase::Linked;
+    link.settings.fencing = model::Fencing::Lease;
+    link.settings.auto_failover = Some(model::AutoFailover {
+        after: 30,
+        max_lag: 5,
+    });
+}
+
+#[tokio::test]
+async fn a_primary_that_is_away_for_long_is_replaced_where_the_link_says_so() {
+    let bench = linked(with_auto_failover, failing_over()).await;
+    let seen = east_is_away(4_000.0);
+    bench.pass(&seen, 1).await;
+    let link = bench.link().unwrap();
+    let forcing = LinkPhase::Forcing {
+        by: model::ForcedBy::Setting,
+    };
+    assert_eq!(
+        (&link.phase, link.last_auto),
+        (&forcing, Some(Timestamp(1)))
+    );
+    bench.pass(&seen, 2).await;
+    let link = bench.link().unwrap();
+    assert_eq!(link.phase, LinkPhase::Promoting);
+    assert_eq!(link.primary.id.name.as_str(), "west");
+}
+
+#[tokio::test]
+async fn a_failover_that_does_not_happen_by_itself_is_told_once_for_each_reason() {
+    let bench = linked(with_auto_failover, failing_over()).await;
+    let mut withheld = Withheld::default();
+    let mut news = |lag_ms| {
+        let seen = east_is_away(lag_ms);
+        let state = bench.store.state();
+        let events = withheld.news(&Sight {
+            state: &state,
+            seen: &seen,
+            now: Timestamp(1),
+            leases: &bench.observations.grants,
+            desired: &Desired::new(bench.store.id(), &[], &state),
+        });
+        events
+            .into_iter()
+            .map(|event| event.text)
+            .collect::<Vec<_>>()
+    };
+    let first = news(6_000.0);
+    assert_eq!(first.len(), 1);
+    assert!(
+        first[0]
+            .contains("`west` does not take over by itself: the geo-secondary was 6000 ms behind"),
+        "{first:?}"
+    );
+    assert!(news(6_001.0).is_empty(), "the same reason");
+    assert!(news(4_000.0).is_empty(), "it happens now");
+    assert_eq!(news(6_000.0).len(), 1, "and again it does not");
+    bench.pass(&east_is_away(6_000.0), 1).await;
+    assert_eq!(bench.link().unwrap().phase, LinkPhase::Linked);
 }

@@ -46,6 +46,9 @@ pub(crate) enum Work {
         from_epoch: Epoch,
         /// The handoff; `None` when the geo-primary had nothing left to hand over.
         attempt: Option<u64>,
+        /// Nothing was asked of the geo-primary: it is over once the other one takes writes.
+        #[serde(default)]
+        forced: bool,
     },
     /// A link goes.
     Unlink { link: LinkId },

@@ -111,6 +111,7 @@ fn every_record_returns_as_it_was_under_its_key() {
             to: west.uid,
             from_epoch: Epoch(4),
             attempt: Some(1),
+            forced: false,
         },
         started: Timestamp(6),
         outcome: Outcome::InProgress,

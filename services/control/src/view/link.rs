@@ -56,5 +56,8 @@ pub(crate) fn settings_json(settings: &ReplicationSettings) -> Value {
         "rateLimit": settings.rate_limit,
         "journal": settings.journal,
         "secondaryReads": settings.secondary_reads,
+        "fencing": settings.fencing,
+        "leaseSeconds": settings.lease_seconds,
+        "autoFailover": settings.auto_failover,
     })
 }

@@ -2,7 +2,8 @@
 
 use model::{
     CacheObserved, CacheRecord, JournalObserved, LagObserved, LinkActivity, LinkObserved,
-    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, WireObserved,
+    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing, Timestamp,
+    WireObserved,
 };
 use psync::Position;
 use serde_json::{Value, json};
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 use super::{
     health::health,
     link::{link_id, settings_json},
+    lost_writes::receipt_names,
+    operation::time,
     provisioning_state,
 };
 use crate::{
@@ -58,7 +61,12 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
 }
 
 /// The status of a link, as `own` shows it.
-pub(crate) fn link_status(seen: &Seen, own: &CacheRecord, link: &LinkRecord) -> Value {
+pub(crate) fn link_status(
+    seen: &Seen,
+    own: &CacheRecord,
+    link: &LinkRecord,
+    now: Timestamp,
+) -> Value {
     let sides = link_seen(seen, link);
     let health = health(link, sides);
     json!({
@@ -74,7 +82,54 @@ pub(crate) fn link_status(seen: &Seen, own: &CacheRecord, link: &LinkRecord) -> 
         "healthy": health.healthy,
         "reasons": health.reasons,
         "replicationSettings": settings_json(&link.settings),
+        "fencing": link.settings.fencing,
+        "lease": json!({"heldMs": Some(sides.away.lease_left_ms).filter(|left| *left > 0)}),
+        "autoFailover": auto_failover(link, sides, now),
+        "fork": fork(link),
+        "rejoin": sides.secondary.and_then(rejoin),
+        "lostWrites": receipt_names(seen, link),
         "shards": link_shards(sides),
+    })
+}
+
+/// What there is to say of failovers that happen by themselves.
+fn auto_failover(link: &LinkRecord, seen: LinkSeen<'_>, now: Timestamp) -> Option<Value> {
+    let told = link.settings.auto_failover.is_some() || link.last_auto.is_some();
+    told.then(|| {
+        json!({
+            "waits": link.auto_failover_waits(seen, now),
+            "lastAt": link.last_auto.and_then(time),
+        })
+    })
+}
+
+/// Where the geo-primary took over by force.
+fn fork(link: &LinkRecord) -> Option<Value> {
+    let Standing::Forced { at, forks } = &link.standing else {
+        return None;
+    };
+    let shown = |forks: &Vec<Position>| forks.iter().copied().map(position_json).collect();
+    let positions: Option<Vec<_>> = forks.as_ref().map(shown);
+    Some(json!({"epoch": at, "positions": positions}))
+}
+
+/// What the former geo-primary of a forced failover does before it follows, or waits for: the shard
+/// that needs somebody first.
+fn rejoin(secondary: &CacheObserved) -> Option<Value> {
+    let mut shards = secondary.shards.iter().map(|shard| &shard.standing);
+    let unsaved = shards.clone().find_map(|standing| {
+        let ShardStanding::Unsaved { why } = standing else {
+            return None;
+        };
+        Some(json!({"doing": null, "why": why}))
+    });
+    unsaved.or_else(|| {
+        shards.find_map(|standing| {
+            let ShardStanding::Rejoining { doing } = standing else {
+                return None;
+            };
+            Some(json!({"doing": doing, "why": null}))
+        })
     })
 }
 
@@ -236,7 +291,7 @@ fn shard_json(shard: &ShardObserved) -> Value {
     })
 }
 
-fn position_json(position: Position) -> Value {
+pub(super) fn position_json(position: Position) -> Value {
     json!({"replid": position.replid.as_str(), "offset": position.offset})
 }
 

@@ -310,3 +310,43 @@ fn what_cannot_be_saved_waits_for_a_person() {
         }
     ));
 }
+
+#[test]
+fn a_lease_that_was_set_shorter_or_is_news_to_the_primary_counts_as_it_was() {
+    let link = linked(Fencing::None);
+    let with = |link: &LinkRecord, fencing, lease_seconds| {
+        link.with_settings(ReplicationSettings {
+            fencing,
+            lease_seconds,
+            ..link.settings.clone()
+        })
+    };
+    let long = with(&link, Fencing::Lease, 300);
+    assert!(long.lease_untold);
+    let short = with(&long, Fencing::Lease, 8);
+    assert_eq!((short.longest_lease(), short.lease_untold), (300, true));
+    let off = with(&short, Fencing::None, 8);
+    assert_eq!((off.longest_lease(), off.lease_untold), (300, false));
+    let told = LinkRecord {
+        lease_untold: false,
+        ..short
+    };
+    assert!(!with(&told, Fencing::Lease, 10).lease_untold);
+
+    let auto = LinkRecord {
+        lease_untold: true,
+        ..with_auto_failover()
+    };
+    let seen = LinkSeen {
+        away: Away {
+            down_ms: 3_600_000,
+            ..Away::default()
+        },
+        ..LinkSeen::default()
+    };
+    let why = auto.auto_failover_waits(seen, T).unwrap();
+    assert!(
+        why.contains("has not heard yet that it needs a lease"),
+        "{why}"
+    );
+}

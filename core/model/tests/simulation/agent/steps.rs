@@ -1,6 +1,6 @@
 //! Carries the planner's steps out.
 
-use model::shard::{Step, Upstream};
+use model::shard::{Gate, Step, Upstream};
 
 use super::{PAUSE_MS, Stage};
 use crate::{
@@ -137,7 +137,33 @@ impl World {
             }
             Step::LiftFence => self.tell_fence(r, Fence::Open),
             // Nobody but Godwit pauses an engine here.
-            Step::TakePauseOver { .. } | Step::SetGate { .. } => true,
+            Step::TakePauseOver { .. } => true,
+            Step::SetGate { node, gate } => {
+                let n = usize::from(*node);
+                if !self.obeys(r, n) {
+                    return false;
+                }
+                if let Some(engine) = self.engine(r, n) {
+                    engine.gate = *gate;
+                    engine.pings = *gate != Gate::Shut;
+                }
+                let epoch = self.regions[r].disk.epoch;
+                self.note_shut(r, epoch);
+                true
+            }
+            Step::Drain => {
+                self.drain(r);
+                true
+            }
+            Step::SaveLost {
+                at,
+                from,
+                to,
+                incomplete,
+            } => {
+                self.save_lost(r, *at, *from, *to, *incomplete);
+                true
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! Brings the halves of the link in line with the role, once the steps are taken.
 
 use model::{
-    GeoRole, LinkObserved, ShardStanding,
-    shard::{NodeView, Upstream},
+    GeoRole, LinkObserved, Rejoin, ShardStanding,
+    shard::{NodeView, Upstream, holds_still},
 };
 use psync::Position;
 
@@ -66,7 +66,11 @@ impl World {
             GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
                 let in_step = standing == ShardStanding::Following;
                 self.regions[r].disk.in_step_once |= in_step;
-                self.withdraw(r);
+                if !holds_still(&order.role, &self.regions[r].disk.memory) {
+                    self.withdraw(r);
+                } else if self.drained(r).is_some() {
+                    self.drain(r);
+                }
                 let noted = self.regions[r].disk.in_step_once;
                 if let Some(agent) = self.agent(r).filter(|_| noted) {
                     agent.keys = keys;
@@ -77,6 +81,24 @@ impl World {
             }
         }
         Stage::Report
+    }
+
+    /// Has the outbound half read what the journal lacks, from the leader if it runs.
+    pub(super) fn drain(&mut self, r: usize) {
+        let order = self.regions[r]
+            .agent
+            .as_ref()
+            .and_then(|a| a.order.as_ref());
+        let Some(GeoRole::Secondary {
+            rejoin: Rejoin::AfterForce { forks, .. },
+            ..
+        }) = order.map(|order| &order.role)
+        else {
+            return;
+        };
+        let from = forks.as_ref().map(|forks| forks[0]);
+        self.serve_engines(r);
+        self.only_drain(r, from);
     }
 
     /// Serves the other region from the leader, if it runs, and from its sibling, if that is in

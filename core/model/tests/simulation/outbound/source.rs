@@ -145,6 +145,12 @@ impl World {
             }
             return;
         };
+        let drains = self
+            .outbound(r)
+            .is_some_and(|outbound| outbound.drain.is_some());
+        if drains && !chunks.is_empty() {
+            self.count("lost writes read from a backlog");
+        }
         self.go_on(r, start, replid);
         let pipe = Pipe {
             chunks,
@@ -169,7 +175,10 @@ impl World {
         };
         outbound.fresh = Some(offer.position);
         outbound.offer = Some((engine, offer));
-        if matches!(start, Start::Resume(_)) {
+        // What a journal holds that is only read to its end is all that there may be of it.
+        if outbound.drain.is_some() {
+            (outbound.fresh, outbound.offer) = (None, None);
+        } else if matches!(start, Start::Resume(_)) {
             outbound.stream_begins(None);
             self.count("histories broken");
         }
@@ -214,7 +223,9 @@ impl World {
     /// Where an inbound stands that has to be begun from: the engine's backlog reaches it, and the
     /// journal does not.
     fn unmet(&mut self, r: usize) -> Option<Position> {
-        let outbound = self.outbound(r)?;
+        let outbound = self
+            .outbound(r)
+            .filter(|outbound| outbound.drain.is_none())?;
         let (count, have) = outbound.demand;
         let have = have.filter(|_| count > outbound.answered)?;
         let facts = outbound.facts.filter(|facts| facts.reaches(have));
@@ -230,6 +241,10 @@ impl Outbound {
     fn choose_start(&mut self, now: u64) -> Option<Start> {
         if let Some(end) = self.end {
             return Some(Start::Resume(end));
+        }
+        if let Some(from) = self.drain {
+            let reached = |from: &Position| self.facts.is_some_and(|facts| facts.reaches(*from));
+            return from.filter(reached).map(Start::Anew);
         }
         if let Some(fresh) = self.fresh {
             return Some(Start::Anew(fresh));

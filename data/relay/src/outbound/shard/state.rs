@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) traffic: Traffic,
     pub(super) last_error: Option<String>,
     pub(in crate::outbound) problem: Option<Problem>,
+    /// The journal was opened to be drained, or to be served.
+    pub(super) looked: Option<bool>,
     /// The stream's history; what is applied is applied of this one.
     pub(super) history: u64,
     /// What the geo-secondary's engine has applied of the present history.
@@ -87,6 +89,7 @@ impl State {
             traffic: Traffic::default(),
             last_error: None,
             problem: None,
+            looked: None,
             history: 0,
             applied: None,
             lag: LagMeter::new(),
@@ -237,6 +240,8 @@ impl State {
             since: self.since,
             read: reach.end,
             journaled: reach.end.map(|_| reach.journaled),
+            drain: None,
+            looked: false,
             sent: session.and_then(|s| s.sent),
             received: session.and_then(|s| s.received),
             applied: self.applied,

@@ -1,6 +1,9 @@
 //! What is reported of a shard.
 
-use model::{CacheDesired, NodeObserved, ShardObserved, ShardStanding, shard::Stance};
+use model::{
+    CacheDesired, NodeObserved, ShardObserved, ShardStanding,
+    shard::{Stance, fork_of},
+};
 use psync::Position;
 
 use super::{ShardRunner, node_index};
@@ -46,7 +49,7 @@ impl ShardRunner {
             clients: figures.clients,
             nodes,
             link: self.link.observed(&desired.role, position),
-            fork: None,
+            fork: fork_of(&desired.role, &store.shard(self.shard).memory),
         };
     }
 

@@ -46,7 +46,9 @@ impl ShardRunner {
             }
             Step::StandAlone { node } => {
                 tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, "promote");
-                self.engine(*node)?.stand_alone().await.map_err(told)
+                self.engine(*node)?.stand_alone().await.map_err(told)?;
+                self.tell_takeover(store, desired);
+                Ok(())
             }
             Step::TakeServiceAddress { node } => {
                 let service = store.file().service.ok_or("the cache has no address yet")?;
@@ -61,7 +63,22 @@ impl ShardRunner {
                 self.slot(*node)?
                     .set_gate(*gate, replicas)
                     .await
-                    .map_err(told)
+                    .map_err(told)?;
+                self.tell_shut(desired, *gate);
+                Ok(())
+            }
+            Step::Drain => {
+                self.drain(store, desired);
+                Ok(())
+            }
+            Step::SaveLost {
+                at,
+                from,
+                to,
+                incomplete,
+            } => {
+                self.save_lost(desired, (*at, *from, *to, *incomplete))
+                    .await
             }
             Step::Resume { node } => self.slot(*node)?.resume().await.map_err(told),
             Step::TakePauseOver { .. } => {

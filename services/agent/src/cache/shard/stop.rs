@@ -33,6 +33,8 @@ impl ShardRunner {
 
     /// Stops what runs without saving, and ends the link's half; `remove`: with its files.
     pub(in crate::cache) async fn discard(&mut self, remove: bool) {
+        // What is not saved yet is saved by the next run.
+        self.saving = None;
         for slot in &mut self.slots {
             if let Some(node) = slot.node.take()
                 && let Err(error) = node.stop(StopHow::Discard, DISCARD_GRACE).await

@@ -10,10 +10,15 @@ use axum::{
 };
 use model::{
     CacheId, CacheRecord, LinkId, LinkPhase, LinkRecord, Member, OperationId, Region,
-    ReplicationSettings, Side, Unmet, unmet_for_failover, unmet_for_link,
+    ReplicationSettings, Side, Unmet, unmet_for_link,
 };
 
-use super::{Names, operation, other_name, settings::merged};
+use super::{
+    Names,
+    failover::{Options, fail_over},
+    operation, other_name,
+    settings::merged,
+};
 use crate::{
     api::{
         ApiError, answer,
@@ -24,14 +29,10 @@ use crate::{
     },
     observations::Seen,
     plane::Plane,
-    reconciler::link_seen,
     records::{OperationRecord, Work},
     store::{Change, State as Records, Versioned},
     view::{link_id, link_json},
 };
-
-/// A handoff that is not decided by then is given up, in milliseconds.
-const PATIENCE_MS: u64 = 10_000;
 
 /// What the body says.
 struct Requested {
@@ -41,6 +42,8 @@ struct Requested {
     other_follows: bool,
     /// How a new link is to move its bytes; Godwit's own.
     settings: Option<Fields>,
+    /// How to fail over; Godwit's own.
+    failover: Option<Options>,
 }
 
 impl Requested {
@@ -71,6 +74,7 @@ impl Requested {
                 .map_err(|error| of.refused(LOCATION, error))?,
             other_follows: role == "Secondary",
             settings: of.object("replicationSettings")?,
+            failover: of.object("failover")?.map(Options::read).transpose()?,
         };
         of.skip(&[
             "geoReplicatedPrimaryHostName",
@@ -83,23 +87,24 @@ impl Requested {
 }
 
 /// The answer: a status, the link as it is now, and the operation to follow.
-struct Outcome {
-    status: StatusCode,
-    link: LinkRecord,
-    operation: Option<OperationRecord>,
+pub(super) struct Outcome {
+    pub(super) status: StatusCode,
+    pub(super) link: LinkRecord,
+    pub(super) operation: Option<OperationRecord>,
 }
 
 /// The two caches, by the roles that they are to have.
-struct Pair<'a> {
-    primary: &'a Versioned<CacheRecord>,
-    secondary: &'a Versioned<CacheRecord>,
+pub(super) struct Pair<'a> {
+    pub(super) primary: &'a Versioned<CacheRecord>,
+    pub(super) secondary: &'a Versioned<CacheRecord>,
 }
 
 /// Who is asked for what.
-struct Asks<'a> {
-    own: &'a CacheRecord,
-    pair: &'a Pair<'a>,
+pub(super) struct Asks<'a> {
+    pub(super) own: &'a CacheRecord,
+    pub(super) pair: &'a Pair<'a>,
     settings: Option<&'a Fields>,
+    pub(super) failover: Option<&'a Options>,
 }
 
 impl Asks<'_> {
@@ -131,6 +136,7 @@ pub(in crate::api) async fn put(
             own,
             pair: &pair,
             settings: asked.settings.as_ref(),
+            failover: asked.failover.as_ref(),
         };
         let plan = plan(&plane, state, &seen, &asks, &ids)?;
         Ok(match plan {
@@ -203,10 +209,11 @@ fn plan(
                     "The two caches are linked already, with other `replicationSettings`; change those with a PATCH of the link's own `replicationSettings`.",
                 ));
             }
-            if let Some(outcome) = repeated(state, link, pair)? {
+            let forced = asks.failover.is_some_and(|options| options.force);
+            if let Some(outcome) = repeated(state, link, pair, forced)? {
                 return Ok(Plan::Answer(outcome));
             }
-            fail_over(plane, seen, asks.own, pair, link, &ids.1)
+            fail_over(plane, seen, asks, link, &ids.1)
         }
         Some(_) | None => create(plane, seen, asks, ids),
     }
@@ -217,6 +224,7 @@ fn repeated(
     state: &Records,
     link: &LinkRecord,
     pair: &Pair<'_>,
+    forced: bool,
 ) -> Result<Option<Outcome>, ApiError> {
     let is_primary = link.primary.uid == pair.primary.uid;
     let wanted = match link.phase {
@@ -226,7 +234,9 @@ fn repeated(
                 pair.primary.id.name, pair.secondary.id.name
             )));
         }
-        LinkPhase::HandingOff { .. } | LinkPhase::Forcing { .. } => true,
+        // A handoff that is under way can still be forced.
+        LinkPhase::HandingOff { .. } => !forced,
+        LinkPhase::Forcing { .. } => true,
         LinkPhase::Creating
         | LinkPhase::Syncing
         | LinkPhase::Linked
@@ -248,6 +258,12 @@ fn create(
     ids: &(LinkId, OperationId),
 ) -> Result<Plan<Outcome>, ApiError> {
     let (primary, secondary) = (asks.pair.primary, asks.pair.secondary);
+    if asks.failover.is_some() {
+        return Err(ApiError::body(format!(
+            "`properties.failover` says how to fail over, and `{}` and `{}` are not linked; leave it out to link them.",
+            primary.id.name, secondary.id.name
+        )));
+    }
     refuse(
         &unmet_for_link(side(seen, primary), side(seen, secondary)),
         "create geo-replication link",
@@ -289,52 +305,7 @@ fn create(
     ))
 }
 
-fn fail_over(
-    plane: &Plane,
-    seen: &Seen,
-    own: &CacheRecord,
-    pair: &Pair<'_>,
-    link: &Versioned<LinkRecord>,
-    id: &OperationId,
-) -> Result<Plan<Outcome>, ApiError> {
-    // The one that is to yield is the primary of the link.
-    let (old, new) = (pair.secondary, pair.primary);
-    let next = link
-        .fail_over(link_seen(seen, link), plane.clock.now(), PATIENCE_MS)
-        .map_err(|refused| ApiError::failover(&refused));
-    // What the caches are counts before what the link is doing.
-    refuse(
-        &unmet_for_failover(side(seen, old), side(seen, new)),
-        "fail over",
-    )?;
-    let next = next?;
-    let op = operation(
-        plane,
-        id,
-        own,
-        Work::FailOver {
-            link: link.id.clone(),
-            to: new.uid.clone(),
-            from_epoch: link.epoch,
-            attempt: (next.attempt != link.attempt).then_some(next.attempt),
-        },
-    );
-    let change = Change::new()
-        .expect(old)
-        .expect(new)
-        .replace(link, &next)
-        .insert(&op);
-    Ok(Plan::Commit(
-        change,
-        Outcome {
-            status: StatusCode::OK,
-            link: next,
-            operation: Some(op),
-        },
-    ))
-}
-
-fn side<'a>(seen: &Seen, cache: &'a CacheRecord) -> Side<'a> {
+pub(super) fn side<'a>(seen: &Seen, cache: &'a CacheRecord) -> Side<'a> {
     Side {
         cache,
         engine: seen.engine(&cache.region, &cache.uid),
@@ -350,7 +321,7 @@ fn member(cache: &CacheRecord) -> Member {
 }
 
 /// Refuses with a sentence for each thing that is missing.
-fn refuse(unmet: &[Unmet], what: &str) -> Result<(), ApiError> {
+pub(super) fn refuse(unmet: &[Unmet], what: &str) -> Result<(), ApiError> {
     if unmet.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,8 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use model::{LinkRecord, ReplicationSettings};
+use model::{AutoFailover, LinkRecord, ReplicationSettings};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Names, find_link};
@@ -51,10 +52,7 @@ pub(in crate::api) async fn patch_settings(
         if settings == link.settings {
             return Ok(Plan::Answer((cache.clone(), LinkRecord::clone(link))));
         }
-        let next = LinkRecord {
-            settings,
-            ..LinkRecord::clone(link)
-        };
+        let next = link.with_settings(settings);
         let change = Change::new().replace(link, &next);
         Ok(Plan::Commit(change, (cache.clone(), next)))
     })
@@ -69,13 +67,21 @@ pub(super) fn merged(
 ) -> Result<ReplicationSettings, ApiError> {
     let mut settings = present.clone();
     body.skip(&["id", "name", "type"]);
-    set(&mut body, "source", &mut settings.source, |body, value| {
-        let text = word(body, "source", &value, "a text")?.to_ascii_lowercase();
-        serde_json::from_value(text.clone().into())
-            .map_err(|_unknown| body.refused("source", not(&text, "`replica` or `primary`")))
+    moving(&mut body, &mut settings)?;
+    fencing(&mut body, &mut settings)?;
+    body.finish()?;
+    let checked = settings.check();
+    checked.map_err(|error| ApiError::body(format!("The settings cannot be taken: {error}.")))?;
+    Ok(settings)
+}
+
+/// How bytes are moved.
+fn moving(body: &mut Fields, settings: &mut ReplicationSettings) -> Result<(), ApiError> {
+    set(body, "source", &mut settings.source, |body, value| {
+        one_of(body, "source", &value, "`replica` or `primary`")
     })?;
     set(
-        &mut body,
+        body,
         "compression",
         &mut settings.compression,
         |body, value| {
@@ -85,7 +91,7 @@ pub(super) fn merged(
         },
     )?;
     set(
-        &mut body,
+        body,
         "rateLimit",
         &mut settings.rate_limit,
         |body, value| {
@@ -101,30 +107,75 @@ pub(super) fn merged(
             }
         },
     )?;
+    set(body, "journal", &mut settings.journal, |body, value| {
+        let text = word(body, "journal", &value, "a number of bytes, or `unlimited`")?;
+        text.parse().map_err(|error| body.refused("journal", error))
+    })?;
     set(
-        &mut body,
-        "journal",
-        &mut settings.journal,
-        |body, value| {
-            let text = word(body, "journal", &value, "a number of bytes, or `unlimited`")?;
-            text.parse().map_err(|error| body.refused("journal", error))
-        },
-    )?;
-    set(
-        &mut body,
+        body,
         "secondaryReads",
         &mut settings.secondary_reads,
+        |body, value| one_of(body, "secondaryReads", &value, "`refused` or `stale`"),
+    )
+}
+
+/// What keeps two caches from taking writes at a time, and when that is relied upon.
+fn fencing(body: &mut Fields, settings: &mut ReplicationSettings) -> Result<(), ApiError> {
+    set(body, "fencing", &mut settings.fencing, |body, value| {
+        one_of(body, "fencing", &value, "`none` or `lease`")
+    })?;
+    match body.given("leaseSeconds") {
+        None => {}
+        Some(Value::Null) => {
+            settings.lease_seconds = ReplicationSettings::default().lease_seconds;
+        }
+        Some(value) => {
+            settings.lease_seconds = seconds(body, "leaseSeconds", &value)?;
+        }
+    }
+    set(
+        body,
+        "autoFailover",
+        &mut settings.auto_failover,
         |body, value| {
-            let text = word(body, "secondaryReads", &value, "a text")?.to_ascii_lowercase();
-            serde_json::from_value(text.clone().into()).map_err(|_unknown| {
-                body.refused("secondaryReads", not(&text, "`refused` or `stale`"))
-            })
+            let mut of = body.inner("autoFailover", value)?;
+            let mut needed = |name| {
+                let given = of.given(name).filter(|value| !value.is_null());
+                let given = given.ok_or_else(|| of.missing(name, "a whole number of seconds"))?;
+                seconds(&of, name, &given)
+            };
+            let auto = AutoFailover {
+                after: needed("after")?,
+                max_lag: needed("maxLag")?,
+            };
+            of.finish()?;
+            Ok(Some(auto))
         },
-    )?;
-    body.finish()?;
-    let checked = settings.check();
-    checked.map_err(|error| ApiError::body(format!("The settings cannot be taken: {error}.")))?;
-    Ok(settings)
+    )
+}
+
+fn seconds<T: TryFrom<u64>>(body: &Fields, name: &str, value: &Value) -> Result<T, ApiError> {
+    const TAKES: &str = "a whole number of seconds";
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| {
+        if value.is_number() {
+            body.refused(name, not(&value.to_string(), TAKES))
+        } else {
+            body.wrong(name, value, TAKES)
+        }
+    })
+}
+
+/// One of some words, whatever its case.
+fn one_of<T: DeserializeOwned>(
+    body: &Fields,
+    name: &str,
+    value: &Value,
+    words: &str,
+) -> Result<T, ApiError> {
+    let text = word(body, name, value, "a text")?.to_ascii_lowercase();
+    serde_json::from_value(text.clone().into())
+        .map_err(|_unknown| body.refused(name, not(&text, words)))
 }
 
 /// Reads one setting, when the body has it.

@@ -28,6 +28,7 @@ fn defaults() -> Value {
     json!({
         "source": "replica", "compression": "1", "rateLimit": null,
         "journal": "1073741824", "secondaryReads": "refused",
+        "fencing": "none", "leaseSeconds": 10, "autoFailover": null,
     })
 }
 
@@ -68,12 +69,16 @@ async fn settings_change_one_by_one_from_either_cache_and_at_once() {
         .change(
             "east",
             "west",
-            json!({"source": "primary", "secondaryReads": "Stale", "journal": 268_435_456}),
+            json!({
+                "source": "primary", "secondaryReads": "Stale", "journal": 268_435_456,
+                "fencing": "Lease", "leaseSeconds": 30, "autoFailover": {"after": 40, "maxLag": 5},
+            }),
         )
         .await;
     let expected = json!({
         "source": "primary", "compression": "off", "rateLimit": 131_072,
         "journal": "268435456", "secondaryReads": "stale",
+        "fencing": "lease", "leaseSeconds": 30, "autoFailover": {"after": 40, "maxLag": 5},
     });
     assert_eq!(without_id(&changed), expected);
     // What agents are told, and what the status shows, is the same.
@@ -92,7 +97,7 @@ async fn settings_change_one_by_one_from_either_cache_and_at_once() {
     // null puts a setting back.
     let back = json!({
         "source": null, "compression": null, "rateLimit": null, "journal": null,
-        "secondaryReads": null,
+        "secondaryReads": null, "fencing": null, "leaseSeconds": null, "autoFailover": null,
     });
     let changed = world.change("east", "west", back).await;
     assert_eq!(without_id(&changed), defaults());
@@ -112,6 +117,31 @@ async fn what_is_no_setting_is_refused_and_changes_nothing() {
             "is a truth value; it takes `off` or a level",
         ),
         (json!({"rateLimit": 1}), "a rate limit of at least 65536"),
+        (
+            json!({"fencing": "fence"}),
+            "`fence` is not `none` or `lease`",
+        ),
+        (json!({"leaseSeconds": 7}), "a lease of 8 to 300 seconds"),
+        (
+            json!({"leaseSeconds": -1}),
+            "`-1` is not a whole number of seconds",
+        ),
+        (
+            json!({"autoFailover": {"after": 30, "maxLag": 5}}),
+            "not allowed without `fencing: lease`",
+        ),
+        (
+            json!({"fencing": "lease", "autoFailover": {"after": 9, "maxLag": 5}}),
+            "at least 10 seconds for `autoFailover.after`",
+        ),
+        (
+            json!({"fencing": "lease", "autoFailover": {"after": 30}}),
+            "`autoFailover.maxLag` is missing",
+        ),
+        (
+            json!({"fencing": "lease", "autoFailover": "on"}),
+            "`autoFailover` is a text; it takes an object",
+        ),
         (
             json!({"rateLimit": 0}),
             "`0` is not a whole number of bytes",
