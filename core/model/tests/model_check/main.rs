@@ -146,7 +146,10 @@ fn try_it() {
         .collect();
     let bounds = Bounds {
         shards: args[0].into(),
-        left: left(args[1], args[2], args[3], args[4], args[5]),
+        left: Left {
+            forces: args[8],
+            ..left(args[1], args[2], args[3], args[4], args[5])
+        },
         plans_apart: args[6] != 0,
         looks_apart: args[7] != 0,
     };

@@ -3,15 +3,18 @@
 use std::rc::Rc;
 
 use model::{
-    CacheObserved, GeoRole, LinkObserved, ShardIndex, ShardObserved, ShardStanding, Standing,
-    shard::{Gate, LinkView, NodeFacts, NodeView, Plan, Situation, Step as Planned, Upstream},
+    CacheObserved, GeoRole, LinkObserved, Rejoin, ShardIndex, ShardObserved, ShardStanding,
+    shard::{
+        self, Drained, Gate, JournalEnd, LinkView, NodeFacts, NodeView, Plan, Situation,
+        Step as Planned, Upstream, fork_of, holds_still,
+    },
 };
-use psync::Position;
+use psync::{Offset, Position};
 
 use super::{
     model::{Broken, Handoff, Told, member},
     mutation::Mutation,
-    state::{Agent, Fence, Half, LOOK, Place, SHARDS, State},
+    state::{Agent, Fence, Half, LOOK, Place, SHARDS, Saving, State},
     step::Step,
 };
 
@@ -150,17 +153,26 @@ impl Handoff {
             order.role,
             GeoRole::Secondary { .. } | GeoRole::Taking { .. }
         );
-        let target = if follows {
+        let memory = self.memories.get(state.sides[side].memory[shard]);
+        let rejoins = holds_still(&order.role, &memory) && !self.rejoins_freely();
+        let target = if follows && !rejoins {
             u8::try_from(order.epoch.0).unwrap()
         } else {
             0
         };
         let half = &mut agent.halves[shard];
+        if !rejoins {
+            half.saving = Saving::Idle;
+        }
         if half.target != target {
             half.target = target;
             half.barrier = None;
             state.sides[1 - side].agent.halves[shard].session = None;
         }
+    }
+
+    fn rejoins_freely(&self) -> bool {
+        self.mutation == Some(Mutation::RejoinsWithoutSaving)
     }
 
     fn plan(&self, state: &State, side: usize, shard: usize) -> Plan {
@@ -174,6 +186,8 @@ impl Handoff {
             syncing: false,
             loading: false,
             position: self.position(engine.place()),
+            before: engine.before.map(|before| self.position(before)),
+            backlog_from: Some(Offset(0)),
             keys: 10,
             at_service_address: true,
             paused: half.paused,
@@ -195,10 +209,30 @@ impl Handoff {
             link: LinkView {
                 sent,
                 barrier: barrier.map(|(of, at)| (u64::from(of), self.position(at))),
+                held: half.target == 0,
+                drained: (half.saving == Saving::Drains).then_some(Drained {
+                    from: fork_told(&order.role, shard),
+                    end: JournalEnd::At(self.position(self.journal_end(state, side, shard))),
+                }),
             },
             lease: None,
+            saving: match half.saving {
+                Saving::Done => shard::Saving::Done,
+                Saving::Idle | Saving::Drains => shard::Saving::Idle,
+            },
         };
         Mutation::plan(self.mutation, &situation)
+    }
+
+    /// What the journal of a primary holds in the end: everything, unless a fence came between.
+    fn journal_end(&self, state: &State, side: usize, shard: usize) -> Place {
+        let engine = &state.sides[side].engines[shard];
+        let there = state.sides[1 - side].engines[shard].log.len;
+        let mut end = engine.place();
+        if engine.dry {
+            end.offset = end.offset.min(there);
+        }
+        end
     }
 
     fn seen_of(&self, state: &State, side: usize, shard: usize, plan: &Plan) -> u16 {
@@ -207,12 +241,12 @@ impl Handoff {
         let leads = now.agent.halves[shard].session.is_some();
         let follows = state.sides[1 - side].agent.halves[shard].session.is_some();
         let memory = self.memories.get(now.memory[shard]);
-        let (connected, fork) = match &order.role {
-            GeoRole::Primary { standing, .. } => (leads, fork_at(standing, memory.fork)),
-            GeoRole::Yielding { .. } => (leads, None),
-            GeoRole::Secondary { .. } | GeoRole::Taking { .. } => (follows, None),
-            GeoRole::Alone => (false, None),
+        let connected = match &order.role {
+            GeoRole::Primary { .. } | GeoRole::Yielding { .. } => leads,
+            GeoRole::Secondary { .. } | GeoRole::Taking { .. } => follows,
+            GeoRole::Alone => false,
         };
+        let fork = fork_of(&order.role, &memory);
         let mut place = now.engines[shard].place();
         if self.bounds.left.forces == 0 {
             // Without forced failovers only the history of a reported position is looked at.
@@ -243,6 +277,8 @@ impl Handoff {
             | Planned::SetGate { .. }
             | Planned::Resume { .. }
             | Planned::DeclareBarrier { .. }
+            | Planned::Drain
+            | Planned::SaveLost { .. }
             | Planned::LiftFence => false,
         });
         u8::try_from(unseen.count()).unwrap()
@@ -285,7 +321,7 @@ impl Handoff {
         if matches!(step, Planned::StandAlone { .. }) {
             self.may_stand_alone(state, side, shard)?;
         }
-        let histories = &mut state.ledger.histories;
+        let ledger = &mut state.ledger;
         let [first, second] = &mut state.sides;
         let (now, other) = if side == 0 {
             (first, second)
@@ -301,9 +337,9 @@ impl Handoff {
                 engine.dry = dry;
             }
             Planned::StandAlone { .. } if engine.follows => {
-                engine.before = engine.place();
-                engine.history = *histories;
-                *histories += 1;
+                engine.before = Some(engine.place());
+                engine.history = ledger.histories;
+                ledger.histories += 1;
                 (engine.follows, engine.follower, engine.dry) = (false, false, false);
                 engine.declared = 0;
                 // Its followers are let go, and so is it.
@@ -320,6 +356,12 @@ impl Handoff {
                 let attempt = u8::try_from(*attempt).unwrap();
                 half.fence = Fence::Declared(attempt, self.place(*position));
                 engine.declared = attempt;
+            }
+            Planned::Drain => half.saving = Saving::Drains,
+            Planned::SaveLost { from, .. } => {
+                let from = u8::try_from(from.offset.0).unwrap();
+                ledger.saved |= engine.log.behind(from);
+                half.saving = Saving::Done;
             }
             Planned::Start { .. }
             | Planned::Retire { .. }
@@ -408,10 +450,18 @@ impl Handoff {
     }
 }
 
-fn fork_at(standing: &Standing, fork: Option<(model::Epoch, Position)>) -> Option<Position> {
-    match standing {
-        Standing::Forced { at, .. } => fork.filter(|(of, _)| of == at).map(|(_, at)| at),
-        Standing::Founder | Standing::AtBarrier { .. } | Standing::AsFound => None,
+/// Where the other side took over, as the former primary was told.
+fn fork_told(role: &GeoRole, shard: usize) -> Option<Position> {
+    match role {
+        GeoRole::Secondary {
+            rejoin: Rejoin::AfterForce { forks, .. },
+            ..
+        } => forks.as_ref()?.get(shard).copied(),
+        GeoRole::Secondary { .. }
+        | GeoRole::Alone
+        | GeoRole::Primary { .. }
+        | GeoRole::Yielding { .. }
+        | GeoRole::Taking { .. } => None,
     }
 }
 

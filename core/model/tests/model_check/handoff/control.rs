@@ -10,6 +10,7 @@ use model::{
 use super::{
     model::{Broken, Desired, Handoff, member},
     mutation::Mutation,
+    promises,
     state::{End, Place, SHARDS, State},
     step::Step,
 };
@@ -170,6 +171,9 @@ impl Handoff {
             return Err("epochs and generations never go back");
         }
         self.note_end(state, &before, &next)?;
+        if before.phase == LinkPhase::Promoting && !self.forks_are_right(state, &next) {
+            return Err(promises::RIGHT);
+        }
         if Self::primary_side(&next) == 1 {
             state.ledger.owners |= 1 << next.epoch.0;
         } else {

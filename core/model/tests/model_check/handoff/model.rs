@@ -117,7 +117,7 @@ impl Handoff {
             paused: false,
             shut: false,
             history,
-            before: Place::default(),
+            before: None,
             log: Log::default(),
             follower: follows,
             dry: false,

@@ -1,7 +1,7 @@
 //! Planted mistakes: each is a wrapper round the real machine, and the search has to find it.
 
 use model::{
-    Decision, GeoRole, LinkRecord, Timestamp,
+    Decision, GeoRole, LinkRecord, Rejoin, Timestamp,
     shard::{LinkView, Plan, Situation, Stance, Step, Upstream, plan},
 };
 use psync::Position;
@@ -26,6 +26,12 @@ pub(crate) enum Mutation {
     ReadyAtAnyBarrier,
     /// A ready side is promoted without the decision.
     PromotesUndecided,
+    /// A former primary of a forced failover follows at once.
+    RejoinsWithoutSaving,
+    /// It does not shut its gate.
+    LeavesItsGateOpen,
+    /// The new primary of a forced failover does not note where it took over.
+    ForgetsTheFork,
     /// An agent takes an older desired state.
     TakesOlderOrders,
 }
@@ -55,10 +61,35 @@ impl Mutation {
                 },
                 ..*now
             }),
+            (
+                Self::RejoinsWithoutSaving,
+                GeoRole::Secondary {
+                    link,
+                    source,
+                    rejoin: _,
+                },
+            ) => plan(&Situation {
+                role: &GeoRole::Secondary {
+                    link: link.clone(),
+                    source: *source,
+                    rejoin: Rejoin::Freely,
+                },
+                ..*now
+            }),
             (_, _) => plan(now),
         };
         if let GeoRole::Yielding { attempt, .. } = now.role {
             mutation.yields_wrongly(now, *attempt, &mut planned);
+        }
+        if gate_shuts(now) && mutation == Self::LeavesItsGateOpen {
+            planned.steps.clear();
+        }
+        if mutation == Self::ForgetsTheFork {
+            for step in &mut planned.steps {
+                if let Step::Remember(memory) = step {
+                    memory.fork = None;
+                }
+            }
         }
         if let GeoRole::Taking { attempt, .. } = now.role {
             if mutation == Self::ReadyBehindTheBarrier {
@@ -88,6 +119,16 @@ impl Mutation {
             planned.steps.retain(|step| !resumes(step));
         }
     }
+}
+
+fn gate_shuts(now: &Situation<'_>) -> bool {
+    matches!(
+        now.role,
+        GeoRole::Secondary {
+            rejoin: Rejoin::AfterForce { .. },
+            ..
+        }
+    )
 }
 
 fn follows_inbound(step: &Step) -> bool {

@@ -1,6 +1,6 @@
 //! What must hold in every state, at every step, and in the end.
 
-use model::{GeoRole, LinkPhase, Standing};
+use model::{GeoRole, LinkPhase, LinkRecord, Standing};
 
 use super::{
     model::{Broken, Handoff},
@@ -8,7 +8,9 @@ use super::{
 };
 
 pub(crate) const NOTHING_LOST: Broken = "an acknowledged write is in the new primary at promotion";
-pub(crate) const HELD: Broken = "an acknowledged write is in some engine";
+pub(crate) const HELD: Broken = "an acknowledged write is in some engine or in a receipt";
+pub(crate) const NOTED: Broken = "where it took over is on disk before it takes writes";
+pub(crate) const RIGHT: Broken = "the record says where each shard took over";
 pub(crate) const ONE_SIDE: Broken = "client writes are taken on one side at most";
 pub(crate) const DECIDED: Broken = "nothing is promoted without the decision";
 pub(crate) const FENCED: Broken = "a fence is lifted by the record once the barrier may be sent";
@@ -35,7 +37,8 @@ impl Handoff {
     ) -> Result<(), Broken> {
         let now = &state.sides[side];
         let engine = &now.engines[shard];
-        if !engine.follows {
+        // Behind a shut gate it is only read.
+        if !engine.follows || engine.shut {
             return Ok(());
         }
         if !engine.follower {
@@ -69,12 +72,49 @@ impl Handoff {
         }
         let lost = |shard: usize| {
             let held = |side: usize| state.sides[side].engines[shard].log.set();
-            state.ledger.acknowledged[shard] & !(held(0) | held(1)) != 0
+            let kept = held(0) | held(1) | state.ledger.saved;
+            state.ledger.acknowledged[shard] & !kept != 0
         };
-        if !state.ledger.forced && self.shards().any(lost) {
+        if self.shards().any(lost) {
             return Some(HELD);
         }
-        None
+        let unnoted = |side: usize| {
+            self.shards()
+                .any(|shard| self.forks_unnoted(state, side, shard))
+        };
+        (unnoted(0) || unnoted(1)).then_some(NOTED)
+    }
+
+    /// It took over by force, takes writes, and where that was is not on disk.
+    fn forks_unnoted(&self, state: &State, side: usize, shard: usize) -> bool {
+        let now = &state.sides[side];
+        let order = self.orders.get(now.order);
+        let memory = self.memories.get(now.memory[shard]);
+        let GeoRole::Primary {
+            standing: Standing::Forced { at, .. },
+            ..
+        } = &order.role
+        else {
+            return false;
+        };
+        let adopted = now.agent.order == now.order;
+        let noted = memory.fork.is_some_and(|(of, _)| of == *at);
+        adopted && now.engines[shard].takes_writes() && !noted
+    }
+
+    /// The record says of each shard where it took over.
+    pub(crate) fn forks_are_right(&self, state: &State, record: &LinkRecord) -> bool {
+        let Standing::Forced {
+            forks: Some(forks), ..
+        } = &record.standing
+        else {
+            return true;
+        };
+        let side = Self::primary_side(record);
+        let right = |(shard, fork): (usize, &psync::Position)| {
+            state.sides[side].engines[shard].before == Some(self.place(*fork))
+        };
+        forks.iter().enumerate().all(right)
     }
 
     /// Both agents have done what the present epoch asks of them.

@@ -78,7 +78,7 @@ impl Handoff {
         let have = state.sides[side].engines[shard].place();
         let there = &state.sides[1 - side].engines[shard];
         let within = |end: Place| have.history == end.history && have.offset <= end.offset;
-        within(there.place()) || within(there.before)
+        within(there.place()) || there.before.is_some_and(within)
     }
 
     /// The engine of `side` gets what it asked for: the stream from where it stands, or everything.
@@ -90,7 +90,7 @@ impl Handoff {
             engine.log = there.log;
         }
         if engine.history != there.history {
-            engine.before = engine.place();
+            engine.before = Some(engine.place());
             engine.history = there.history;
         }
         (engine.follower, engine.declared, engine.dry) = (true, 0, false);

@@ -73,6 +73,8 @@ pub(crate) struct Half {
     /// Inbound: the epoch at which it follows; 0: it holds.
     pub(crate) target: u8,
     pub(crate) barrier: Option<(u8, Place)>,
+    /// How far it is with saving what the other side of a forced failover lacks.
+    pub(crate) saving: Saving,
     /// The agent believes that its pause of the engine's clients lasts.
     pub(crate) paused: bool,
 }
@@ -83,6 +85,15 @@ pub(crate) enum Fence {
     Open,
     Expected,
     Declared(u8, Place),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Saving {
+    #[default]
+    Idle,
+    /// The outbound half reads what its journal lacks.
+    Drains,
+    Done,
 }
 
 /// A position: history and offset.
@@ -100,7 +111,7 @@ pub(crate) struct Engine {
     pub(crate) shut: bool,
     pub(crate) history: u8,
     /// The history before, and where it ended.
-    pub(crate) before: Place,
+    pub(crate) before: Option<Place>,
     /// The writes that it has, in order.
     pub(crate) log: Log,
     /// It has been connected to the other side since it last led.
@@ -143,7 +154,12 @@ impl Log {
 
     /// As a set.
     pub(crate) fn set(self) -> u8 {
-        (0..self.len).fold(0, |set, at| set | 1 << self.at(at))
+        self.behind(0)
+    }
+
+    /// The writes behind an offset, as a set.
+    pub(crate) fn behind(self, offset: u8) -> u8 {
+        (offset..self.len).fold(0, |set, at| set | 1 << self.at(at))
     }
 }
 
@@ -168,6 +184,8 @@ pub(crate) struct Ledger {
     /// Who is primary at each epoch, by bit.
     pub(crate) owners: u8,
     pub(crate) forced: bool,
+    /// Writes that are in a receipt, as a set.
+    pub(crate) saved: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
