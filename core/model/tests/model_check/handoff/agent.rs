@@ -167,7 +167,8 @@ impl Handoff {
         if half.target != target {
             half.target = target;
             half.barrier = None;
-            state.sides[1 - side].agent.halves[shard].session = None;
+            let session = state.sides[1 - side].agent.halves[shard].session.take();
+            state.sides[side].engines[shard].tail = session;
         }
     }
 
@@ -180,9 +181,10 @@ impl Handoff {
         let order = self.orders.get(now.agent.order);
         let half = &now.agent.halves[shard];
         let engine = &now.engines[shard];
+        let connected = state.sides[1 - side].agent.halves[shard].session.is_some();
         let facts = NodeFacts {
             upstream: engine.follows.then_some(Upstream::Inbound),
-            link_up: engine.follows && state.sides[1 - side].agent.halves[shard].session.is_some(),
+            link_up: engine.follows && (connected || engine.tail.is_some()),
             syncing: false,
             loading: false,
             position: self.position(engine.place()),
@@ -342,6 +344,7 @@ impl Handoff {
                 ledger.histories += 1;
                 (engine.follows, engine.follower, engine.dry) = (false, false, false);
                 engine.declared = 0;
+                engine.tail = None;
                 // Its followers are let go, and so is it.
                 half.session = None;
                 other.agent.halves[shard].session = None;

@@ -168,7 +168,7 @@ impl Handoff {
         let before = self.records.get(state.record);
         let next = plain(next);
         if next.epoch < before.epoch {
-            return Err("epochs and generations never go back");
+            return Err(promises::FORWARD);
         }
         self.note_end(state, &before, &next)?;
         if before.phase == LinkPhase::Promoting && !self.forks_are_right(state, &next) {
@@ -201,15 +201,9 @@ impl Handoff {
         let hands_off = |record: &LinkRecord| matches!(record.phase, LinkPhase::HandingOff { .. });
         let forced = matches!(next.standing, Standing::Forced { forks: None, .. })
             && next.phase == LinkPhase::Promoting;
-        let ended = (hands_off(before) && !hands_off(next)).then_some(before.attempt);
-        let begun = (forced && !hands_off(before)).then_some(next.attempt);
-        let blind = next.attempt == before.attempt
-            && before.phase == LinkPhase::Promoting
-            && next.phase == LinkPhase::Linked;
-        let attempt = ended.or(begun).or(blind.then_some(before.attempt));
-        let Some(attempt) = attempt else {
-            return Ok(());
-        };
+        let ended = hands_off(before) && !hands_off(next);
+        // By somebody who has not looked at what there is.
+        let unended = before.phase == LinkPhase::Promoting && next.phase == LinkPhase::Linked;
         let end = if forced {
             End::Forced
         } else if next.phase == LinkPhase::Promoting {
@@ -217,11 +211,17 @@ impl Handoff {
         } else {
             End::Aborted
         };
-        let known = &mut state.ledger.ends[usize::try_from(attempt).unwrap()];
-        if *known != End::Open {
-            return Err("a handoff ends once");
+        let ends = &mut state.ledger.ends;
+        if ended || unended {
+            let known = &mut ends[usize::try_from(before.attempt).unwrap()];
+            if *known != End::Open {
+                return Err(promises::ENDS_ONCE);
+            }
+            *known = end;
         }
-        *known = end;
+        if forced {
+            ends[usize::try_from(next.attempt).unwrap()] = end;
+        }
         Ok(())
     }
 

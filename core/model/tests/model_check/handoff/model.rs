@@ -121,6 +121,7 @@ impl Handoff {
             log: Log::default(),
             follower: follows,
             dry: false,
+            tail: None,
             declared: 0,
         };
         let half = Half {
@@ -272,6 +273,12 @@ impl Model for Handoff {
                 let log = &mut now.sides[side].engines[shard].log;
                 log.push(leader.at(log.len));
             }
+            Step::TakeTail { side, shard } => {
+                let leader = now.sides[1 - side].engines[shard].log;
+                let log = &mut now.sides[side].engines[shard].log;
+                log.push(leader.at(log.len));
+            }
+            Step::TailEnds { side, shard } => now.sides[side].engines[shard].tail = None,
             Step::TakeBarrier { side, shard } => self.take_barrier(now, side, shard),
             Step::Cut { side, shard } => {
                 now.left.cuts -= 1;

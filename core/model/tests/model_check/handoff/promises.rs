@@ -41,16 +41,20 @@ impl Handoff {
         if !engine.follows || engine.shut {
             return Ok(());
         }
+        let owner = usize::from(state.ledger.owners & (1 << now.epoch) != 0);
         if !engine.follower {
-            let ended = state.ledger.ends[usize::from(engine.declared)];
-            let lifted = engine.declared == 0 || matches!(ended, End::Aborted | End::Forced);
+            let lifted = match state.ledger.ends[usize::from(engine.declared)] {
+                End::Open => engine.declared == 0,
+                End::Aborted | End::Forced => true,
+                // The other side was to take over; by force the role may come back since.
+                End::Promoted => state.ledger.forced && owner == side,
+            };
             return if lifted { Ok(()) } else { Err(FENCED) };
         }
         let order = self.orders.get(now.agent.order);
         let GeoRole::Primary { standing, .. } = &order.role else {
             return Err(DECIDED);
         };
-        let owner = usize::from(state.ledger.owners & (1 << now.epoch) != 0);
         if owner != side {
             return Err(DECIDED);
         }

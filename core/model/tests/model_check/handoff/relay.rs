@@ -24,6 +24,12 @@ impl Handoff {
         } else if half.paused {
             into.push((Step::PauseForgotten { side, shard }, true));
         }
+        if let Some(until) = engine.tail {
+            if engine.log.len < until {
+                into.push((Step::TakeTail { side, shard }, true));
+            }
+            into.push((Step::TailEnds { side, shard }, true));
+        }
         if self.can_connect(state, side, shard) {
             into.push((Step::Connect { side, shard }, true));
         }
@@ -66,6 +72,7 @@ impl Handoff {
         let target = here.agent.halves[shard].target;
         let half = &there.agent.halves[shard];
         here.engines[shard].follows
+            && here.engines[shard].tail.is_none()
             && target != 0
             && half.serves == target
             && half.session.is_none()

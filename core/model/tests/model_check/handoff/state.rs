@@ -118,6 +118,8 @@ pub(crate) struct Engine {
     pub(crate) follower: bool,
     /// It is fenced, and what the other side has not got of it is in no journal.
     pub(crate) dry: bool,
+    /// Its session has ended, and what was handed to it up to here may still be applied.
+    pub(crate) tail: Option<u8>,
     /// The handoff whose barrier may have been sent, until it leads or follows.
     pub(crate) declared: u8,
 }

@@ -80,6 +80,15 @@ pub(crate) enum Step {
         side: usize,
         shard: usize,
     },
+    /// An engine takes what was handed to it before its session ended, or sees that it has ended.
+    TakeTail {
+        side: usize,
+        shard: usize,
+    },
+    TailEnds {
+        side: usize,
+        shard: usize,
+    },
     /// The barrier arrives.
     TakeBarrier {
         side: usize,
