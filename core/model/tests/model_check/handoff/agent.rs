@@ -469,7 +469,7 @@ fn fork_told(role: &GeoRole, shard: usize) -> Option<Position> {
 }
 
 /// The real report.
-fn report(side: usize, told: &Told) -> CacheObserved {
+pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
     let shards = told
         .shards
         .iter()

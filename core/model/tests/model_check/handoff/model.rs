@@ -9,6 +9,7 @@ use model::{
 };
 use psync::{Offset, Position, ReplicationId};
 
+use super::super::{intern::Interned, search::Model};
 use super::{
     agent::Seen,
     mutation::Mutation,
@@ -16,7 +17,6 @@ use super::{
     state::{Agent, Engine, Half, LOOK, Late, Ledger, Left, Log, Place, Side, State},
     step::Step,
 };
-use crate::{intern::Interned, search::Model};
 
 pub(crate) type Broken = &'static str;
 

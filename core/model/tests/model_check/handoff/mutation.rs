@@ -1,7 +1,7 @@
 //! Planted mistakes: each is a wrapper round the real machine, and the search has to find it.
 
 use model::{
-    Decision, GeoRole, LinkRecord, Rejoin, Timestamp,
+    Decision, GeoRole, LinkRecord, Rejoin, Standing, Timestamp,
     shard::{LinkView, Plan, Situation, Stance, Step, Upstream, plan},
 };
 use psync::Position;
@@ -26,6 +26,8 @@ pub(crate) enum Mutation {
     ReadyAtAnyBarrier,
     /// A ready side is promoted without the decision.
     PromotesUndecided,
+    /// A fence is not taken back when the handoff was aborted.
+    StaysFenced,
     /// A former primary of a forced failover follows at once.
     RejoinsWithoutSaving,
     /// It does not shut its gate.
@@ -81,6 +83,10 @@ impl Mutation {
         if let GeoRole::Yielding { attempt, .. } = now.role {
             mutation.yields_wrongly(now, *attempt, &mut planned);
         }
+        if mutation == Self::StaysFenced && founded(now) {
+            let stands_alone = |step: &Step| matches!(step, Step::StandAlone { .. });
+            planned.steps.retain(|step| !stands_alone(step));
+        }
         if gate_shuts(now) && mutation == Self::LeavesItsGateOpen {
             planned.steps.clear();
         }
@@ -119,6 +125,11 @@ impl Mutation {
             planned.steps.retain(|step| !resumes(step));
         }
     }
+}
+
+fn founded(now: &Situation<'_>) -> bool {
+    let founder = Standing::Founder;
+    matches!(now.role, GeoRole::Primary { standing, .. } if *standing == founder)
 }
 
 fn gate_shuts(now: &Situation<'_>) -> bool {
