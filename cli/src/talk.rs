@@ -30,9 +30,14 @@ impl Talk {
     }
 
     /// Asks for a name to be typed, where a yes would be too quick. `Ok(false)`: they typed another.
-    pub(crate) fn confirm_name(&self, warning: &str, name: &str) -> Result<bool, Failure> {
+    pub(crate) fn confirm_name(
+        &self,
+        warning: &str,
+        question: &str,
+        name: &str,
+    ) -> Result<bool, Failure> {
         need_somebody(warning)?;
-        let _ = write!(io::stderr(), "{warning}; type its name to go on: ");
+        let _ = write!(io::stderr(), "{warning}\n{question} ");
         Ok(read_answer()? == name)
     }
 }

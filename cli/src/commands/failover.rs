@@ -187,7 +187,8 @@ impl Failover {
             return Ok(());
         }
         let what = format!("this promotes `{new}` without `{old}`");
-        if Talk.confirm_name(&what, new)? {
+        let question = "To go on, type the name of the cache that is to take writes:";
+        if Talk.confirm_name(&what, question, new)? {
             return Ok(());
         }
         Err(Failure::new("nothing was changed"))

@@ -67,12 +67,7 @@ impl Engine {
             .unwrap();
         let mut words = redis::Cmd::new();
         words.arg(command.split(' ').collect::<Vec<_>>());
-        let answer: redis::Value = words.query(&mut connection).unwrap();
-        match answer {
-            redis::Value::BulkString(text) => String::from_utf8(text).unwrap(),
-            redis::Value::Int(number) => number.to_string(),
-            other => format!("{other:?}"),
-        }
+        words.query(&mut connection).unwrap()
     }
 }
 

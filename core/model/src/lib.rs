@@ -17,6 +17,7 @@ mod link;
 mod lost_writes;
 mod names;
 mod observed;
+mod preflight;
 mod prerequisites;
 mod replication;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use observed::{
     LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
     ShardStanding, WireObserved,
 };
+pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
 pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,

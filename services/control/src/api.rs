@@ -164,6 +164,10 @@ fn resources() -> Router<Arc<Plane>> {
             post(links::accept_empty_source),
         )
         .route(
+            &cache("/linkedservers/{other}/failoverpreflight"),
+            post(links::preflight),
+        )
+        .route(
             &cache("/linkedservers/{other}/acceptunsaved"),
             post(links::accept_unsaved),
         )

@@ -1,11 +1,8 @@
 //! How far the geo-secondary of a link is known to be behind, by the latest reports, however old.
 
-use model::{Behind, CacheObserved, LinkRecord, Member, ShardIndex};
+use model::{Behind, CacheObserved, LinkRecord, Member, ShardIndex, ShardObserved};
 
-use crate::{
-    observations::Seen,
-    view::{bytes_behind, lag_ms},
-};
+use crate::{observations::Seen, view::lag_ms};
 
 /// What is known of each shard. An agent that is gone cannot say more than it said last.
 pub(crate) fn behind(seen: &Seen, link: &LinkRecord) -> Vec<Behind> {
@@ -23,18 +20,36 @@ pub(crate) fn behind(seen: &Seen, link: &LinkRecord) -> Vec<Behind> {
                 Some((cache.shards.get(index)?.clone(), age))
             };
             let (p, s) = (at(primary), at(secondary));
-            let shard = |side: &Option<(model::ShardObserved, u64)>| {
-                side.as_ref().map(|(shard, _)| shard.clone())
-            };
+            let shard =
+                |side: &Option<(ShardObserved, u64)>| side.as_ref().map(|(shard, _)| shard.clone());
             let (ours, theirs) = (shard(&p), shard(&s));
+            let bytes = missing(ours.as_ref(), theirs.as_ref());
+            // Nothing is missing, though nobody may have written and measured a lag yet.
+            let none = (bytes == Some(0)).then_some(0.0);
             Some(Behind {
                 shard: ShardIndex(u16::try_from(index).ok()?),
-                bytes: bytes_behind(ours.as_ref(), theirs.as_ref()),
-                lag_ms: lag_ms(ours.as_ref(), theirs.as_ref()),
+                bytes,
+                lag_ms: lag_ms(ours.as_ref(), theirs.as_ref()).or(none),
                 as_of_ms: p.or(s).map(|(_, age)| age),
             })
         })
         .collect()
+}
+
+/// Stream bytes that the geo-secondary lacks; `None` where that is not sure.
+fn missing(primary: Option<&ShardObserved>, secondary: Option<&ShardObserved>) -> Option<u64> {
+    let ours = primary?;
+    let positions = ours
+        .position
+        .zip(secondary.and_then(|shard| shard.position));
+    if let Some((ours, theirs)) = positions
+        && ours.replid == theirs.replid
+    {
+        return Some(ours.offset.since(theirs.offset));
+    }
+    let offsets = ours.link.as_ref()?.offsets;
+    let (received, applied) = offsets.received.zip(offsets.applied)?;
+    Some(received.since(applied))
 }
 
 /// The latest report of a member in the link's present epoch, with its age in milliseconds.

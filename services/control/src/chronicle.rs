@@ -2,6 +2,7 @@
 //! next. An event is written after its change: a crash between the two loses the event alone.
 
 mod failover;
+mod tally;
 
 use std::sync::Arc;
 
@@ -16,12 +17,15 @@ use crate::{
     view::settings_json,
 };
 
+pub(crate) use tally::{Ended, Failovers};
+
 /// Follows the store for ever, from the state that `states` has shown last.
 pub(crate) async fn run(plane: Arc<Plane>, mut states: watch::Receiver<Arc<State>>) {
     let mut before = Arc::clone(&states.borrow());
     while states.changed().await.is_ok() {
         let after = Arc::clone(&states.borrow_and_update());
         let events = changes(&before, &after, &plane.observations.seen());
+        plane.failovers.count(&before, &after);
         plane.history.note(events, plane.clock.now()).await;
         before = after;
     }

@@ -486,7 +486,6 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         activity,
         bytes_behind: 0,
         lag_ms: Some(behaviour.lag_ms.unwrap_or(0.5)),
-        round_trip_ms: None,
         full_syncs_started: 1,
         full_syncs_finished: 1,
         partial_syncs: 0,

@@ -26,6 +26,7 @@ mod chronicle;
 mod config;
 mod desired;
 mod geo_metrics;
+mod handoff;
 #[cfg(test)]
 mod harness;
 mod history;

@@ -1,17 +1,23 @@
 //! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
 //! `docs/metrics.md` says what each means.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text},
-    metrics::{MetricType, gauge::ConstGauge, info::Info},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::{Registry, Unit},
 };
 
 use crate::{
-    observations::Seen, plane::Plane, reconciler::link_seen, store::State, view::link_is_healthy,
+    chronicle::Ended,
+    handoff::write_pause,
+    observations::Seen,
+    plane::Plane,
+    reconciler::link_seen,
+    store::State,
+    view::{link_is_healthy, receipts},
 };
 
 /// The content type of [`render`]'s text.
@@ -31,6 +37,7 @@ pub(crate) fn render(plane: &Plane) -> String {
     registry.register_collector(Box::new(Picture {
         state: plane.store.state(),
         seen: plane.observations.seen(),
+        ended: plane.failovers.ended(),
     }));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
@@ -41,6 +48,7 @@ pub(crate) fn render(plane: &Plane) -> String {
 struct Picture {
     state: Arc<State>,
     seen: Seen,
+    ended: BTreeMap<Ended, u64>,
 }
 
 impl fmt::Debug for Picture {
@@ -75,7 +83,9 @@ impl Collector for Picture {
             ConstGauge::new(value).encode(gauge)?;
         }
         self.agents(&mut encoder)?;
-        self.links(&mut encoder)
+        self.links(&mut encoder)?;
+        self.failovers(&mut encoder)?;
+        self.lost_writes(&mut encoder)
     }
 }
 
@@ -119,6 +129,66 @@ impl Picture {
         )?;
         for link in self.state.links.iter() {
             put(&mut epochs, &labels(link), figure(link.epoch.0))?;
+        }
+        Ok(())
+    }
+}
+
+impl Picture {
+    fn failovers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut ended = encoder.encode_descriptor(
+            "godwit_control_failovers",
+            "Failovers that ended since the start, by what they were and what came of them",
+            None,
+            MetricType::Counter,
+        )?;
+        for (how, count) in &self.ended {
+            let labels = [("kind", how.kind), ("outcome", how.outcome)];
+            ConstCounter::new(*count).encode(ended.encode_family(&labels)?)?;
+        }
+        let mut pauses = encoder.encode_descriptor(
+            "godwit_control_failover_write_pause",
+            "For how long no cache of a link took writes in its last planned failover; absent before the first, and a day after it",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for link in self.state.links.iter() {
+            let of_link = self.state.operations.iter();
+            let paused = of_link
+                .filter(|op| op.work.concerns(&link.id))
+                .filter_map(|op| Some((op.started, write_pause(op.failover.as_ref()?)?)));
+            if let Some((_, ms)) = paused.max_by_key(|(started, _)| *started) {
+                put(&mut pauses, &labels(link), ms / 1_000.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lost_writes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let kept = || {
+            self.state.caches.iter().filter_map(|cache| {
+                let all = receipts(&self.seen, &cache.region, &cache.uid);
+                (!all.is_empty()).then(|| (cache.id.name.as_str(), all))
+            })
+        };
+        let mut receipts = encoder.encode_descriptor(
+            "godwit_control_lost_writes_receipts",
+            "Receipts of lost writes that a cache's agent keeps, by its latest report; absent without any",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (cache, all) in kept() {
+            put(&mut receipts, &[("cache", cache)], count(all.iter()))?;
+        }
+        let mut commands = encoder.encode_descriptor(
+            "godwit_control_lost_writes_commands",
+            "Commands in those receipts",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (cache, all) in kept() {
+            let sum = all.iter().map(|receipt| receipt.commands).sum();
+            put(&mut commands, &[("cache", cache)], figure(sum))?;
         }
         Ok(())
     }

@@ -31,9 +31,9 @@ pub(crate) struct Observations {
 
 #[derive(Clone, Copy)]
 struct Listening {
-    /// Without a gap since then.
-    since: Instant,
     last: Instant,
+    /// For how long altogether nobody did.
+    deaf: Duration,
 }
 
 /// One report.
@@ -59,8 +59,8 @@ impl Observations {
             regions: RwLock::default(),
             arrivals: watch::Sender::new(0),
             listening: Mutex::new(Listening {
-                since: now,
                 last: now,
+                deaf: Duration::ZERO,
             }),
             grants: Grants::new(),
         }
@@ -72,6 +72,7 @@ impl Observations {
     }
 
     fn hear_at(&self, report: RegionObserved, now: Instant) {
+        let deaf = self.listen_at(now);
         let uids = report.caches.iter().map(|cache| cache.uid.clone());
         let by_uid = uids.zip(0..).collect();
         let region = report.region.clone();
@@ -81,7 +82,7 @@ impl Observations {
             let heard = Heard {
                 at: now,
                 by_uid,
-                tracks: away::follow(before, &report, now),
+                tracks: away::follow(before, &report, now, deaf),
                 report,
             };
             regions.insert(region, Arc::new(heard));
@@ -89,18 +90,21 @@ impl Observations {
         self.arrivals.send_modify(|count| *count += 1);
     }
 
-    /// Says that reports are being listened to. Whoever decides by somebody's silence says so each
-    /// time, before it looks.
+    /// Says that reports are being listened to: whoever decides by somebody's silence says so over
+    /// and over, and before it looks.
     pub(crate) fn listen(&self) {
         self.listen_at(Instant::now());
     }
 
-    fn listen_at(&self, now: Instant) {
+    /// Gives for how long altogether nobody listened.
+    fn listen_at(&self, now: Instant) -> Duration {
         let mut listening = self.listening.lock();
-        if now.saturating_duration_since(listening.last) > DEAF {
-            listening.since = now;
+        let gap = now.saturating_duration_since(listening.last);
+        if gap > DEAF {
+            listening.deaf += gap;
         }
-        listening.last = now;
+        listening.last = listening.last.max(now);
+        listening.deaf
     }
 
     /// Wakes when a report has arrived.
@@ -119,7 +123,8 @@ impl Observations {
             regions: self.regions.read().clone(),
             now,
             listened: now.saturating_duration_since(self.started),
-            listening: self.listening.lock().since,
+            started: self.started,
+            deaf: self.listening.lock().deaf,
             granted,
         }
     }
@@ -135,7 +140,8 @@ pub(crate) struct Seen {
     regions: BTreeMap<Region, Arc<Heard>>,
     now: Instant,
     listened: Duration,
-    listening: Instant,
+    started: Instant,
+    deaf: Duration,
     granted: Granted,
 }
 
@@ -210,6 +216,11 @@ impl Seen {
         let observations = Observations::new();
         let now = observations.started + between;
         observations.hear_at(early, observations.started);
+        let mut listened = observations.started;
+        while listened < now {
+            listened += DEAF;
+            observations.listen_at(listened.min(now));
+        }
         observations.hear_at(late, now);
         Self {
             granted: Granted::nothing(),

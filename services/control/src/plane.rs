@@ -5,8 +5,8 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
 use crate::{
-    desired::Desired, geo_metrics::GeoMetrics, history::History, observations::Observations,
-    store::Store, transfers::Transfers,
+    chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
+    observations::Observations, store::Store, transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -18,6 +18,8 @@ pub(crate) struct Plane {
     pub(crate) authority: Authority,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
+    /// Failovers that have ended.
+    pub(crate) failovers: Failovers,
     /// Bodies that agents send to clients.
     pub(crate) transfers: Transfers,
     pub(crate) clock: Clock,

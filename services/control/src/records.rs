@@ -3,12 +3,14 @@
 
 mod agent;
 pub(crate) mod cache;
+mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
 mod operation;
 pub(crate) mod subscription;
 
 pub(crate) use agent::{AgentRecord, key as agent_key};
+pub(crate) use failover::{FailoverKind, FailoverRecord, StepRecord, StepSide};
 pub(crate) use group::GroupRecord;
 pub(crate) use operation::{OperationRecord, Outcome, Work, key as operation_key};
 pub(crate) use subscription::SubscriptionRecord;

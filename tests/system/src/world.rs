@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{Cache, Wan, api, processes, waiting, wan};
@@ -231,10 +231,56 @@ impl World {
         self.kill_child(&word);
     }
 
-    fn kill_child(&self, word: &str) {
-        let [pid] = processes::children(self.pid(), word)[..] else {
-            panic!("no child {word}: {}", self.log())
+    /// Stops `godwit up` for a moment, so that nobody starts what is killed.
+    pub fn hold_up(&self) {
+        processes::signal(self.pid(), Signal::STOP);
+    }
+
+    /// Lets `godwit up` go on; it starts again what was killed.
+    pub fn release_up(&self) {
+        processes::signal(self.pid(), Signal::CONT);
+    }
+
+    /// Kills a region's agent while `godwit up` is held: it stays away.
+    pub fn take_agent_away(&self, region: &str) {
+        let word = format!(" agent --region={region} ");
+        let [pid] = processes::children(self.pid(), &word)[..] else {
+            panic!("no agent of {region}: {}", self.log())
         };
+        processes::signal(pid, Signal::KILL);
+        waiting::until_true("the agent is gone", || !processes::is_alive(pid));
+    }
+
+    /// Kills a region's agent and every engine, as if its machine had lost its power; `godwit up` is
+    /// held.
+    pub fn take_region_away(&self, region: &str) {
+        self.take_agent_away(region);
+        let directory = self.data().join("agents").join(region);
+        for (pid, _) in processes::working_below(&directory) {
+            processes::signal(pid, Signal::KILL);
+            waiting::until_true("it is gone", || !processes::is_alive(pid));
+        }
+    }
+
+    /// Has `new` take over from `old` by force.
+    pub fn force(&self, new: &Cache<'_>, old: &Cache<'_>) {
+        let place = self.ok(&["cache", "show", old.name()]).json()["location"].clone();
+        let body = json!({ "properties": {
+            "linkedRedisCacheId": old.id(),
+            "linkedRedisCacheLocation": place,
+            "serverRole": "Secondary",
+            "failover": { "force": true },
+        }});
+        let path = format!("{}/linkedServers/{}", new.id(), old.name());
+        let (code, answer) = self.send("PUT", &path, Some(&body)).unwrap();
+        assert!(matches!(code, 200..=202), "{code} {answer}");
+    }
+
+    fn kill_child(&self, word: &str) {
+        let pid = waiting::until("the child runs", || {
+            let found = processes::children(self.pid(), word);
+            <[u32; 1]>::try_from(found).ok().map(|[pid]| pid)
+        });
         processes::signal(pid, Signal::KILL);
         waiting::until_true("a killed child is started again", || {
             let now = processes::children(self.pid(), word);

@@ -116,6 +116,8 @@ pub(crate) struct Outbound {
     pub(crate) session: Option<Session>,
     /// It only reads what the journal lacks; an empty one may begin there.
     pub(crate) drain: Option<Option<Position>>,
+    /// The history that is drained has this ID from there on.
+    forks_at: Option<Position>,
 }
 
 /// The connection to the engine.

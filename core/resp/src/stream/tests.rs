@@ -29,7 +29,7 @@ fn read(bytes: &[u8], step: usize) -> Result<Vec<Piece>, StreamError> {
 
 fn touches(commands: &[&str]) -> Vec<String> {
     let pieces = read(&stream(commands), usize::MAX).unwrap();
-    let shown = |database: Option<u32>| database.map_or("?".to_owned(), |n| n.to_string());
+    let shown = |database: Option<u32>| database.map_or_else(|| "?".to_owned(), |n| n.to_string());
     pieces
         .into_iter()
         .filter_map(|piece| match piece {

@@ -29,7 +29,7 @@ const SAMPLES: &[&str] = &[
     "DEL a b c",
     "EXPIRE k 9",
     "EXPIREAT k 9 NX",
-    "FLUSHALL",
+    "FLUSHALL SYNC",
     "FLUSHDB ASYNC",
     "FUNCTION DELETE f",
     "FUNCTION FLUSH",

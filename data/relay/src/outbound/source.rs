@@ -138,15 +138,22 @@ impl Follower {
             opened = opening => opened?,
             () = moved_on(&self.shard, &source) => return Err(End::Changed),
         };
-        match answer {
-            Answer::Continued(position) => self.go_on(start, position).await?,
+        let forks_at = match answer {
+            Answer::Continued(position) => {
+                let named = tokio::select! {
+                    named = self.name_of(start, position, drains) => named,
+                    () = moved_on(&self.shard, &source) => return Err(End::Changed),
+                };
+                self.go_on(start, named).await?;
+                (named != position).then_some(position)
+            }
             Answer::FullSync(position) => {
                 let offer = Offer::new(source.engine, engine, write, position);
                 return Err(self.history_broke(start, offer));
             }
-        }
+        };
         let end = tokio::select! {
-            end = read(&shard, engine) => end,
+            end = read(&shard, engine, forks_at) => end,
             end = write_journal(&shard) => End::Shelf(end),
             () = acknowledge(&shard, write) => End::Changed,
             () = moved_on(&shard, &source) => End::Changed,
@@ -287,6 +294,27 @@ impl Follower {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Under which ID the journal goes on. An engine that was promoted to be read continues the
+    /// history of before up to where it was promoted, and whoever saves from the journal looks for
+    /// positions under that ID.
+    async fn name_of(&self, start: Start, position: Position, drains: bool) -> Position {
+        let Start::Resume(end) = start else {
+            return position;
+        };
+        if !drains || end.replid == position.replid {
+            return position;
+        }
+        let mut facts = self.shard.facts();
+        let now = |facts: &Option<SourceFacts>| {
+            facts.is_some_and(|facts| facts.position.replid == position.replid)
+        };
+        let known = facts.wait_for(now).await.ok().and_then(|facts| *facts);
+        let before = known.and_then(|facts| facts.before);
+        let later =
+            before.is_some_and(|before| before.replid == end.replid && before.offset > end.offset);
+        if later { end } else { position }
     }
 
     /// The engine goes on at `position`, which has the ID of its present history.

@@ -1,9 +1,7 @@
 //! What a journal keeps, read beside the relay.
 
-use std::{fs, path::Path};
-
 use model::EngineKind;
-use psync::{Offset, Position};
+use psync::Offset;
 use relay::{KeptError, KeptStream, Source};
 use resp::{Kind, Piece, StreamLimits, StreamReader, Touch};
 
@@ -120,40 +118,5 @@ async fn what_is_kept_is_read_while_it_is_served_and_afterwards(kind: EngineKind
     let absent = KeptStream::unserved(&nowhere).span();
     assert!(matches!(absent, Err(KeptError::Absent { .. })));
     assert!(!nowhere.exists());
-
-    damage(&rig.journal(), before);
-    let mut stream = KeptStream::unserved(&rig.journal());
-    let error = loop {
-        match stream.read(before.offset, &mut vec![0; 10_000_000]) {
-            Ok(_) => match stream.read(middle(before), &mut [0; 10]) {
-                Ok(_) => panic!("the damage is not seen"),
-                Err(error) => break error,
-            },
-            Err(error) => break error,
-        }
-    };
-    assert!(error.is_damage(), "{error}");
     rig.stop().await;
-}
-
-fn middle(before: Position) -> Offset {
-    before.offset.advanced(2_000_000)
-}
-
-/// Changes a byte of the large value.
-fn damage(journal: &Path, before: Position) {
-    use std::os::unix::fs::FileExt as _;
-    let files = fs::read_dir(journal).unwrap().map(|file| file.unwrap());
-    let stream = files
-        .map(|file| file.path())
-        .filter(|path| path.extension().is_some_and(|name| name == "stream"))
-        .max()
-        .unwrap();
-    let start = KeptStream::unserved(journal).span().unwrap().unwrap().0;
-    let place = 128 + middle(before).since(start.offset);
-    let file = fs::OpenOptions::new().read(true).write(true).open(stream);
-    let file = file.unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, place).unwrap();
-    file.write_all_at(&[byte[0] ^ 1], place).unwrap();
 }

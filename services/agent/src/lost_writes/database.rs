@@ -3,14 +3,17 @@
 use memchr::memmem;
 use psync::Offset;
 use relay::{KeptError, KeptStream};
-use resp::{StreamLimits, StreamReader};
+use resp::{Piece, StreamLimits, StreamReader};
 
 /// As the engines write it.
 const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$";
 /// Bytes that are read at once.
 const WINDOW: u64 = 1 << 20;
-/// What looks like a `SELECT` and is part of a value: after so many, no more are looked at.
-const FALSE_ONES: u32 = 1000;
+/// Bytes that are read first to see whether what looks like a `SELECT` is one: most that are part
+/// of a value are seen at once not to be.
+const GLANCE: u64 = 4 << 10;
+/// After so many that are none, no more are looked at.
+const FALSE_ONES: u32 = 1 << 20;
 
 /// Searches backwards for the last `SELECT` before `place`, and verifies it: from there the stream
 /// has to read as commands exactly up to `place`. `None`: there is none as far as `start`, or what
@@ -21,9 +24,11 @@ pub(super) fn selected_at<E: From<KeptError>>(
     place: Offset,
     go_on: &impl Fn() -> Result<(), E>,
 ) -> Result<Option<u32>, E> {
+    let mut buffer = vec![0; to_usize(WINDOW)];
     let mut window = vec![0; to_usize(WINDOW) + SELECT.len()];
     let mut to = place;
     let mut false_ones = 0;
+    let mut last_false = None;
     while to > start {
         go_on()?;
         let from = Offset(to.0.saturating_sub(WINDOW).max(start.0));
@@ -40,9 +45,11 @@ pub(super) fn selected_at<E: From<KeptError>>(
             if found >= to {
                 continue;
             }
-            if let Some(database) = verify(stream, found, place, go_on)? {
+            if let Some(database) = verify(stream, (found, place), last_false, &mut buffer, go_on)?
+            {
                 return Ok(Some(database));
             }
+            last_false = Some(found);
             false_ones += 1;
             if false_ones >= FALSE_ONES {
                 return Ok(None);
@@ -53,19 +60,21 @@ pub(super) fn selected_at<E: From<KeptError>>(
     Ok(None)
 }
 
-/// Reads as commands from `from` exactly up to `to`; tells which database is selected then.
+/// Reads as commands from `from` exactly up to `to`; tells which database is selected then. From
+/// `wrong` it does not, so that a value full of commands is not gone through for each of them.
 fn verify<E: From<KeptError>>(
     stream: &mut KeptStream,
-    from: Offset,
-    to: Offset,
+    (from, to): (Offset, Offset),
+    wrong: Option<Offset>,
+    buffer: &mut [u8],
     go_on: &impl Fn() -> Result<(), E>,
 ) -> Result<Option<u32>, E> {
     let mut reader = StreamReader::new(StreamLimits::default(), None);
-    let mut buffer = vec![0; to_usize(WINDOW)];
     let mut at = from;
     while at < to {
         go_on()?;
-        let wanted = to.since(at).min(WINDOW);
+        let most = if at == from { GLANCE } else { WINDOW };
+        let wanted = to.since(at).min(most);
         let Some(bytes) = buffer.get_mut(..to_usize(wanted)) else {
             return Ok(None);
         };
@@ -75,7 +84,12 @@ fn verify<E: From<KeptError>>(
         let mut rest = &*bytes;
         loop {
             match reader.next(&mut rest) {
-                Ok(Some(_)) => {}
+                Ok(Some(Piece::Command(command))) => {
+                    if Some(from.advanced(command.end)) == wrong {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(Piece::Touch(_))) => {}
                 Ok(None) => break,
                 Err(_not_a_command) => return Ok(None),
             }

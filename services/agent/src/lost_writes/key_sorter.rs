@@ -203,7 +203,7 @@ mod tests {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let draw = state >> 40;
-            let database = (draw % 3 > 0).then_some(u32::try_from(draw % 3).unwrap());
+            let database = Some(u32::try_from(draw % 3).unwrap()).filter(|number| *number > 0);
             match draw % 50 {
                 0 => Touch::Everything,
                 1 => Touch::Database(database),

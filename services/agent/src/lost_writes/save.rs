@@ -148,8 +148,6 @@ pub(super) fn save(
     watch.tell(0, range.to.offset.since(range.start));
     let selected = select(&mut stream, suffix, &range, watch)?;
     store.prepare()?;
-    // An older one with this name is gone before any of its files is.
-    store.discard(&name)?;
     let path = receipt_file::path(store.directory(), &name, Content::Commands);
     let copying = Copying::begin(&path, store.directory(), selected)?;
     let copied = copying.copy(&mut stream, &range, watch, suffix.accept_missing)?;
@@ -159,6 +157,8 @@ pub(super) fn save(
         None if copied.commands == 0 => return Ok(Outcome::Nothing),
         Some(_) | None => {}
     }
+    // An older one with this name is gone before any of its files is.
+    store.discard(&name)?;
     let receipt = write(store, suffix, &range, copied, missing)?;
     store.keep(receipt.clone());
     Ok(Outcome::Saved(Box::new(receipt)))

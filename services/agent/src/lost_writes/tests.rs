@@ -101,7 +101,7 @@ impl Shard {
     pub(super) fn saved(&self, suffix: &Suffix) -> Receipt {
         match self.save(suffix) {
             Outcome::Saved(receipt) => *receipt,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Nothing | Outcome::Unsaved { .. }) => panic!("{other:?}"),
         }
     }
 
@@ -110,7 +110,7 @@ impl Shard {
         assert_eq!(self.files(), [""; 0], "{outcome:?}");
         match outcome {
             Outcome::Unsaved { why } => why,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Nothing | Outcome::Saved(_)) => panic!("{other:?}"),
         }
     }
 
@@ -135,6 +135,14 @@ impl Shard {
 
     fn reopened(&self) -> Vec<Receipt> {
         LostWrites::open(self.directory.path().join("lost")).list()
+    }
+}
+
+fn loss(database: u32, commands: u64, keys: u64) -> DatabaseLoss {
+    DatabaseLoss {
+        database: Some(database),
+        commands,
+        keys,
     }
 }
 
@@ -202,11 +210,6 @@ fn everything_behind_the_fork_is_saved() {
         shard.file("keys").escape_ascii().to_string(),
         expected.escape_ascii().to_string()
     );
-    let loss = |database, commands, keys| DatabaseLoss {
-        database: Some(database),
-        commands,
-        keys,
-    };
     let expected = Receipt {
         cache: "orders-east".parse().unwrap(),
         link: LinkId::new("link-1"),
@@ -233,6 +236,15 @@ fn everything_behind_the_fork_is_saved() {
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
     assert_eq!(shard.files().len(), 3);
+}
+
+#[test]
+fn a_suffix_that_is_saved_is_found_again_until_it_is_discarded() {
+    let shard = Shard::new();
+    let lost = commands(&["SELECT 0", "SET a 1"]);
+    let (fork, end) = (at(0), behind(at(0), &lost));
+    shard.write(fork, &lost);
+    let receipt = shard.saved(&suffix(fork, End::Known(end)));
     // Again: it is found, also when the journal is gone.
     assert_eq!(shard.saved(&suffix(fork, End::Known(end))), receipt);
     fs::remove_dir_all(shard.journal_directory()).unwrap();
@@ -287,6 +299,24 @@ fn a_suffix_goes_on_under_another_replication_id() {
     assert_eq!((receipt.from, receipt.to), (fork, end));
     let expected = commands(&["SELECT 2", "SET b 1", "SELECT 4", "SET c 1"]);
     assert_eq!(shard.file("aof"), expected);
+}
+
+#[test]
+fn an_engine_that_the_other_side_has_whole_may_be_behind_the_journal() {
+    let lost = commands(&["SET a 1", "SET b 2"]);
+    let shard = Shard::new();
+    for engine in [at(100), at(90)] {
+        let outcome = shard.save(&suffix(at(100), End::Known(engine)));
+        assert_eq!(outcome, Outcome::Nothing, "without a journal");
+    }
+    shard.write(at(40), &lost);
+    let fork = at(40);
+    // Its heir had come to the fork; the leader that died had come further.
+    let receipt = shard.saved(&suffix(fork, End::Known(fork)));
+    assert_eq!((receipt.commands, receipt.to), (2, behind(fork, &lost)));
+    let all = behind(fork, &lost);
+    let outcome = shard.save(&suffix(all, End::Known(all)));
+    assert_eq!(outcome, Outcome::Nothing, "the journal ends there");
 }
 
 #[test]
@@ -361,6 +391,34 @@ fn what_there_is_is_saved_once_a_person_accepts_the_rest() {
 }
 
 #[test]
+fn commands_within_a_value_are_none() {
+    let shard = Shard::new();
+    let inside = commands(&["SELECT 9", "SET x y", "DEL x"]).repeat(20_000);
+    let mut lost = Vec::new();
+    write_command(&mut lost, &[b"SET", b"a", &inside]);
+    let rest = commands(&["SELECT 6", "SET b 2"]);
+    lost.extend(&rest);
+    // The journal begins within the value.
+    shard.write(at(1100), &lost[1000..]);
+    let receipt = shard.saved(&Suffix {
+        accept_missing: true,
+        ..suffix(at(100), End::OfJournal)
+    });
+    assert_eq!(shard.file("aof"), rest);
+    assert_eq!((receipt.commands, receipt.keys), (1, 1));
+    // The fork is behind the value.
+    let before = [
+        command("SELECT 2"),
+        lost[..lost.len() - rest.len()].to_vec(),
+    ]
+    .concat();
+    let fork = behind(at(0), &before);
+    shard.write(at(0), &[before, command("SET c 1")].concat());
+    let receipt = shard.saved(&suffix(fork, End::OfJournal));
+    assert_eq!(receipt.databases[0].database, Some(2));
+}
+
+#[test]
 fn damage_is_told_by_its_offsets() {
     let shard = Shard::new();
     let before = commands(&["SELECT 1", "SET x 1"]);
@@ -368,7 +426,13 @@ fn damage_is_told_by_its_offsets() {
     let value = "v".repeat(300_000);
     let lost = commands(&["SET a 1", &format!("SET b {value}"), "SET c 1"]);
     shard.write(at(0), &[before, lost.clone()].concat());
-    let end = behind(fork, &lost);
+    // What is written later knows that it was durable; before that it counts as torn.
+    let later = command("SET d 1");
+    let mut journal = shard.journal(Limits::default());
+    journal.append(&later, Timestamp(2000)).unwrap();
+    journal.seal_and_sync().unwrap();
+    drop(journal);
+    let end = behind(behind(fork, &lost), &later);
     let stream = shard.journal_directory().join("0000000000000001.stream");
     let file = fs::OpenOptions::new().write(true).open(stream).unwrap();
     file.write_all_at(b"!", 128 + 200_000).unwrap();
@@ -420,7 +484,9 @@ fn the_end_of_a_journal_may_be_torn() {
 fn the_database_is_the_one_that_was_selected_last() {
     let inside = String::from_utf8(commands(&["SELECT 9", "SET x y"])).unwrap();
     let pad = "p".repeat(3_000_000);
+    let false_ones = inside.repeat(3000);
     let cases: &[(&[&str], &[u32], Option<u32>)] = &[
+        (&["SELECT 4", &format!("SET a {false_ones}")], &[], Some(4)),
         (
             &["SELECT 1", "SET a 1", "SELECT 12", "SET a 1"],
             &[],

@@ -177,13 +177,11 @@ impl Fields {
 
     /// The fields of a value that was given as an object.
     pub(super) fn inner(&self, name: &str, value: Value) -> Result<Self, ApiError> {
-        match value {
-            Value::Object(map) => Ok(Self {
-                at: format!("{}{name}.", self.at),
-                map,
-            }),
-            other => Err(self.wrong(name, &other, "an object")),
-        }
+        let Value::Object(map) = value else {
+            return Err(self.wrong(name, &value, "an object"));
+        };
+        let at = format!("{}{name}.", self.at);
+        Ok(Self { at, map })
     }
 
     /// A map of texts; numbers and truth values are taken as texts, `null`s are left out.

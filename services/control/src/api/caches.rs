@@ -127,6 +127,7 @@ pub(super) async fn delete(
             },
             started: plane.clock.now(),
             outcome: Outcome::InProgress,
+            failover: None,
         };
         let going = CacheRecord {
             lifecycle: Lifecycle::Deleting,

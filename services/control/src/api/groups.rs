@@ -163,6 +163,7 @@ pub(super) async fn delete(
             },
             started: plane.clock.now(),
             outcome: Outcome::InProgress,
+            failover: None,
         };
         let going = GroupRecord {
             deleting: true,

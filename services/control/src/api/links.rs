@@ -26,12 +26,14 @@ mod empty;
 mod events;
 mod failover;
 mod forced;
+mod preflight;
 mod put;
 mod settings;
 
 pub(super) use empty::accept_empty_source;
 pub(super) use events::events;
 pub(super) use forced::{accept_unsaved, acknowledge, lost_writes};
+pub(super) use preflight::preflight;
 pub(super) use put::put;
 pub(super) use settings::{patch_settings, show_settings};
 
@@ -136,6 +138,7 @@ fn operation(plane: &Plane, id: &OperationId, cache: &CacheRecord, work: Work) -
         work,
         started: plane.clock.now(),
         outcome: Outcome::InProgress,
+        failover: None,
     }
 }
 

@@ -21,8 +21,15 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub(super) struct Track {
     heard: Instant,
     /// When it was last heard to take writes in every shard, or to wait fenced in a handoff.
-    up: Option<Instant>,
+    up: Option<Up>,
     lag: Option<LagHeard>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Up {
+    at: Instant,
+    /// For how long altogether nobody had listened by then.
+    deaf: Duration,
 }
 
 /// The lag of the shard that lagged most, when all of them told theirs.
@@ -38,6 +45,7 @@ pub(super) fn follow(
     before: Option<&BTreeMap<CacheUid, Track>>,
     report: &RegionObserved,
     now: Instant,
+    deaf: Duration,
 ) -> BTreeMap<CacheUid, Track> {
     let mut tracks = before.cloned().unwrap_or_default();
     tracks.retain(|_, track| now.saturating_duration_since(track.heard) < KEPT);
@@ -57,7 +65,7 @@ pub(super) fn follow(
         let track = Track {
             heard: now,
             up: is_up
-                .then_some(now)
+                .then_some(Up { at: now, deaf })
                 .or_else(|| known.and_then(|known| known.up)),
             lag: told.or_else(|| known.and_then(|known| known.lag)),
         };
@@ -93,37 +101,61 @@ impl Seen {
         };
         let (primary, secondary) = (track(&link.primary), track(&link.secondary));
         let up = primary.and_then(|track| track.up);
-        let since = up.map_or(self.listening, |up| up.max(self.listening));
+        let (since, deaf) = up.map_or((self.started, Duration::ZERO), |up| (up.at, up.deaf));
+        let silent = self.now.saturating_duration_since(since);
+        let own = self.deaf.saturating_sub(deaf);
         Away {
-            down_ms: whole_ms(self.now.saturating_duration_since(since)),
+            down_ms: whole_ms(silent.saturating_sub(own)),
             lease_left_ms: rounded_up(self.granted.left(link)),
-            last_lag_ms: last_lag([primary, secondary], up, link.epoch),
+            last_lag_ms: up.and_then(|up| {
+                let told = [primary, secondary].map(|track| track?.lag);
+                let told = told.into_iter().flatten();
+                let told = told.filter(|told| told.epoch == link.epoch);
+                last_lag(told.chain(self.caught_up(link)), up.at)
+            }),
         }
-    }
-
-    /// How long ago the geo-primary was last heard to take writes; `None`: not since this process
-    /// listens.
-    pub(crate) fn last_up(&self, link: &LinkRecord) -> Option<u64> {
-        let heard = self.last(&link.primary.region)?;
-        let up = heard.tracks.get(&link.primary.uid)?.up?;
-        Some(whole_ms(self.now.saturating_duration_since(up)))
     }
 }
 
-/// The latest lag that either side told in this epoch. The geo-primary may have taken writes for as
-/// long as it was heard to after that, and none of them need have arrived.
-fn last_lag(sides: [Option<&Track>; 2], up: Option<Instant>, epoch: Epoch) -> Option<u64> {
-    let told = sides.into_iter().filter_map(|track| track?.lag);
-    let told = told.filter(|told| told.epoch == epoch);
-    let latest = told.max_by_key(|told| told.at)?;
-    let went_on = up?.saturating_duration_since(latest.at);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a lag is not negative, and what does not fit is a very long one"
-    )]
-    let lag = latest.ms.ceil() as u64;
-    Some(lag.saturating_add(rounded_up(went_on)))
+impl Seen {
+    /// The geo-secondary has applied all that the geo-primary had by its latest report: there was no
+    /// lag then, even if none has ever been measured, as on a link that nobody has written to yet.
+    fn caught_up(&self, link: &LinkRecord) -> Option<LagHeard> {
+        let last = |member: &model::Member| {
+            let heard = self.last(&member.region)?;
+            let cache = heard.cache(&member.uid)?;
+            (cache.epoch == link.epoch).then_some((heard.at, &cache.shards))
+        };
+        let ((at, ours), (_, theirs)) = (last(&link.primary)?, last(&link.secondary)?);
+        let is_there = |(ours, theirs): (&ShardObserved, &ShardObserved)| {
+            let positions = ours.position.zip(theirs.position);
+            positions.is_some_and(|(ours, theirs)| {
+                ours.replid == theirs.replid && theirs.offset >= ours.offset
+            })
+        };
+        let all = ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_there);
+        (all && !ours.is_empty()).then_some(LagHeard {
+            epoch: link.epoch,
+            ms: 0.0,
+            at,
+        })
+    }
+}
+
+/// The shortest lag that is sure. The geo-primary may have taken writes for as long as it was heard
+/// to after each was told, and none of them need have arrived.
+fn last_lag(told: impl Iterator<Item = LagHeard>, up: Instant) -> Option<u64> {
+    let sure = told.map(|told| {
+        let went_on = up.saturating_duration_since(told.at);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a lag is not negative, and what does not fit is a very long one"
+        )]
+        let lag = told.ms.ceil() as u64;
+        lag.saturating_add(rounded_up(went_on))
+    });
+    sure.min()
 }
 
 /// Whole milliseconds, never fewer than there are: 0 means that nothing is left.

@@ -76,11 +76,19 @@ fn west(lag_ms: Option<f64>) -> RegionObserved {
     report("west", "westus", RoleKind::Secondary, standing, lag_ms)
 }
 
+/// Listens every second up to `to`.
+fn listen(observations: &Observations, to: u32) {
+    for second in 0..=to {
+        observations.listen_at(observations.started + S * second);
+    }
+}
+
 #[test]
 fn a_primary_is_away_since_it_was_last_heard_to_take_writes() {
     let observations = Observations::new();
     let begin = observations.started;
     let at = |seconds| observations.seen_at(begin + S * seconds).away(&link());
+    listen(&observations, 10);
     assert_eq!(at(7).down_ms, 7_000, "never heard: since the start");
     observations.hear_at(east(ShardStanding::Writable, Some(3.2)), begin + S * 10);
     assert_eq!((at(10).down_ms, at(10).last_lag_ms), (0, Some(4)));
@@ -88,15 +96,13 @@ fn a_primary_is_away_since_it_was_last_heard_to_take_writes() {
     observations.hear_at(east(ShardStanding::Silent, Some(9.0)), begin + S * 12);
     assert_eq!(at(15).down_ms, 5_000);
     let yielded = ShardStanding::Yielded { attempt: 1 };
-    observations.hear_at(east(yielded, Some(9.0)), begin + S * 16);
-    assert_eq!(at(17).down_ms, 1_000);
+    observations.hear_at(east(yielded, Some(9.0)), begin + S * 15);
+    assert_eq!(at(16).down_ms, 1_000);
     // An agent that starts names no cache at first.
     let mut empty = east(ShardStanding::Writable, None);
     empty.caches.clear();
-    observations.hear_at(empty, begin + S * 18);
-    assert_eq!(at(20).down_ms, 4_000);
-    let seen = observations.seen_at(begin + S * 20);
-    assert_eq!(seen.last_up(&link()), Some(4_000));
+    observations.hear_at(empty, begin + S * 17);
+    assert_eq!(at(19).down_ms, 4_000);
 }
 
 #[test]
@@ -123,20 +129,46 @@ fn writes_that_were_taken_after_the_lag_was_known_count_as_lag() {
 }
 
 #[test]
+fn a_secondary_that_has_everything_has_no_lag_although_none_was_measured() {
+    let observations = Observations::new();
+    let begin = observations.started;
+    let lag = || {
+        observations
+            .seen_at(begin + S * 9)
+            .away(&link())
+            .last_lag_ms
+    };
+    let at = |mut report: RegionObserved, offset| {
+        report.caches[0].shards[0].position = Some(crate::harness::position(offset));
+        report
+    };
+    let primary = || east(ShardStanding::Writable, None);
+    observations.hear_at(at(primary(), 100), begin + S);
+    observations.hear_at(at(west(None), 99), begin + S * 2);
+    assert_eq!(lag(), None);
+    observations.hear_at(at(west(None), 100), begin + S * 3);
+    assert_eq!(lag(), Some(0));
+    observations.hear_at(at(primary(), 101), begin + S * 4);
+    assert_eq!(lag(), None, "one more byte, of unknown age");
+}
+
+#[test]
 fn silence_that_this_process_slept_through_is_nobody_s_absence() {
     let observations = Observations::new();
     let begin = observations.started;
-    for second in 0..=10 {
-        observations.listen_at(begin + S * second);
-    }
+    listen(&observations, 10);
     observations.hear_at(east(ShardStanding::Writable, Some(1.0)), begin + S * 10);
     let down = |seconds| {
         let seen = observations.seen_at(begin + S * seconds);
         seen.away(&link()).down_ms
     };
+    observations.listen_at(begin + S * 12);
     assert_eq!(down(12), 2_000);
-    observations.listen_at(begin + S * 70);
-    assert_eq!(down(71), 1_000);
+    // Stopped for a minute; the other side is heard first.
+    observations.hear_at(west(Some(1.0)), begin + S * 72);
+    assert_eq!(down(73), 3_000);
+    observations.listen_at(begin + S * 74);
+    assert_eq!(down(75), 5_000, "and it goes on being away");
 }
 
 #[test]

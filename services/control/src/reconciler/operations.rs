@@ -6,6 +6,7 @@ use model::{
 
 use super::{Sight, Step, caches::is_settled};
 use crate::{
+    handoff,
     records::{OperationRecord, Outcome, Work, link},
     store::{Change, Versioned},
 };
@@ -45,15 +46,22 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
         });
     }
     let change = Change::new();
+    // The agents' figures may be gone later.
+    let failover = handoff::figures(sight.state, sight.seen, op);
+    let with_figures = |ended: OperationRecord| OperationRecord {
+        failover: failover.clone(),
+        ..ended
+    };
     let (change, what) = match judge(sight, op) {
         Verdict::Wait => return None,
         Verdict::Succeed => (
-            change.replace(op, &op.succeeded(sight.now)),
+            change.replace(op, &with_figures(op.succeeded(sight.now))),
             "succeeded".to_owned(),
         ),
         Verdict::Fail(why) => {
             let what = format!("failed: {why}");
-            (change.replace(op, &op.failed(sight.now, why)), what)
+            let failed = with_figures(op.failed(sight.now, why));
+            (change.replace(op, &failed), what)
         }
         Verdict::FailWith(cache, why) => {
             let what = format!("failed: {why}");

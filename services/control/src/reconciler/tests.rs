@@ -87,6 +87,7 @@ fn op(work: Work) -> OperationRecord {
         work,
         started: Timestamp(0),
         outcome: Outcome::InProgress,
+        failover: None,
     }
 }
 

@@ -5,10 +5,11 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::FailoverRecord;
 use crate::store::{Key, Record, State, Table};
 
 /// A long-running operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OperationRecord {
     /// A GUID.
     pub(crate) id: OperationId,
@@ -22,6 +23,9 @@ pub(crate) struct OperationRecord {
     pub(crate) started: Timestamp,
     /// How far it is.
     pub(crate) outcome: Outcome,
+    /// How a failover goes, or went.
+    #[serde(default)]
+    pub(crate) failover: Option<FailoverRecord>,
 }
 
 /// What an operation waits for.

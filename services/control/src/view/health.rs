@@ -37,6 +37,13 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
     );
     side(link, &link.secondary, seen.secondary, false, &mut reasons);
     reasons.extend(stalls(link, seen));
+    if let LinkPhase::Forcing { .. } = link.phase {
+        let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
+        reasons.push(format!(
+            "a failover to `{s}` is forced, and waits until no lease of `{p}` counts any more: {} ms",
+            seen.away.lease_left_ms
+        ));
+    }
     if let Some((attempt, why)) = &link.last_abort
         && *attempt == link.attempt
         && link.phase == LinkPhase::Linked

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::runtime_status::{bytes_behind, lag_ms};
 use crate::{
+    handoff,
     observations::Seen,
     reconciler::link_seen,
-    records::{OperationRecord, Outcome, Work, link},
+    records::{FailoverRecord, OperationRecord, Outcome, Work, link},
     store::State,
 };
 
@@ -38,6 +39,12 @@ pub(crate) fn operation_json(state: &State, seen: &Seen, op: &OperationRecord) -
         ),
     };
     let progress = op.is_running().then(|| progress(state, seen, op));
+    let percent = progress.as_ref().and_then(Progress::percent);
+    let failover = handoff::figures(state, seen, op).map(failover_json);
+    let mut properties = progress.map(Progress::json);
+    if let Some(failover) = failover {
+        properties.get_or_insert_with(|| json!({}))["failover"] = failover;
+    }
     let done = matches!(op.outcome, Outcome::Succeeded { .. }).then_some(100.0);
     json!({
         "id": format!(
@@ -50,9 +57,26 @@ pub(crate) fn operation_json(state: &State, seen: &Seen, op: &OperationRecord) -
         "status": status,
         "startTime": time(op.started),
         "endTime": ended.and_then(time),
-        "percentComplete": done.or_else(|| progress.as_ref().and_then(Progress::percent)),
-        "properties": progress.map(Progress::json),
+        "percentComplete": done.or(percent),
+        "properties": properties,
         "error": error,
+    })
+}
+
+/// How a failover goes, or went.
+fn failover_json(failover: FailoverRecord) -> Value {
+    let pause = handoff::write_pause(&failover);
+    let steps = failover.steps.iter().map(|step| {
+        json!({
+            "side": step.side, "region": step.region.display_name(),
+            "step": step.step, "ms": step.ms,
+        })
+    });
+    json!({
+        "kind": failover.kind,
+        "attempt": failover.attempt,
+        "writePauseMs": pause,
+        "steps": steps.collect::<Vec<_>>(),
     })
 }
 

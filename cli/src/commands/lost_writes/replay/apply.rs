@@ -24,14 +24,13 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// As many refusals are shown.
 const SHOWN: usize = 10;
 /// Answers that say that the whole cache takes no writes, whatever the command.
-const REFUSES_ALL: [&str; 9] = [
+const REFUSES_ALL: [&str; 8] = [
     "READONLY",
     "NOREPLICAS",
     "LOADING",
     "MASTERDOWN",
     "MISCONF",
     "NOAUTH",
-    "NOPERM",
     "CLUSTERDOWN",
     "OOM",
 ];

@@ -167,9 +167,12 @@ fn an_heir_takes_over_where_it_stands_until_somebody_was_told_of_another_place()
             plan.steps.contains(&Step::StandAlone { node: 1 }),
             "{plan:?}"
         );
-        let noted = plan.steps.iter().find_map(|step| match step {
-            Step::Remember(memory) => Some(memory.fork),
-            _ => None,
+        let noted = plan.steps.iter().find_map(|step| {
+            if let Step::Remember(memory) = step {
+                Some(memory.fork)
+            } else {
+                None
+            }
         });
         noted.unwrap_or(m.fork)
     };

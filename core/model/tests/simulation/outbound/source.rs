@@ -120,12 +120,27 @@ impl World {
                     journal.append(item);
                     assert_eq!(Some(journal.end()), end, "the journal has what was read");
                 }
+                self.fork_later(r);
             }
             Some(chunk @ (Chunk::Continue(_) | Chunk::FullSync | Chunk::Snapshot(_))) => {
                 panic!("a connection that goes on has {chunk:?}")
             }
             None if follows.pipe.closed => outbound.follows = None,
             None => {}
+        }
+    }
+
+    /// The history that is drained goes on under another ID once it is where that began.
+    fn fork_later(&mut self, r: usize) {
+        let Some(outbound) = self.outbound(r) else {
+            return;
+        };
+        let there = outbound.end.zip(outbound.forks_at);
+        if let Some((end, fork)) = there
+            && end.offset == fork.offset
+        {
+            outbound.forks_at = None;
+            self.go_on(r, Start::Resume(end), fork.replid);
         }
     }
 
@@ -151,7 +166,22 @@ impl World {
         if drains && !chunks.is_empty() {
             self.count("lost writes read from a backlog");
         }
-        self.go_on(r, start, replid);
+        let before = self.regions[r].nodes[engine.0]
+            .engine
+            .as_ref()
+            .and_then(|engine| engine.second);
+        let named = match (start, before) {
+            (Start::Resume(end), Some((id, until)))
+                if drains && id == end.replid && until > end.offset.0 =>
+            {
+                if let Some(outbound) = self.outbound(r) {
+                    outbound.forks_at = Some(Position::new(replid, psync::Offset(until)));
+                }
+                id
+            }
+            _ => replid,
+        };
+        self.go_on(r, start, named);
         let pipe = Pipe {
             chunks,
             closed: false,

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use model::EventKind;
-use psync::{Event, Offset, acknowledgement, pause_takeover};
+use psync::{Event, Offset, Position, ReplicationId, acknowledgement, pause_takeover};
 use tokio::{
     io::AsyncWriteExt as _,
     net::tcp::OwnedWriteHalf,
@@ -27,14 +27,30 @@ const SYNC: Duration = Duration::from_secs(1);
 /// Bytes that are written to the journal in one call.
 const BATCH: usize = 1 << 20;
 
-/// Takes what the engine sends, the bytes behind its answer to begin with.
-pub(super) async fn read(shard: &Shard, mut engine: Engine) -> End {
+/// Takes what the engine sends, the bytes behind its answer to begin with. `renamed`: the history
+/// has this ID by now, from where it was promoted on.
+pub(super) async fn read(shard: &Shard, mut engine: Engine, renamed: Option<Position>) -> End {
+    let mut fork = renamed.and_then(|renamed| Fork::of(shard, renamed));
     loop {
         let now = Instant::now();
         loop {
             match engine.next_event() {
                 Ok(Some(Event::StreamBytes(bytes))) => {
-                    shard.stream.push(Bytes::copy_from_slice(bytes));
+                    let mut bytes = Bytes::copy_from_slice(bytes);
+                    if let Some(before) = fork
+                        .as_ref()
+                        .and_then(|fork| fork.before(shard, &mut bytes))
+                    {
+                        shard.stream.push(before);
+                        if let Some(fork) = fork.take()
+                            && let Err(error) = fork.note(shard).await
+                        {
+                            return error.into();
+                        }
+                    }
+                    if !bytes.is_empty() {
+                        shard.stream.push(bytes);
+                    }
                 }
                 // A connection that goes on has nothing else.
                 Ok(Some(
@@ -57,6 +73,39 @@ pub(super) async fn read(shard: &Shard, mut engine: Engine) -> End {
             Ok(()) => {}
             Err(error) => return error.into(),
         }
+    }
+}
+
+/// Where a history goes on under another ID, while it is not there yet.
+struct Fork {
+    at: Offset,
+    replid: ReplicationId,
+}
+
+impl Fork {
+    fn of(shard: &Shard, renamed: Position) -> Option<Self> {
+        let before = shard.facts().borrow().and_then(|facts| facts.before)?;
+        Some(Self {
+            at: before.offset,
+            replid: renamed.replid,
+        })
+    }
+
+    /// Takes the bytes up to there off, when it is among them.
+    fn before(&self, shard: &Shard, bytes: &mut Bytes) -> Option<Bytes> {
+        let end = shard.stream.reach().end?.offset;
+        let left = usize::try_from(self.at.since(end)).ok()?;
+        (left <= bytes.len()).then(|| bytes.split_to(left))
+    }
+
+    /// Everything before is read: the journal notes it once it has written that.
+    async fn note(self, shard: &Shard) -> Result<(), ShelfError> {
+        let mut moved = shard.stream.subscribe();
+        let written = |_: &u64| shard.stream.reach().journaled >= self.at;
+        drop(moved.wait_for(written).await);
+        shard.shelf.fork(self.replid).await?;
+        shard.stream_forks(self.replid);
+        Ok(())
     }
 }
 

@@ -35,10 +35,14 @@ pub(super) fn survey(stream: &mut KeptStream, suffix: &Suffix) -> Result<Survey,
         End::Known(end) => Some(end),
         End::OfJournal => None,
     };
-    if known == Some(fork) {
-        return Ok(Survey::Nothing);
-    }
+    // The other side has all that the engine has. The journal may have more: that of a leader that
+    // died before the engine had it.
+    let within =
+        known.is_some_and(|known| known.replid == fork.replid && known.offset <= fork.offset);
     let nothing_kept = |why: &str| {
+        if within {
+            return Survey::Nothing;
+        }
         let to = known.unwrap_or(fork);
         let end = known.map(|end| end.offset);
         Survey::Range(Range {

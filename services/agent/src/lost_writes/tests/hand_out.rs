@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use psync::Position;
 use relay::{Credentials, Events, Outbound, ShardKey, Source, SourceFacts};
 use runtime::{dice::Dice, tasks::Tasks};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -54,14 +54,19 @@ struct World {
     directory: tempfile::TempDir,
 }
 
-async fn transfer(State(came): State<Shared>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+async fn transfer(
+    State(came): State<Shared>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> (StatusCode, Json<Value>) {
     let mut came = came.lock();
     if came.broken > 0 {
         came.broken -= 1;
-        return StatusCode::SERVICE_UNAVAILABLE;
+        let busy = json!({"error": {"code": "Busy", "message": "Later."}});
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(busy));
     }
     came.bodies.entry(id).or_default().push(body.to_vec());
-    StatusCode::OK
+    (StatusCode::OK, Json(Value::Null))
 }
 
 async fn refused(State(came): State<Shared>, Path(id): Path<String>, Json(why): Json<Value>) {

@@ -95,13 +95,13 @@ impl Expected {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn every_suffix_is_saved_as_it_was(
         before in prop::collection::vec(act(), 0..12),
         lost in prop::collection::vec(act(), 0..12),
-        segment in prop_oneof![Just(200u64), Just(1 << 20)],
+        segment in prop_oneof![Just(20_000u64), Just(1 << 20)],
     ) {
         let (mut there, mut here) = (Expected::default(), Expected::default());
         let mut database = None;

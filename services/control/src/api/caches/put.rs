@@ -181,6 +181,7 @@ fn operation(
         work: work(cache.id.clone(), cache.uid.clone()),
         started: plane.clock.now(),
         outcome: Outcome::InProgress,
+        failover: None,
     }
 }
 

@@ -12,10 +12,11 @@ use super::{
 use crate::{
     api::{ApiError, body::Fields, decide::Plan},
     behind::behind,
+    handoff,
     observations::Seen,
     plane::Plane,
     reconciler::link_seen,
-    records::Work,
+    records::{FailoverKind, FailoverRecord, Work},
     store::{Change, Versioned},
 };
 
@@ -102,7 +103,7 @@ pub(super) fn fail_over(
         next?
     };
     within(options, seen, link)?;
-    let op = operation(
+    let mut op = operation(
         plane,
         id,
         asks.own,
@@ -114,6 +115,16 @@ pub(super) fn fail_over(
             forced: options.force,
         },
     );
+    op.failover = Some(FailoverRecord {
+        kind: if options.force {
+            FailoverKind::Forced
+        } else {
+            FailoverKind::Planned
+        },
+        attempt: (next.attempt != link.attempt).then_some(next.attempt),
+        round_trip_ms: handoff::round_trip(link_seen(seen, link)),
+        steps: Vec::new(),
+    });
     let change = Change::new()
         .expect(old)
         .expect(new)

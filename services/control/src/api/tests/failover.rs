@@ -1,5 +1,8 @@
 use axum::http::StatusCode;
-use model::{Epoch, LinkPhase, LinkRecord, ShardStanding, Standing};
+use model::{
+    Epoch, HandoffObserved, HandoffStep, HandoffStepObserved, LinkPhase, LinkRecord, ShardStanding,
+    Standing,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Agent, Answer, World, premium, region};
@@ -190,5 +193,162 @@ async fn a_larger_cache_takes_over_when_that_is_forced() {
     let asked = world.fail_over("west", "east", how).await;
     world.done(&asked).await;
     assert_eq!(world.the_link().primary.id.name.as_str(), "west");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_preflight_tells_what_a_failover_would_meet_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, east, west) = World::with_link(dir.path()).await;
+    let before = world.revision();
+    let path = format!(
+        "{}/linkedServers/east/failoverPreflight",
+        world.cache("west")
+    );
+    let ask = async |body: Value| world.ask("POST", &path, Some(body)).await;
+    let codes = |answer: &Answer, level: &str| {
+        let findings = answer.body["findings"].as_array().unwrap().iter();
+        let of_level = findings.filter(|finding| finding["level"] == level);
+        of_level
+            .map(|finding| finding["code"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let planned = ask(json!({})).await;
+    assert_eq!(planned.status, StatusCode::OK, "{planned:?}");
+    assert_eq!(codes(&planned, "Blocker"), Vec::<String>::new());
+    // The fake agents run one node of two.
+    assert_eq!(codes(&planned, "Warning"), ["ReplicaMissing"]);
+    assert_eq!(codes(&planned, "Advice"), ["AccessKeysDiffer"]);
+    for (field, value) in [
+        ("link", json!(world.the_link().id)),
+        ("primary", json!("east")),
+        ("secondary", json!("west")),
+        ("kind", json!("Planned")),
+        ("possible", json!(true)),
+        ("primaryHeard", json!(true)),
+        ("fencing", json!("none")),
+        ("leaseLeftMs", json!(0)),
+    ] {
+        assert_eq!(planned.body[field], value, "{field}");
+    }
+    let shard = &planned.body["shards"][0];
+    assert_eq!(
+        (&shard["bytesBehind"], &shard["lagMs"]),
+        (&json!(0), &json!(0.5))
+    );
+
+    east.set(|b| b.lag_ms = Some(900.0));
+    world
+        .eventually("the lag is found", async || {
+            let late = ask(json!({"maxLagMs": 500, "abortAfterMs": 600})).await;
+            let blocked = codes(&late, "Blocker") == ["LagAboveLimit"];
+            (blocked && late.body["possible"] == false).then_some(())
+        })
+        .await;
+    world.kill(&east, "eastus").await;
+    west.set(|b| b.secondary = Some(ShardStanding::Cut));
+    let planned = ask(json!({})).await;
+    assert!(codes(&planned, "Blocker").contains(&"PrimaryUnseen".to_owned()));
+    let forced = ask(json!({"force": true})).await;
+    assert_eq!(
+        (&forced.body["kind"], &forced.body["possible"]),
+        (&json!("Forced"), &json!(true))
+    );
+    let warned = codes(&forced, "Warning");
+    assert_eq!(warned, ["KnownLoss", "NotFenced", "ReplicaMissing"]);
+    assert!(forced.body["primaryLastHeardMs"].as_u64().unwrap() >= 5_000);
+    assert!(forced.body["shards"][0]["asOfMs"].as_u64().unwrap() >= 5_000);
+    let unknown = ask(json!({"softly": true})).await;
+    assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.revision(), before);
+    world.stop().await;
+}
+
+/// One side's part of the first handoff.
+fn told(steps: &[(HandoffStep, f64)]) -> HandoffObserved {
+    let steps = steps.iter();
+    HandoffObserved {
+        attempt: 1,
+        steps: steps
+            .map(|(step, ms)| HandoffStepObserved {
+                step: *step,
+                ms: *ms,
+            })
+            .collect(),
+    }
+}
+
+#[tokio::test]
+async fn a_failover_s_operation_keeps_what_its_steps_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, east, west) = World::with_link(dir.path()).await;
+    let paused = told(&[
+        (HandoffStep::WritesPaused, 1.0),
+        (HandoffStep::BarrierDeclared, 5.0),
+    ]);
+    let promoted = told(&[
+        (HandoffStep::BarrierReceived, 30.0),
+        (HandoffStep::Promoted, 33.0),
+    ]);
+    for (agent, handoff) in [(&east, paused), (&west, promoted)] {
+        agent.set(|b| {
+            b.handoff = Some(handoff);
+            b.half.round_trip_ms = Some(40.0);
+        });
+    }
+    let seen = || {
+        let seen = world.plane.observations.seen();
+        let link = world.the_link();
+        let trip = crate::handoff::round_trip(crate::reconciler::link_seen(&seen, &link));
+        let cache = seen.cache(&region("westus"), &link.secondary.uid);
+        trip.is_some() && cache.is_some_and(|cache| cache.handoff.is_some())
+    };
+    world.until("the figures are told", seen).await;
+    let asked = world.link("west", "east", "Secondary").await;
+    let ended = world.ended(&asked).await.body;
+    assert_eq!(ended["status"], "Succeeded", "{ended}");
+    let failover = &ended["properties"]["failover"];
+    assert_eq!(
+        (&failover["kind"], &failover["attempt"]),
+        (&json!("Planned"), &json!(1))
+    );
+    assert_eq!(failover["writePauseMs"], 27.0, "{failover}");
+    assert_eq!(failover["steps"].as_array().unwrap().len(), 4);
+    let first = json!({
+        "side": "primary", "region": "East US", "step": "WritesPaused", "ms": 1.0,
+    });
+    assert_eq!(failover["steps"][0], first);
+    // The agents have forgotten it; the operation has not.
+    for agent in [&east, &west] {
+        agent.set(|b| b.handoff = None);
+    }
+    let again = world.get(&asked.leads("azure-asyncoperation")).await.body;
+    assert_eq!(&again["properties"]["failover"], failover);
+
+    let forced = world
+        .fail_over("east", "west", json!({"force": true}))
+        .await;
+    let ended = world.ended(&forced).await.body;
+    let failover = &ended["properties"]["failover"];
+    assert_eq!(
+        (&failover["kind"], &failover["writePauseMs"]),
+        (&json!("Forced"), &Value::Null)
+    );
+    let metrics = world
+        .eventually("both are counted", async || {
+            let metrics = world.get("/metrics").await.body;
+            let metrics = metrics.as_str().unwrap().to_owned();
+            metrics
+                .contains(r#"kind="forced",outcome="decided""#)
+                .then_some(metrics)
+        })
+        .await;
+    for line in [
+        r#"godwit_control_failovers_total{kind="planned",outcome="decided"} 1"#,
+        r#"godwit_control_failovers_total{kind="forced",outcome="decided"} 1"#,
+        r#"godwit_control_failover_write_pause_seconds{primary="east",secondary="west"} 0.027"#,
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
     world.stop().await;
 }
