@@ -5,18 +5,20 @@ use std::{cell::RefCell, collections::HashMap, hash::Hash, rc::Rc};
 /// The things of one kind that were met, each once. Zero is none of them.
 #[derive(Debug)]
 pub(crate) struct Interned<T> {
-    known: RefCell<(HashMap<Rc<T>, u16>, Vec<Rc<T>>)>,
+    ids: RefCell<HashMap<Rc<T>, u16>>,
+    things: RefCell<Vec<Rc<T>>>,
 }
 
 impl<T: Eq + Hash> Interned<T> {
     pub(crate) fn new() -> Self {
         Self {
-            known: RefCell::new((HashMap::new(), Vec::new())),
+            ids: RefCell::default(),
+            things: RefCell::default(),
         }
     }
 
     pub(crate) fn id(&self, thing: T) -> u16 {
-        let (ids, things) = &mut *self.known.borrow_mut();
+        let (mut ids, mut things) = (self.ids.borrow_mut(), self.things.borrow_mut());
         if let Some(id) = ids.get(&thing) {
             return *id;
         }
@@ -28,8 +30,7 @@ impl<T: Eq + Hash> Interned<T> {
     }
 
     pub(crate) fn get(&self, id: u16) -> Rc<T> {
-        let (_, things) = &*self.known.borrow();
-        Rc::clone(&things[usize::from(id) - 1])
+        Rc::clone(&self.things.borrow()[usize::from(id) - 1])
     }
 
     pub(crate) fn find(&self, id: u16) -> Option<Rc<T>> {

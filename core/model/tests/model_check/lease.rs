@@ -275,7 +275,7 @@ impl Model for Leased {
                     let mut lease = (*lease).clone();
                     let late = self.mistake == Some(Mistake::CountsFromTheAnswer);
                     if self.mistake == Some(Mistake::KeepsNothingBack) {
-                        lease.ms += u64::try_from(DEAD_MAN.as_millis()).unwrap();
+                        lease.ms += DEAD_MAN.as_secs() * 1_000;
                     }
                     let from = if late { now.now } else { sent };
                     now.held.renew(&lease, self.clock(from));
@@ -285,7 +285,7 @@ impl Model for Leased {
             Step::Force => {
                 let record = self.records.get(now.record);
                 let forced = record.force(self.seen(&now), ForcedBy::Person, Timestamp(0));
-                now.record = self.records.id(forced.unwrap());
+                now.record = forced.map_or(now.record, |next| self.records.id(next));
             }
             Step::Reconcile => {
                 if let Some(next) = self.advanced(&now) {
@@ -323,7 +323,7 @@ impl Model for Leased {
         state.now == HORIZON && !forces
     }
 
-    fn tell(&self, step: Step, after: &State) -> String {
+    fn tell(&self, _before: &State, step: Step, after: &State) -> String {
         format!(
             "{:<12} {:>2} s: {:?}, gate {:?}, acknowledged at {:?}, held {:?}",
             format!("{step:?}"),

@@ -13,7 +13,7 @@ const LIMIT: usize = 1_000_000;
 /// The search finds a planted mistake, by the promise that it breaks.
 fn found(mutation: Mutation, bounds: Bounds, promise: &str) {
     match search(&Handoff::new(bounds, Some(mutation)), LIMIT) {
-        Ok(searched) => panic!("{mutation:?} is not found: {searched:?}"),
+        Ok(searched) => panic!("{mutation:?} is not found: {searched}"),
         Err(found) => {
             println!("{mutation:?} breaks \"{}\":\n{}", found.promise, found.path);
             assert_eq!(found.promise, promise, "{mutation:?}");
@@ -145,7 +145,7 @@ fn a_fork_that_is_not_noted_is_found() {
 
 fn found_in_leases(model: &Leased) {
     match search(model, LIMIT) {
-        Ok(searched) => panic!("it is not found: {searched:?}"),
+        Ok(searched) => panic!("it is not found: {searched}"),
         Err(found) => {
             println!("{}:\n{}", found.promise, found.path);
             assert_eq!(found.promise, lease::ONE_SIDE);

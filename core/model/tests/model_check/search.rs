@@ -14,7 +14,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt::Debug,
+    fmt::{self, Debug},
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
 };
 
@@ -34,7 +34,7 @@ pub(crate) trait Model {
     /// Everything is as it should be in the end.
     fn rests(&self, state: &Self::State) -> bool;
     /// One line about a step, and the state that it led to.
-    fn tell(&self, step: Self::Step, after: &Self::State) -> String;
+    fn tell(&self, before: &Self::State, step: Self::Step, after: &Self::State) -> String;
     /// What is worth counting about a state.
     fn kind(&self, state: &Self::State) -> Option<&'static str>;
 }
@@ -49,6 +49,22 @@ pub(crate) struct Searched {
     pub(crate) at_rest: usize,
     /// How many states there are of each kind.
     pub(crate) kinds: std::collections::BTreeMap<&'static str, usize>,
+}
+
+impl fmt::Display for Searched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            states,
+            steps,
+            depth,
+            at_rest,
+            kinds,
+        } = self;
+        write!(
+            f,
+            "{states} states, {steps} steps, {depth} deep, {at_rest} at rest; {kinds:?}"
+        )
+    }
 }
 
 /// What was found instead of the end.
@@ -75,7 +91,7 @@ impl<M: Model> Graph<'_, M> {
     fn slot(&self, state: &M::State) -> usize {
         let mask = self.table.len() - 1;
         let mut at = usize::try_from(self.hasher.hash_one(state) & 0xffff_ffff).unwrap() & mask;
-        while let Some(known) = self.states.get(usize::try_from(self.table[at]).unwrap()) {
+        while let Some(known) = self.states.get(index(self.table[at])) {
             if known == state {
                 break;
             }
@@ -97,13 +113,13 @@ impl<M: Model> Graph<'_, M> {
         if self.table[at] != NOBODY {
             return (self.table[at], false);
         }
-        let index = u32::try_from(self.states.len()).unwrap();
-        self.table[at] = index;
-        let depth = self.depth.get(usize::try_from(from).unwrap());
+        let new = u32::try_from(self.states.len()).unwrap();
+        self.table[at] = new;
+        let depth = self.depth.get(index(from));
         self.depth.push(depth.map_or(0, |depth| depth + 1));
         self.states.push(state);
         self.came.push((from, step));
-        (index, true)
+        (new, true)
     }
 
     fn slot_of_new(&self, index: usize) -> usize {
@@ -122,9 +138,9 @@ impl<M: Model> Graph<'_, M> {
             lines.push_front(format!("{step:?}   <- breaks the promise"));
         }
         let mut at = to;
-        while let (from, Some(step)) = self.came[usize::try_from(at).unwrap()] {
-            let state = &self.states[usize::try_from(at).unwrap()];
-            lines.push_front(self.model.tell(step, state));
+        while let (from, Some(step)) = self.came[index(at)] {
+            let (before, after) = (&self.states[index(from)], &self.states[index(at)]);
+            lines.push_front(self.model.tell(before, step, after));
             at = from;
         }
         let lines = lines.iter().enumerate();
@@ -151,10 +167,8 @@ pub(crate) fn search<M: Model>(model: &M, limit: usize) -> Result<Searched, Foun
     let mut calm: Vec<(u32, u32)> = Vec::new();
     let mut resting = Vec::new();
     let mut kinds = std::collections::BTreeMap::new();
-    let mut next = 0;
-    while next < graph.states.len() {
-        let here = u32::try_from(next).unwrap();
-        let state = graph.states[next].clone();
+    let mut here = 0;
+    while let Some(state) = graph.states.get(index(here)).cloned() {
         if let Some(promise) = model.broken(&state) {
             let path = graph.path(here, None);
             return Err(Found { promise, path });
@@ -182,7 +196,7 @@ pub(crate) fn search<M: Model>(model: &M, limit: usize) -> Result<Searched, Foun
             graph.states.len() <= limit,
             "more than {limit} states; the bounds are too wide"
         );
-        next += 1;
+        here += 1;
     }
     if let Some(dead_end) = dead_end(graph.states.len(), &mut calm, &resting) {
         return Err(Found {
@@ -205,7 +219,7 @@ fn dead_end(states: usize, calm: &mut [(u32, u32)], resting: &[u32]) -> Option<u
     let mut gets_there = vec![false; states];
     let mut todo = resting.to_vec();
     while let Some(there) = todo.pop() {
-        let known = &mut gets_there[usize::try_from(there).unwrap()];
+        let known = &mut gets_there[index(there)];
         if std::mem::replace(known, true) {
             continue;
         }
@@ -215,6 +229,10 @@ fn dead_end(states: usize, calm: &mut [(u32, u32)], resting: &[u32]) -> Option<u
     }
     let stuck = gets_there.iter().position(|gets_there| !gets_there)?;
     u32::try_from(stuck).ok()
+}
+
+fn index(state: u32) -> usize {
+    state.try_into().unwrap()
 }
 
 /// A quick hash; states are compared whole, so a poor one costs time and nothing else.

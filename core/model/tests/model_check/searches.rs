@@ -29,9 +29,9 @@ fn holds(bounds: Bounds, kinds: &[&str]) {
     match search(&Handoff::new(bounds, None), LIMIT) {
         Ok(searched) => {
             for kind in kinds {
-                assert!(searched.kinds.contains_key(kind), "no {kind}: {searched:?}");
+                assert!(searched.kinds.contains_key(kind), "no {kind}: {searched}");
             }
-            println!("{bounds:?}: {searched:?}");
+            println!("{bounds:?}: {searched}");
         }
         Err(found) => panic!("broken: {}\n{}", found.promise, found.path),
     }
@@ -87,6 +87,11 @@ fn two_shards_and_a_write() {
 }
 
 #[test]
+fn two_shards_and_a_crash() {
+    holds(bounds(2, left(0, 1, 1, 0, 0)), PLANNED);
+}
+
+#[test]
 fn a_forced_failover_at_any_moment() {
     let forced = Left {
         forces: 1,
@@ -119,8 +124,8 @@ fn leases_with_clocks_apart() {
     for fast in [980, 1_000, 1_020] {
         match search(&Leased::new(fast, 1, None), LIMIT) {
             Ok(searched) => {
-                println!("{fast}: {searched:?}");
-                assert_eq!(searched.kinds.len(), 3, "{searched:?}");
+                println!("{fast}: {searched}");
+                assert_eq!(searched.kinds.len(), 3, "{searched}");
             }
             Err(found) => panic!("broken: {}\n{}", found.promise, found.path),
         }

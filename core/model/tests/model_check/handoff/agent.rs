@@ -14,7 +14,7 @@ use psync::{Offset, Position};
 use super::{
     model::{Broken, Handoff, Told, member},
     mutation::Mutation,
-    state::{Agent, Fence, Half, LOOK, Place, SHARDS, Saving, State},
+    state::{Agent, Fence, Half, LOOK, Place, SHARDS, Saving, State, small},
     step::Step,
 };
 
@@ -116,7 +116,7 @@ impl Handoff {
             let agent = &mut state.sides[side].agent;
             agent.ready[shard] = plan
                 .ready
-                .map(|(attempt, barrier)| (u8::try_from(attempt).unwrap(), self.place(barrier)));
+                .map(|(attempt, barrier)| (small(attempt), self.place(barrier)));
             let seen = self.seen_of(state, side, shard, &plan);
             let agent = &mut state.sides[side].agent;
             agent.seen[shard] = seen;
@@ -136,7 +136,7 @@ impl Handoff {
     fn adopt(&self, state: &mut State, side: usize) -> Result<(), Broken> {
         let now = &mut state.sides[side];
         let order = self.orders.get(now.order);
-        let epoch = u8::try_from(order.epoch.0).unwrap();
+        let epoch = small(order.epoch.0);
         if epoch < now.epoch {
             return Err("epochs and generations never go back");
         }
@@ -156,7 +156,7 @@ impl Handoff {
         let memory = self.memories.get(state.sides[side].memory[shard]);
         let rejoins = holds_still(&order.role, &memory) && !self.rejoins_freely();
         let target = if follows && !rejoins {
-            u8::try_from(order.epoch.0).unwrap()
+            small(order.epoch.0)
         } else {
             0
         };
@@ -263,7 +263,7 @@ impl Handoff {
     }
 
     /// So many of the next steps change nothing that anybody else can see.
-    fn unseen(&self, state: &State, side: usize) -> u8 {
+    pub(crate) fn unseen(&self, state: &State, side: usize) -> u8 {
         let agent = &state.sides[side].agent;
         let plan = self.plans.get(agent.plan);
         let rest = plan.steps[usize::from(agent.at)..].iter();
@@ -356,13 +356,13 @@ impl Handoff {
             Planned::ExpectFence => half.fence = Fence::Expected,
             Planned::LiftFence => half.fence = Fence::Open,
             Planned::DeclareBarrier { attempt, position } => {
-                let attempt = u8::try_from(*attempt).unwrap();
+                let attempt = small(*attempt);
                 half.fence = Fence::Declared(attempt, self.place(*position));
                 engine.declared = attempt;
             }
             Planned::Drain => half.saving = Saving::Drains,
             Planned::SaveLost { from, .. } => {
-                let from = u8::try_from(from.offset.0).unwrap();
+                let from = small(from.offset.0);
                 ledger.saved |= engine.log.behind(from);
                 half.saving = Saving::Done;
             }
@@ -378,7 +378,7 @@ impl Handoff {
     fn pass(&self, state: &mut State, side: usize, standing: &ShardStanding) {
         let agent = &mut state.sides[side].agent;
         let order = self.orders.get(agent.order);
-        let epoch = u8::try_from(order.epoch.0).unwrap();
+        let epoch = small(order.epoch.0);
         let half = &mut agent.halves[usize::from(agent.shard)];
         let serves = match &order.role {
             GeoRole::Yielding { .. } => epoch,
@@ -424,7 +424,7 @@ impl Handoff {
         let GeoRole::Taking { attempt, .. } = order.role else {
             return None;
         };
-        let attempt = u8::try_from(attempt).unwrap();
+        let attempt = small(attempt);
         if agent.at != LOOK || agent.shard != 0 {
             return None;
         }
@@ -435,7 +435,7 @@ impl Handoff {
             let here = state.sides[side].engines[shard].place();
             let skips = partly && self.shards().any(|shard| ready(shard).is_some());
             let barrier = ready(shard).map(|(_, at)| at);
-            barriers[shard] = barrier.or(skips.then_some(here))?;
+            barriers[shard] = barrier.or_else(|| skips.then_some(here))?;
         }
         Some((attempt, barriers))
     }

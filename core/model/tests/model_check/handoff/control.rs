@@ -11,7 +11,7 @@ use super::{
     model::{Broken, Desired, Handoff, member},
     mutation::Mutation,
     promises,
-    state::{End, Place, SHARDS, State},
+    state::{End, Place, SHARDS, State, small},
     step::Step,
 };
 
@@ -213,14 +213,14 @@ impl Handoff {
         };
         let ends = &mut state.ledger.ends;
         if ended || unended {
-            let known = &mut ends[usize::try_from(before.attempt).unwrap()];
+            let known = &mut ends[usize::from(small(before.attempt))];
             if *known != End::Open {
                 return Err(promises::ENDS_ONCE);
             }
             *known = end;
         }
         if forced {
-            ends[usize::try_from(next.attempt).unwrap()] = end;
+            ends[usize::from(small(next.attempt))] = end;
         }
         Ok(())
     }

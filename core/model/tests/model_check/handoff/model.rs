@@ -14,11 +14,14 @@ use super::{
     agent::Seen,
     mutation::Mutation,
     promises,
-    state::{Agent, Engine, Half, LOOK, Late, Ledger, Left, Log, Place, Side, State},
+    state::{Agent, End, Engine, Half, LOOK, Late, Ledger, Left, Log, Place, Side, State},
     step::Step,
 };
 
 pub(crate) type Broken = &'static str;
+
+/// What becomes of a record, by what is heard and whether the deadline is over.
+type Advances = HashMap<(u16, [u16; 2], bool), Option<u16>>;
 
 /// What is searched, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +61,7 @@ pub(crate) struct Handoff {
     pub(crate) told: Interned<Told>,
     /// The real reports of `told`.
     pub(crate) reports: RefCell<Vec<Rc<CacheObserved>>>,
-    pub(crate) advances: RefCell<HashMap<(u16, [u16; 2], bool), Option<u16>>>,
+    pub(crate) advances: RefCell<Advances>,
     histories: Vec<ReplicationId>,
 }
 
@@ -144,6 +147,23 @@ impl Handoff {
             all.agent.halves[shard] = half;
         }
         all
+    }
+}
+
+impl Handoff {
+    /// What happens, with the planned steps that an agent carries out.
+    fn name(&self, before: &State, step: Step) -> String {
+        let (Step::Act { side } | Step::FenceDry { side }) = step else {
+            return format!("{step:?}");
+        };
+        let agent = &before.sides[side].agent;
+        let plan = self.plans.get(agent.plan);
+        let unseen = usize::from(self.unseen(before, side));
+        let names = plan.steps[usize::from(agent.at)..].iter().take(unseen + 1);
+        // Particulars are in what follows.
+        let names = names.map(|step| format!("{step:?}"));
+        let names = names.map(|name| name.split([' ', '(']).take(1).collect::<String>());
+        format!("{step:?} {}", names.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -297,7 +317,7 @@ impl Model for Handoff {
         self.at_rest(state)
     }
 
-    fn tell(&self, step: Step, after: &State) -> String {
+    fn tell(&self, before: &State, step: Step, after: &State) -> String {
         let record = self.records.get(after.record);
         let side = |side: usize| {
             let now = &after.sides[side];
@@ -325,19 +345,9 @@ impl Model for Handoff {
                 engines.join(" | ")
             )
         };
-        let doing = match step {
-            Step::Act { side } | Step::FenceDry { side } => {
-                let plan = self.plans.find(after.sides[side].agent.plan);
-                plan.map_or(String::new(), |plan| {
-                    let at = usize::from(after.sides[side].agent.at.wrapping_sub(1));
-                    format!(" {:?}", plan.steps.get(at))
-                })
-            }
-            _ => String::new(),
-        };
         format!(
-            "{:<34} {}@{} {:?}; east {}; west {}",
-            format!("{step:?}{doing}"),
+            "{:<42} {}@{} {:?}; east {}; west {}",
+            self.name(before, step),
             record.primary.id.name,
             record.epoch,
             record.phase,
@@ -352,10 +362,10 @@ impl Model for Handoff {
         let record = self.records.get(state.record);
         let attempt = usize::try_from(record.attempt).unwrap();
         match (rests, ends[attempt]) {
-            (true, super::state::End::Promoted) => Some("at rest after a promotion"),
-            (true, super::state::End::Aborted) => Some("at rest after an abort"),
-            (true, super::state::End::Forced) => Some("at rest after a forced failover"),
-            (true, super::state::End::Open) => Some("at rest before"),
+            (true, End::Promoted) => Some("at rest after a promotion"),
+            (true, End::Aborted) => Some("at rest after an abort"),
+            (true, End::Forced) => Some("at rest after a forced failover"),
+            (true, End::Open) => Some("at rest before"),
             (false, _) => None,
         }
     }

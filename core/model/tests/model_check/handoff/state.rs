@@ -214,3 +214,8 @@ pub(crate) struct Left {
     /// Times that the connection between the halves breaks.
     pub(crate) cuts: u8,
 }
+
+/// Epochs, attempts and offsets are small here.
+pub(crate) fn small(number: u64) -> u8 {
+    number.try_into().unwrap()
+}
