@@ -79,7 +79,7 @@ pub enum Presence {
 }
 
 /// What a cache is to the geo-replication.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GeoRole {
     /// Not linked: takes writes.
     Alone,
@@ -220,7 +220,7 @@ pub enum RoleKind {
 }
 
 /// How a geo-primary came by its role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Standing {
     /// It was the primary when the link was made.
     Founder,
@@ -256,7 +256,7 @@ impl Standing {
 
 /// The geo-secondary's agent asks for the decision of a handoff: every shard has applied its
 /// barrier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PromotionRequest {
     /// The link.
     pub link: LinkId,

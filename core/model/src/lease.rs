@@ -23,7 +23,7 @@ pub const DEAD_MAN_LAG_SECONDS: u32 = 2;
 const DRIFT: u32 = 50;
 
 /// A geo-primary's right to take writes, as the control plane answers a report with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     /// The cache.
     pub cache: CacheUid,
@@ -34,13 +34,13 @@ pub struct Lease {
 }
 
 /// What the control plane has granted since it started. Moments are what a monotonic clock shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Leases {
     started: Duration,
     granted: BTreeMap<CacheUid, Granted>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Granted {
     until: Duration,
 }
@@ -91,7 +91,7 @@ impl Leases {
 }
 
 /// The lease that an agent holds for one cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct HeldLease {
     epoch: Epoch,
     /// Writes may be taken, and acknowledgements given, until then.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A link as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkRecord {
     /// The link.
     pub id: LinkId,
@@ -67,7 +67,7 @@ pub struct LinkRecord {
 }
 
 /// One of the two caches of a link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Member {
     /// Its incarnation.
     pub uid: CacheUid,
@@ -78,7 +78,7 @@ pub struct Member {
 }
 
 /// What is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LinkPhase {
     /// The secondary is being attached to the primary.
     Creating,
@@ -117,7 +117,7 @@ pub struct LinkSeen<'a> {
 }
 
 /// What becomes of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Advance {
     /// Nothing.
     Stay,
@@ -128,7 +128,7 @@ pub enum Advance {
 }
 
 /// What a request for the promotion comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The promotion wins if this record is stored before any other.
     Promote(Box<LinkRecord>),

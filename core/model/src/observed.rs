@@ -127,7 +127,7 @@ pub struct ShardObserved {
 }
 
 /// What a shard can do now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ShardStanding {
     /// Its leading node starts, loads, or is being put in its place.
     Starting,

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Epoch, GeoRole, ShardIndex, ShardStanding};
 
 /// What an agent keeps on disk about a shard.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ShardMemory {
     /// The node that is the shard's primary (or, on a geo-secondary, its first node).
     pub leader: u8,
@@ -73,7 +73,7 @@ impl ShardMemory {
 }
 
 /// What a shard's leader was last told to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Stance {
     /// To take writes.
     #[default]
@@ -91,7 +91,7 @@ pub enum Stance {
 }
 
 /// Whom a node follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Upstream {
     /// The inbound half of the link.
     Inbound,
@@ -102,7 +102,7 @@ pub enum Upstream {
 }
 
 /// What is seen of one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NodeView {
     /// No process.
     Down,
@@ -113,7 +113,7 @@ pub enum NodeView {
 }
 
 /// A node's answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeFacts {
     /// Whom it follows; `None`: it is a primary.
     pub upstream: Option<Upstream>,
@@ -162,7 +162,7 @@ pub enum Gate {
 }
 
 /// What is seen of the shard's half of the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct LinkView {
     /// Outbound: how far the connected other half has been sent the stream.
     pub sent: Option<Position>,
@@ -199,7 +199,7 @@ pub struct Situation<'a> {
 }
 
 /// One thing to do. Each is safe to do twice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Write to disk, durably, before anything else.
     Remember(ShardMemory),
@@ -286,7 +286,7 @@ pub enum Step {
 }
 
 /// What to do next, and what to report meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// In this order; the first failure ends it.
     pub steps: Vec<Step>,

@@ -189,7 +189,7 @@ fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> O
             Some("it is in the middle of a full sync".to_owned())
         }
         // A node that was started empty has a history of its own until it is in step.
-        (Standing::AsFound | Standing::Forced { .. }, _) if !now.memory.lineage.contains(&here.replid) => Some(
+        (Standing::AsFound | Standing::Forced { .. }, _) if !has_received(now, facts) => Some(
             "it was started empty and has received nothing since, so there is nothing to take over with"
                 .to_owned(),
         ),
@@ -199,6 +199,13 @@ fn unpromotable(now: &Situation<'_>, standing: &Standing, facts: NodeFacts) -> O
                 .to_owned(),
         ),
     }
+}
+
+/// The node is in a history that the leader was seen in, or in one that went on from such a one since
+/// anybody looked: its primary began it, and told it so before the link broke. A node that was started
+/// empty knows no history before its own.
+fn has_received(now: &Situation<'_>, facts: NodeFacts) -> bool {
+    now.memory.lineage.contains(&facts.position.replid) || facts.before.is_some()
 }
 
 /// The outbound half may have been told of a fence.

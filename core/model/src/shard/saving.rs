@@ -3,7 +3,7 @@
 use psync::Position;
 
 /// An outbound half that reads what its journal lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Drained {
     /// Where an empty journal may begin: where the other side took over, as far as that is known.
     pub from: Option<Position>,
@@ -12,7 +12,7 @@ pub struct Drained {
 }
 
 /// How far a journal is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JournalEnd {
     /// It is not open yet.
     Unknown,
@@ -23,7 +23,7 @@ pub enum JournalEnd {
 }
 
 /// How far the agent is with saving, as far as this run of it remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Saving<'a> {
     /// It was not asked to.
     #[default]

@@ -54,6 +54,24 @@ fn it_takes_over_once_nothing_more_can_arrive_and_notes_where() {
 }
 
 #[test]
+fn it_takes_over_in_a_history_that_began_since_the_last_look() {
+    let m = memory(Stance::Follower);
+    let renamed = NodeFacts {
+        position: Position::new(id('b'), Offset(6)),
+        before: Some(at(5)),
+        ..cut(6)
+    };
+    let plan = ask(&forced(None), &m, &[Up(renamed), IN_STEP], HELD);
+    assert_eq!(plan.steps.last(), Some(&Step::StandAlone { node: 0 }));
+    let started_empty = NodeFacts {
+        before: None,
+        ..renamed
+    };
+    let plan = ask(&forced(None), &m, &[Up(started_empty), IN_STEP], HELD);
+    assert!(matches!(plan.standing, ShardStanding::Unpromotable { .. }));
+}
+
+#[test]
 fn a_shut_gate_of_its_own_return_is_opened_before_it_takes_over() {
     let m = memory(Stance::Follower);
     let shut = NodeFacts {
