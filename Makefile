@@ -4,13 +4,14 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench cargo
+.PHONY: help demo test check fmt bench soak cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
 	@echo "make test    run every test, with real engines of both kinds"
 	@echo "make check   formatting, lints, documentation"
 	@echo "make fmt     format the code"
+	@echo "make soak    failovers by the hundred, scored; MINUTES=30, ARGS='--engine valkey'"
 	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes"
 
 demo: cargo
@@ -44,6 +45,13 @@ bench: cargo
 	@scripts/install-engines.sh --tests
 	$(CARGO) build --release --locked --package cli
 	$(CARGO) run --release --locked --package bench -- $(ARGS)
+
+soak: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --release --locked --package cli
+	$(CARGO) run --release --locked --package model --example model_check
+	$(CARGO) run --release --locked --package system --example soak -- \
+	  --minutes $(or $(MINUTES),30) $(ARGS)
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

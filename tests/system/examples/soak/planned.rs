@@ -23,12 +23,20 @@ pub(crate) fn run(engine: &str, times: usize, until: Instant) -> Row {
     };
     let mut ledger = scoring::start(CLIENTS, &[east, west]);
     while row.failovers < times && now() < until {
-        let to = if row.failovers % 2 == 0 { &west } else { &east };
+        let to = if row.failovers.is_multiple_of(2) {
+            &west
+        } else {
+            &east
+        };
         ledger.mark("failover");
         world.ok(&["failover", to.name()]);
         row.failovers += 1;
-        if row.failovers % CHECKED == 0 {
-            let survivor = if row.failovers % 2 == 0 { &east } else { &west };
+        if row.failovers.is_multiple_of(CHECKED) {
+            let survivor = if row.failovers.is_multiple_of(2) {
+                &east
+            } else {
+                &west
+            };
             add(&mut row, &scoring::checkpoint(&mut ledger, survivor));
             println!(
                 "{engine}: {} planned failovers, {} lost",
@@ -36,7 +44,11 @@ pub(crate) fn run(engine: &str, times: usize, until: Instant) -> Row {
             );
         }
     }
-    let survivor = if row.failovers % 2 == 0 { &east } else { &west };
+    let survivor = if row.failovers.is_multiple_of(2) {
+        &east
+    } else {
+        &west
+    };
     add(&mut row, &scoring::settle(ledger, survivor));
     row
 }

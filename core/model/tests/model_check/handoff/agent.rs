@@ -211,6 +211,7 @@ impl Handoff {
             link: LinkView {
                 sent,
                 barrier: barrier.map(|(of, at)| (u64::from(of), self.position(at))),
+                lags: false,
                 held: half.target == 0,
                 drained: (half.saving == Saving::Drains).then_some(Drained {
                     from: fork_told(&order.role, shard),
@@ -448,6 +449,8 @@ impl Handoff {
             state.sides[side].engines[shard].dry |= torn && lacks;
             state.sides[1 - side].agent.halves[shard].session = None;
             state.sides[side].agent.halves[shard] = Half::default();
+            let memory = self.memories.get(state.sides[side].memory[shard]);
+            state.sides[side].memory[shard] = self.memories.id((*memory).clone().recalled());
         }
         state.sides[side].agent = Agent::default();
     }
