@@ -4,11 +4,12 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench cargo
+.PHONY: help demo test soak check fmt bench cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
 	@echo "make test    run every test, with real engines of both kinds"
+	@echo "make soak    search the handoff further than the tests do, for minutes and in a few GiB"
 	@echo "make check   formatting, lints, documentation"
 	@echo "make fmt     format the code"
 	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes"
@@ -31,6 +32,9 @@ test: cargo
 	  $(CARGO) test --workspace --locked; \
 	fi
 	tests/sdk/run.sh
+
+soak: cargo
+	$(CARGO) run --release --locked --package model --example model_check -- $(ARGS)
 
 check: cargo
 	$(CARGO) fmt --all --check
