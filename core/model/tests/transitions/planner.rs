@@ -97,6 +97,48 @@ fn stances() -> Vec<(&'static str, Stance)> {
     ]
 }
 
+/// What may be seen of a half of the link.
+struct Halves {
+    none: LinkView,
+    sent: LinkView,
+    held: LinkView,
+    barrier: LinkView,
+    other_barrier: LinkView,
+    drained: LinkView,
+}
+
+fn halves() -> Halves {
+    let none = LinkView::default();
+    let sent = LinkView {
+        sent: Some(here()),
+        ..none
+    };
+    let held = LinkView { held: true, ..none };
+    let barrier = LinkView {
+        barrier: Some((ATTEMPT, here())),
+        ..none
+    };
+    let other_barrier = LinkView {
+        barrier: Some((ATTEMPT - 1, here())),
+        ..none
+    };
+    let drained = LinkView {
+        drained: Some(Drained {
+            from: Some(behind()),
+            end: JournalEnd::At(here()),
+        }),
+        ..held
+    };
+    Halves {
+        none,
+        sent,
+        held,
+        barrier,
+        other_barrier,
+        drained,
+    }
+}
+
 /// What is seen of the leader, and of its half of the link.
 fn sights() -> Vec<(&'static str, NodeView, LinkView)> {
     let leads = NodeFacts {
@@ -125,27 +167,14 @@ fn sights() -> Vec<(&'static str, NodeView, LinkView)> {
         ..follows
     };
     let up = NodeView::Up;
-    let none = LinkView::default();
-    let sent = LinkView {
-        sent: Some(here()),
-        ..none
-    };
-    let held = LinkView { held: true, ..none };
-    let barrier = LinkView {
-        barrier: Some((ATTEMPT, here())),
-        ..none
-    };
-    let other_barrier = LinkView {
-        barrier: Some((ATTEMPT - 1, here())),
-        ..none
-    };
-    let drained = LinkView {
-        drained: Some(Drained {
-            from: Some(behind()),
-            end: JournalEnd::At(here()),
-        }),
-        ..held
-    };
+    let Halves {
+        none,
+        sent,
+        held,
+        barrier,
+        other_barrier,
+        drained,
+    } = halves();
     let shut = NodeFacts {
         gate: Gate::Shut,
         ..leads
@@ -213,7 +242,7 @@ fn step(step: &Step) -> String {
             ..
         } => {
             let what = if *saved { "saved" } else { "empty" };
-            let of = of.as_ref().map_or("none".to_owned(), upstream);
+            let of = of.as_ref().map_or_else(|| "none".to_owned(), upstream);
             format!("start({what}, of {of})")
         }
         Step::Retire { .. } => "retire".to_owned(),
