@@ -7,7 +7,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use crate::faults::{self, Fault};
 
 /// How long the trouble lasts.
-const STORM: Duration = Duration::from_secs(60);
+const STORM: Duration = Duration::from_secs(40);
 
 /// A run's plan.
 #[derive(Debug, Clone)]
