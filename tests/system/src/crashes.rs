@@ -99,7 +99,7 @@ impl Scenario {
                 "control:Promoting" "control:Creating"
             ],
             Self::Return => steps![
-                "agent-eastus:SetGate" "agent-eastus:Drain" "agent-eastus:SaveLost"
+                "agent-eastus:Adopt" "agent-eastus:SetGate" "agent-eastus:SaveLost"
                 "agent-eastus:Remember" "agent-eastus:Follow" "control:Linked"
             ],
             Self::Unlink => steps![

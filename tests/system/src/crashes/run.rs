@@ -163,7 +163,7 @@ impl Stage<'_> {
         // The roles' swap is complete only once it is known where that happened.
         self.until("the place of the fork is known", || {
             self.world.link().is_some_and(|link| {
-                link["provisioningState"] != "Failed" && link["fork"].is_array()
+                link["provisioningState"] != "Failed" && link["fork"]["positions"].is_array()
             })
         });
     }
@@ -221,8 +221,11 @@ impl Stage<'_> {
             .is_some_and(|link| link["healthy"] == true && link["provisioningState"] == "Succeeded")
     }
 
-    /// The control plane answers, and says that there is no link.
+    /// The link's record is gone, and the control plane says so.
     fn are_apart(&self) -> bool {
+        if !self.world.points().is_seen("control:Removed:after") {
+            return false;
+        }
         let path = format!("{}/linkedServers/west/runtimeStatus", self.east.id());
         let answer = self.world.send("GET", &path, None);
         answer.is_some_and(|(code, _)| code == 404)
