@@ -3,6 +3,7 @@
 //! [--seed N] [--only WORDS]`. It ends with a table, and with 1 when a case failed.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
 use std::{panic, process::ExitCode, time::Duration};
 

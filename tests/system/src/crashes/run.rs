@@ -52,6 +52,9 @@ pub(super) fn until_on_both(connection: &mut Connection) {
     });
 }
 
+/// Something bad that is done while a process is held.
+type Hurt<'a> = Box<dyn FnOnce() + Send + 'a>;
+
 struct Stage<'a> {
     world: &'a World,
     east: Cache<'a>,
@@ -279,7 +282,7 @@ impl Stage<'_> {
     }
 
     /// What is done while somebody is held at the point.
-    fn hurt(&self) -> Option<(&'static str, Box<dyn FnOnce() + Send + '_>)> {
+    fn hurt(&self) -> Option<(&'static str, Hurt<'_>)> {
         let world = self.world;
         let primary = match self.case.scenario {
             Scenario::Return => "westus",
