@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use model::Secret;
-use runtime::{durable, telemetry};
+use runtime::{crash::Points, durable, telemetry};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -32,6 +32,14 @@ const PARENT_LOOK: Duration = Duration::from_millis(200);
 fn trace() -> anyhow::Result<()> {
     let filter = env_text("GODWIT_LOG").unwrap_or_else(|| "info".to_owned());
     telemetry::init(&filter, telemetry::Form::Text).context("read GODWIT_LOG")
+}
+
+/// Where a test can have a process die: `GODWIT_CRASH_AT` names the directory that arms the points.
+fn crash_points(process: &str) -> Points {
+    match env_text("GODWIT_CRASH_AT") {
+        Some(directory) => Points::armed_in(directory.into(), process.to_owned()),
+        None => Points::none(),
+    }
 }
 
 #[expect(

@@ -13,7 +13,7 @@ use engine::EngineChoice;
 use model::Region;
 use runtime::{dice::Dice, tasks::Tasks};
 
-use super::{Ready, read_token, search_path, tell, told_to_stop, trace};
+use super::{Ready, crash_points, read_token, search_path, tell, told_to_stop, trace};
 
 /// Run an agent: the engines and links of one region's caches on this host
 #[derive(Debug, clap::Args)]
@@ -77,6 +77,7 @@ impl FromStr for AddressPlan {
 /// Runs until told to stop.
 pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
     trace()?;
+    let crash = crash_points(&format!("agent-{}", args.region));
     let config = agent::Config {
         region: args.region,
         data: args.data,
@@ -89,6 +90,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         advertise: args.relay_advertise,
         full_syncs: args.full_syncs,
         metrics: args.metrics,
+        crash,
     };
     let tasks = Tasks::new();
     let built = agent::Agent::build(config, Dice::from_system(), tasks.clone()).await;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use model::Region;
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 
-use super::{read_token, tell_ready, told_to_stop, trace};
+use super::{crash_points, read_token, tell_ready, told_to_stop, trace};
 
 /// Run the control plane: resource store, reconciler and management API
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
         agent_token: read_token(&args.agent_token_file)?,
         zone: args.zone,
         regions: args.regions,
+        crash: crash_points("control"),
     };
     let tasks = Tasks::new();
     let built = control::build(config, Clock, Dice::from_system()).await;

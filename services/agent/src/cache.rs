@@ -17,7 +17,12 @@ use model::{
     ShardIndex, ShardStanding, shard::ShardMemory,
 };
 use relay::{Events, Outbound};
-use runtime::{chain, dice::Dice, tasks::Tasks};
+use runtime::{
+    chain,
+    crash::{Points, When},
+    dice::Dice,
+    tasks::Tasks,
+};
 use tls::Identity;
 use tokio::{
     sync::watch,
@@ -50,6 +55,7 @@ pub(crate) struct Host {
     pub(crate) leases: Arc<Leases>,
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
+    pub(crate) crash: Points,
 }
 
 /// Between two looks while nothing happens.
@@ -212,6 +218,12 @@ impl Worker {
             ));
         }
         let stances = self.foreseen(&order);
+        let pass = |when| {
+            if order.epoch != known {
+                self.host.crash.pass("Adopt", when);
+            }
+        };
+        pass(When::Before);
         let kept = self.store.change(|file| {
             file.epoch = order.epoch;
             file.shards
@@ -226,6 +238,7 @@ impl Worker {
                 chain(&error)
             )
         })?;
+        pass(When::After);
         if order.role.kind() != self.order.role.kind() || order.epoch != self.order.epoch {
             tracing::info!(
                 cache.id = %order.id.name,
@@ -393,8 +406,10 @@ impl Worker {
             barriers,
         };
         self.note_together(HandoffStep::DecisionAsked);
+        self.host.crash.pass("AskDecision", When::Before);
         match self.host.client.promote(&request).await {
             Ok(answer) => {
+                self.host.crash.pass("AskDecision", When::After);
                 tracing::info!(
                     cache.id = %self.order.id.name,
                     attempt,

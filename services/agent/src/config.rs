@@ -4,6 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use engine::EngineChoice;
 use model::{Region, Secret};
+use runtime::crash::Points;
 
 use crate::Addresses;
 
@@ -34,4 +35,6 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Full syncs that may go to one region at the same time.
     pub full_syncs: NonZeroUsize,
+    /// Where a test can have it die.
+    pub crash: Points,
 }

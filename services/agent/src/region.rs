@@ -144,6 +144,7 @@ impl Agent {
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
+            crash: config.crash,
         };
         let host = Arc::new(host);
         Ok(Self {
@@ -178,6 +179,7 @@ impl Agent {
 
     /// Runs until the tasks are cancelled, then stops every engine in order.
     pub async fn run(mut self) {
+        self.host.crash.pass("Run", runtime::crash::When::Before);
         self.stop_strangers().await;
         let happenings = std::mem::replace(&mut self.happenings, mpsc::channel(1).1);
         let workers_tasks = Tasks::new();

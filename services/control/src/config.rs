@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use model::{Region, Secret};
+use runtime::crash::Points;
 
 /// The zone of endpoint names when nobody chooses another.
 pub const DEFAULT_ZONE: &str = "redis.godwit.internal";
@@ -22,4 +23,6 @@ pub struct Config {
     pub zone: String,
     /// The regions that caches can be in. An agent of another region is refused.
     pub regions: Vec<Region>,
+    /// Where a test can have it die.
+    pub crash: Points,
 }

@@ -37,6 +37,7 @@ pub(crate) fn config(data: &Path) -> Config {
         agent_token: Secret::new(AGENT_TOKEN),
         zone: "zone.test".to_owned(),
         regions: ["eastus", "westus"].map(region).to_vec(),
+        crash: runtime::crash::Points::none(),
     }
 }
 

@@ -105,7 +105,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
 /// As [`build`], without an address.
 pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
-    let store = Store::open(&config.data, &dice).await?;
+    let store = Store::open_watched(&config.data, &dice, config.crash.clone()).await?;
     let failed = |source: CommitError| BuildError::Subscription {
         path: config.data.clone(),
         source: Box::new(source),

@@ -10,12 +10,18 @@ use std::{path::Path, sync::Arc};
 
 use model::StoreId;
 use parking_lot::Mutex;
-use runtime::{blocking, dice::Dice, durable::DirectoryLock};
+use runtime::{
+    blocking,
+    crash::{Points, When},
+    dice::Dice,
+    durable::DirectoryLock,
+};
 use tokio::sync::watch;
 
 mod change;
 mod database;
 mod errors;
+mod points;
 mod state;
 
 pub(crate) use change::{Change, Key};
@@ -40,6 +46,7 @@ struct Inner {
     /// `None` once the store is closed.
     open: Mutex<Option<Open>>,
     state: watch::Sender<Arc<State>>,
+    crash: Points,
 }
 
 struct Open {
@@ -50,15 +57,25 @@ struct Open {
 
 impl Store {
     /// Opens the store in `directory`, making both when they are not there.
+    #[cfg(test)]
     pub(crate) async fn open(directory: &Path, dice: &Dice) -> Result<Self, OpenError> {
+        Self::open_watched(directory, dice, Points::none()).await
+    }
+
+    /// As [`Store::open`], with points where a test can have the process die.
+    pub(crate) async fn open_watched(
+        directory: &Path,
+        dice: &Dice,
+        crash: Points,
+    ) -> Result<Self, OpenError> {
         let directory = directory.to_owned();
         let new_id = StoreId::new(dice.guid());
-        blocking::run(move || Self::open_blocking(&directory, &new_id))
+        blocking::run(move || Self::open_blocking(&directory, &new_id, crash))
             .await
             .map_err(|_stopped| OpenError::Stopped)?
     }
 
-    fn open_blocking(directory: &Path, new_id: &StoreId) -> Result<Self, OpenError> {
+    fn open_blocking(directory: &Path, new_id: &StoreId, crash: Points) -> Result<Self, OpenError> {
         use runtime::durable::{lock_directory, make_directory};
 
         let unusable = |source| OpenError::Directory {
@@ -79,6 +96,7 @@ impl Store {
                 _lock: lock,
             })),
             state: watch::Sender::new(Arc::new(state)),
+            crash,
         };
         Ok(Self {
             id,
@@ -125,11 +143,35 @@ impl Inner {
     fn commit(&self, change: &Change) -> Result<u64, CommitError> {
         let mut open = self.open.lock();
         let open = open.as_mut().ok_or(CommitError::Stopped)?;
+        let point = self
+            .crash
+            .are_watched()
+            .then(|| self.phase(change))
+            .flatten();
+        let pass = |when| {
+            if let Some(point) = point {
+                self.crash.pass(point, when);
+            }
+        };
+        pass(When::Before);
         let revision = open.database.commit(change)?;
+        pass(When::After);
         let mut next = State::clone(&self.state.borrow());
         next.advance(change, revision);
         self.state.send_replace(Arc::new(next));
         Ok(revision)
+    }
+
+    /// The phase that a link comes to by the change, if it is another one than before.
+    fn phase(&self, change: &Change) -> Option<&'static str> {
+        let state = Arc::clone(&self.state.borrow());
+        change.links().find_map(|(key, next)| {
+            let before = state.links.get(key).map(|link| points::name(&link.phase));
+            let after = next
+                .as_ref()
+                .map_or(points::REMOVED, |link| points::name(&link.phase));
+            (before != Some(after)).then_some(after)
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What every process needs around a core: owned tasks, a clock, dice, files that survive a power
-//! cut, and tracing. It decides nothing.
+//! cut, tracing, and points where a test can have it die. It decides nothing.
 
 pub mod blocking;
 pub mod clock;
+pub mod crash;
 pub mod dice;
 pub mod durable;
 mod error_chain;

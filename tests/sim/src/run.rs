@@ -121,6 +121,7 @@ fn add_hosts(
             regions: REGIONS
                 .map(|region| region.parse().expect("a region"))
                 .into(),
+            crash: runtime::crash::Points::none(),
         };
         lives.set(
             lives

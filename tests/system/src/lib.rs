@@ -7,6 +7,8 @@
 
 mod api;
 pub mod cache;
+pub mod crashes;
+mod points;
 pub mod processes;
 pub mod scoring;
 pub mod waiting;
@@ -14,6 +16,7 @@ mod wan;
 mod world;
 
 pub use cache::Cache;
+pub use points::Points;
 pub use wan::Wan;
 pub use world::{Answer, Start, World};
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Cache, Wan, api, processes, waiting, wan};
+use crate::{Cache, Points, Wan, api, processes, waiting, wan};
 
 /// How to start a [`World`].
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct Start {
     pub more: Vec<String>,
     /// Puts a [`Wan`] before each region's agent: those of the other region go through it.
     pub wan: bool,
+    /// Lets the test have processes die, or wait, at [`Points`].
+    pub points: bool,
     /// Where to make the world's directory, instead of the system's place for such.
     pub within: Option<PathBuf>,
 }
@@ -148,7 +150,11 @@ impl World {
         let endpoint = self.data().join("endpoint");
         let _none_yet = fs::remove_file(&endpoint);
         let talk = File::create(self.directory.path().join("up.log")).unwrap();
-        let child = Command::new(godwit())
+        let mut command = Command::new(godwit());
+        if self.start.points {
+            command.env("GODWIT_CRASH_AT", self.points().directory());
+        }
+        let child = command
             .arg("up")
             .arg("--data")
             .arg(self.data())
@@ -167,6 +173,11 @@ impl World {
             assert!(ended.is_none(), "godwit up ended: {}", self.log());
             endpoint.exists()
         });
+    }
+
+    /// Where its processes can be made to die.
+    pub fn points(&self) -> Points {
+        Points::in_directory(self.directory.path().join("points"))
     }
 
     fn log(&self) -> String {
@@ -255,6 +266,26 @@ impl World {
     /// held.
     pub fn take_region_away(&self, region: &str) {
         self.take_agent_away(region);
+        self.kill_engines(region);
+    }
+
+    /// Kills a region's agent, and has the next one wait before it does anything, until
+    /// [`World::let_agent_run`]. Everybody else is started again as ever.
+    pub fn keep_agent_away(&self, region: &str) {
+        let run = format!("agent-{region}:Run:before");
+        let pid = self.agent_pid(region);
+        self.points().hold(&run);
+        processes::signal(pid, Signal::KILL);
+        waiting::until_true("the next agent waits", || self.points().is_held(&run));
+    }
+
+    /// Ends what [`World::keep_agent_away`] began.
+    pub fn let_agent_run(&self, region: &str) {
+        self.points().release(&format!("agent-{region}:Run:before"));
+    }
+
+    /// Kills every engine of a region.
+    pub fn kill_engines(&self, region: &str) {
         let directory = self.data().join("agents").join(region);
         for (pid, _) in processes::working_below(&directory) {
             processes::signal(pid, Signal::KILL);
@@ -464,6 +495,9 @@ impl Drop for World {
             let text = self.logs();
             let mut err = std::io::stderr().lock();
             let _unread = std::io::Write::write_all(&mut err, text.as_bytes());
+        }
+        if self.start.points {
+            self.points().release_all();
         }
         if let Some(mut up) = self.up.take() {
             processes::signal(up.id(), Signal::TERM);

@@ -3,6 +3,7 @@
 mod describe;
 mod handoff;
 mod lease;
+mod points;
 mod rejoin;
 mod settings;
 mod steps;
@@ -17,7 +18,7 @@ use model::{
     shard::{LinkView, NodeView, Plan, Situation, Step, Upstream, holds_still, plan},
 };
 use psync::Position;
-use runtime::chain;
+use runtime::{chain, crash::When};
 
 use super::{
     Host,
@@ -201,7 +202,10 @@ impl ShardRunner {
         }
         for step in &plan.steps {
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
+            let point = points::name(step);
+            self.host.crash.pass(point, When::Before);
             self.carry_out(store, desired, step).await?;
+            self.host.crash.pass(point, When::After);
             self.note_step(desired, step);
             self.moved |= moves(step);
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use model::LinkRecord;
+
 use super::{Record, Versioned};
 
 /// The key of a record: its kind, a slash, and its name within the kind. Each is made and read in
@@ -73,6 +75,18 @@ impl Change {
         let mut change = self.expect(old);
         change.writes.push((old.key(), None));
         change
+    }
+
+    /// The links that it writes; `None`: one goes.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&Key, Option<LinkRecord>)> {
+        let links = self
+            .writes
+            .iter()
+            .filter(|(key, _)| key.as_str().starts_with(LinkRecord::PREFIX));
+        links.map(|(key, value)| {
+            let decoded = value.as_deref().map(serde_json::from_str);
+            (key, decoded.and_then(Result::ok))
+        })
     }
 }
 

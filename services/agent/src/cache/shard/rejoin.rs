@@ -7,7 +7,7 @@ use model::{
 };
 use psync::Position;
 use relay::{Event, ShardKey};
-use runtime::chain;
+use runtime::{chain, crash::When};
 
 use super::ShardRunner;
 use crate::{
@@ -63,6 +63,7 @@ impl ShardRunner {
         match saving.work.outcome() {
             None => {}
             Some(Ok(outcome)) => {
+                self.host.crash.pass("Saved", When::After);
                 let (kind, text) = outcome.told();
                 self.tell(desired, kind, text);
                 saving.outcome = Some(outcome);

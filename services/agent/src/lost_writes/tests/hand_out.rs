@@ -174,6 +174,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),
         directory,
+        crash: runtime::crash::Points::none(),
     }
 }
 
