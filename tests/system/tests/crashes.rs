@@ -2,6 +2,7 @@
 //! `cargo run --release --package system --example crash_matrix`.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "a case that failed can be run again")]
 
 use system::{
     crashes::{self, Case, Scenario},

@@ -102,9 +102,10 @@ impl Stage<'_> {
 
     /// The scenario with clients that write all the time, of whom nobody must lose anything.
     fn plainly(&self, written: &[Cache<'_>]) {
+        let hurt = self.hurt();
         let ledger = scoring::start(3, written);
         scoring::until_more(&ledger, 50);
-        self.harmed(|| self.drive());
+        self.harmed(hurt, || self.drive());
         self.settle(ledger);
         self.check_end();
     }
@@ -112,6 +113,8 @@ impl Stage<'_> {
     /// The other side takes over by force; then the former geo-primary comes back.
     fn by_force(&self) {
         let world = self.world;
+        // Whoever is to die is found while everybody is there.
+        let mut hurt = self.hurt();
         let keys = if self.case.scenario == Scenario::Forced {
             world.wan_to("eastus").go_down();
             let keys = missing::write(&self.east);
@@ -124,7 +127,7 @@ impl Stage<'_> {
             missing::write(&self.east)
         };
         if self.case.scenario == Scenario::Forced {
-            self.harmed(|| self.take_over());
+            self.harmed(hurt.take(), || self.take_over());
         } else {
             self.take_over();
         }
@@ -132,7 +135,7 @@ impl Stage<'_> {
         scoring::until_more(&ledger, 20);
         world.wan_to("eastus").act("/accept");
         if self.case.scenario == Scenario::Return {
-            self.harmed(|| self.come_back());
+            self.harmed(hurt.take(), || self.come_back());
         } else {
             self.come_back();
         }
@@ -239,11 +242,11 @@ impl Stage<'_> {
         waiting::within(PATIENCE, &what, || test().then_some(()));
     }
 
-    /// Does `work` while the case's harm happens.
-    fn harmed(&self, work: impl FnOnce()) {
+    /// Does `work` while the case's harm happens: `hurt`, or a process's death by itself.
+    fn harmed(&self, hurt: Option<(&'static str, Hurt<'_>)>, work: impl FnOnce()) {
         let points = self.world.points();
         points.forget_seen();
-        let Some((point, hurt)) = self.hurt() else {
+        let Some((point, hurt)) = hurt else {
             if let Harm::Dies { point } = self.case.harm {
                 points.arm(point);
                 work();
