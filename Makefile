@@ -52,6 +52,8 @@ soak: cargo
 	$(CARGO) run --release --locked --package model --example model_check
 	$(CARGO) run --release --locked --package system --example soak -- \
 	  --minutes $(or $(MINUTES),30) $(ARGS)
+	$(CARGO) run --release --locked --package system --example crash_matrix -- \
+	  --minutes $(or $(MINUTES),30)
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

@@ -30,6 +30,8 @@ struct Plan {
     /// Forced ones.
     forced: usize,
     engines: Vec<String>,
+    /// Round trip between the regions of planned failovers, in milliseconds.
+    rtt_ms: u64,
 }
 
 fn main() -> ExitCode {
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
             let (plan, engine) = (plan.clone(), engine.clone());
             let each = plan.engines.len();
             thread::spawn(move || {
-                let mut rows = vec![planned::run(&engine, plan.planned / each, plan.until)];
+                let mut rows = vec![planned::run(&engine, plan.planned / each, &plan)];
                 rows.extend(forced::run(&engine, plan.forced / each, plan.until));
                 rows
             })
@@ -76,6 +78,7 @@ fn plan() -> Plan {
         planned: 1_000,
         forced: 300,
         engines: vec!["valkey".to_owned(), "redis".to_owned()],
+        rtt_ms: 0,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -86,7 +89,10 @@ fn plan() -> Plan {
             "--planned" => plan.planned = number(),
             "--forced" => plan.forced = number(),
             "--engine" => plan.engines = vec![value],
-            other => panic!("{other}: known are --minutes, --planned, --forced and --engine"),
+            "--rtt" => plan.rtt_ms = number() as u64,
+            other => {
+                panic!("{other}: known are --minutes, --planned, --forced, --engine and --rtt")
+            }
         }
     }
     plan

@@ -1,28 +1,35 @@
 //! Planned failovers, back and forth, under a mixed workload.
 
-use std::time::Instant;
-
 use ledger::Score;
-use system::{World, scoring};
+use system::{Start, World, scoring};
 
-use crate::{now, table::Row};
+use crate::{Plan, now, table::Row};
 
 /// The workload is checked, and goes on with new keys, after so many.
 const CHECKED: usize = 25;
 const CLIENTS: usize = 8;
 
-pub(crate) fn run(engine: &str, times: usize, until: Instant) -> Row {
-    let world = World::with(engine);
+pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
+    let world = World::start(Start {
+        engine: engine.to_owned(),
+        wan: plan.rtt_ms > 0,
+        ..Start::default()
+    });
+    if plan.rtt_ms > 0 {
+        for region in ["eastus", "westus"] {
+            world.wan_to(region).set(plan.rtt_ms / 2, 0, None);
+        }
+    }
     let (east, west) = world.linked_pair();
     east.until_whole();
     west.until_whole();
     let mut row = Row {
-        what: "planned".to_owned(),
+        what: format!("planned, RTT {} ms", plan.rtt_ms),
         engine: engine.to_owned(),
         ..Row::default()
     };
     let mut ledger = scoring::start(CLIENTS, &[east, west]);
-    while row.failovers < times && now() < until {
+    while row.failovers < times && now() < plan.until {
         let to = if row.failovers.is_multiple_of(2) {
             &west
         } else {
