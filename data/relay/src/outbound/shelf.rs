@@ -110,6 +110,26 @@ impl Shelf {
     /// the engines now.
     pub(super) async fn open(&self) -> Result<Opened, ShelfError> {
         let damaged = self.damaged.send_replace(None);
+        self.open_as(move |directory, limits| open(directory, limits, damaged))
+            .await
+    }
+
+    /// Opens what is there, unless it is damaged: then it stays as it is, since nobody else may have
+    /// what is in it.
+    pub(super) async fn open_intact(&self) -> Result<Option<Opened>, ShelfError> {
+        match self.open_as(open_intact).await {
+            Ok(opened) => Ok(Some(opened)),
+            Err(ShelfError::Open(OpenError::Corrupt { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_as(
+        &self,
+        act: impl FnOnce(PathBuf, Limits) -> Result<(Journal, Option<String>), ShelfError>
+        + Send
+        + 'static,
+    ) -> Result<Opened, ShelfError> {
         let directory = self.directory.clone();
         let limits = Limits {
             retention: *self.retention.lock(),
@@ -123,7 +143,7 @@ impl Shelf {
             if closed.load(Ordering::SeqCst) != before {
                 return Err(ShelfError::Closed);
             }
-            let (journal, report) = open(directory, limits, damaged)?;
+            let (journal, report) = act(directory, limits)?;
             let end = journal.end();
             *slot = Some(journal);
             Ok(Opened { end, report })
@@ -346,20 +366,32 @@ async fn blocking<T: Send + 'static>(
         .map_err(|_ends| ShelfError::Closed)?
 }
 
+fn disk(directory: PathBuf, limits: Limits) -> Result<(FsDisk, Limits), ShelfError> {
+    let limits = Limits {
+        room: room(&directory),
+        ..limits
+    };
+    match FsDisk::new(&directory) {
+        Ok(disk) => Ok((disk, limits)),
+        Err(source) => Err(ShelfError::Directory { directory, source }),
+    }
+}
+
+fn open_intact(
+    directory: PathBuf,
+    limits: Limits,
+) -> Result<(Journal, Option<String>), ShelfError> {
+    let (disk, limits) = disk(directory, limits)?;
+    let (journal, found) = Journal::open(disk, limits)?;
+    Ok((journal, report(&found)))
+}
+
 fn open(
     directory: PathBuf,
     limits: Limits,
     damaged: Option<String>,
 ) -> Result<(Journal, Option<String>), ShelfError> {
-    let made = |source| ShelfError::Directory {
-        directory: directory.clone(),
-        source,
-    };
-    let disk = FsDisk::new(&directory).map_err(made)?;
-    let limits = Limits {
-        room: room(&directory),
-        ..limits
-    };
+    let (disk, limits) = disk(directory, limits)?;
     let anew =
         "; it is begun anew, and a full sync follows unless the engine's backlog reaches back";
     if let Some(why) = damaged {

@@ -171,6 +171,18 @@ impl Follower {
         if self.shard.shelf.is_open() {
             return self.look_again(drains).await;
         }
+        if drains {
+            let opened = self.shard.shelf.open_intact().await?;
+            // A damaged one is left for whoever saves what can be read of it.
+            self.shard
+                .stream_begins(opened.and_then(|opened| opened.end));
+            return Ok(());
+        }
+        Ok(self.open_anew().await?)
+    }
+
+    /// Opens what an earlier run left, or begins anew where that is damaged.
+    async fn open_anew(&self) -> Result<(), ShelfError> {
         let opened = self.shard.shelf.open().await?;
         if let Some(text) = opened.report {
             self.shard.tell(EventKind::JournalFailed, text);
@@ -328,6 +340,10 @@ impl Follower {
                 shard.stream_forks(position.replid);
             }
             Start::Anew(asked) => {
+                if !shard.shelf.is_open() {
+                    // It is damaged, and the engine has everything that it is to hold.
+                    self.open_anew().await?;
+                }
                 // The stream first: who reads the journal looks there whether it is still his.
                 shard.stream_begins(None);
                 shard.snapshots.forget();

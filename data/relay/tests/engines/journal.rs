@@ -1,7 +1,7 @@
 //! The journal beside the geo-primary: longer than backlogs, full, damaged, lost.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -11,7 +11,7 @@ use std::{
 use model::{EngineKind, EventKind};
 use tokio::time::Instant;
 
-use crate::rig::{Rig, key, source, write_noise, write_some};
+use crate::rig::{Rig, flip, key, segment, source, write_noise, write_some};
 
 both! {
     an_outage_longer_than_the_backlog_costs_no_full_sync,
@@ -146,22 +146,6 @@ async fn a_damaged_journal_is_begun_anew(kind: EngineKind) {
         );
     }
     rig.stop().await;
-}
-
-/// The stream's newest file.
-fn segment(journal: &Path) -> PathBuf {
-    let files = std::fs::read_dir(journal).unwrap();
-    let files = files.map(|file| file.unwrap().path());
-    let streams = files.filter(|path| path.extension().is_some_and(|name| name == "stream"));
-    streams.max().unwrap()
-}
-
-fn flip(path: &Path, place: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path);
-    let file = file.unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, place).unwrap();
-    file.write_all_at(&[byte[0] ^ 0x10], place).unwrap();
 }
 
 async fn a_lost_journal_is_begun_where_the_secondary_stands(kind: EngineKind) {

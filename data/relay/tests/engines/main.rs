@@ -21,6 +21,7 @@ macro_rules! both {
 }
 
 mod acknowledgements;
+mod drains;
 mod empty;
 mod full_sync;
 mod handoff;

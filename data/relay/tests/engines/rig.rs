@@ -1,8 +1,10 @@
 //! Two engines, the two halves between them, and a WAN that can be cut.
 
 use std::{
+    fs::OpenOptions,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -360,4 +362,21 @@ pub(crate) fn write_some(node: &Node, from: u32, count: u32) {
             client.reply();
         }
     }
+}
+
+/// The stream's newest file.
+pub(crate) fn segment(journal: &Path) -> PathBuf {
+    let files = std::fs::read_dir(journal).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let streams = files.filter(|path| path.extension().is_some_and(|name| name == "stream"));
+    streams.max().unwrap()
+}
+
+/// Damages one byte of a file.
+pub(crate) fn flip(path: &Path, place: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let file = file.unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, place).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x10], place).unwrap();
 }
