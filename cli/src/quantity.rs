@@ -1,6 +1,8 @@
-//! Amounts of bytes and of time, as people write and read them.
+//! Amounts of bytes, of time and of things, as people write and read them.
 
 use std::time::Duration;
+
+use indicatif::HumanCount;
 
 use crate::output::milliseconds;
 
@@ -102,6 +104,15 @@ pub(crate) fn since(ms: u64) -> String {
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),
     }
+}
+
+/// `1 key`, `2,000 keys`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        HumanCount(count),
+        if count == 1 { one } else { many }
+    )
 }
 
 #[cfg(test)]

@@ -160,11 +160,11 @@ fn conclude(report: &report::Report<'_>) -> Result<(), Failure> {
         Verdict::Same => Ok(()),
         Verdict::Different => Err(Failure::new(format!(
             "{} of `{primary}` and `{secondary}` differ",
-            report::counted(report.progress.different().0, "key", "keys"),
+            quantity::counted(report.progress.different().0, "key", "keys"),
         ))),
         Verdict::Undecided => Err(Failure::undecided(format!(
             "no key differs, but {} written to whenever they were looked at: an exact answer is impossible while that goes on",
-            report::counted(report.progress.undecided().0, "key was", "keys were"),
+            quantity::counted(report.progress.undecided().0, "key was", "keys were"),
         ))),
     }
 }

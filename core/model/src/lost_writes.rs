@@ -68,6 +68,18 @@ impl Receipt {
         self.to.offset.since(self.from.offset)
     }
 
+    /// How much it holds, as people are told it: `2 commands on 1 key`.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        let commands = if self.commands == 1 {
+            "command"
+        } else {
+            "commands"
+        };
+        let keys = if self.keys == 1 { "key" } else { "keys" };
+        format!("{} {commands} on {} {keys}", self.commands, self.keys)
+    }
+
     /// Tells whether a person would call anything lost.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{ReceiptName, find};
-use crate::{failure::Failure, output::Form, session::Session, talk::Talk};
+use crate::{failure::Failure, output::Form, quantity::counted, session::Session, talk::Talk};
 
 /// Remove lost writes for good, once nobody needs them any more
 ///
@@ -21,9 +21,10 @@ impl Discard {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let held = find(session, &self.receipt).await?;
         let name = &self.receipt;
-        let (commands, keys) = (held.receipt.commands, held.receipt.keys);
+        let commands = counted(held.receipt.commands, "command", "commands");
+        let keys = counted(held.receipt.keys, "key", "keys");
         let warning = format!(
-            "`{name}` is the only copy of {commands} commands on {keys} keys, and it is removed for good"
+            "`{name}` is the only copy of {commands} on {keys}, and it is removed for good"
         );
         if !self.yes && !Talk.confirm(&warning, &format!("Discard `{name}`?"))? {
             return Err(Failure::new("nothing was discarded"));

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use verify::{Difference, Found, Key, Kind, Progress, Side, Verdict};
 
 use super::course::Sizes;
-use crate::output::{bytes, milliseconds, pairs, table};
+use crate::{
+    output::{bytes, milliseconds, pairs, table},
+    quantity::counted,
+};
 
 pub(super) struct Report<'a> {
     pub(super) primary: &'a str,
@@ -122,15 +125,6 @@ impl Report<'_> {
             (database, compared, [size(primary), size(secondary)])
         })
     }
-}
-
-/// `1 key`, `2,000 keys`.
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        HumanCount(count),
-        if count == 1 { one } else { many }
-    )
 }
 
 fn title(what: &str, count: u64, shown: usize) -> String {

@@ -147,10 +147,7 @@ fn discard(host: &Host, uid: &CacheUid, name: &str) -> Result<(), String> {
     let discarded = host.lost.of(uid).discard(name);
     let discarded = discarded.map_err(|error| chain(&error).to_string())?;
     if let Some(receipt) = discarded {
-        let text = format!(
-            "the lost writes {name} are discarded: {} commands on {} keys",
-            receipt.commands, receipt.keys
-        );
+        let text = format!("the lost writes {name} are discarded: {}", receipt.amount());
         tracing::info!("{text}");
         host.board.tell(Event {
             key: ShardKey {

@@ -95,9 +95,8 @@ impl Outcome {
             ),
             Self::Saved(receipt) => {
                 let mut text = format!(
-                    "{} commands on {} keys that the other side does not have are saved as {}",
-                    receipt.commands,
-                    receipt.keys,
+                    "{} that the other side does not have: saved as {}",
+                    receipt.amount(),
                     receipt.name()
                 );
                 if let Some(missing) = &receipt.missing {

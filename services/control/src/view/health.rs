@@ -159,7 +159,16 @@ fn side(
             "the engines of `{name}` do not run; see the agent's log"
         ));
     }
-    reasons.extend(cache.problem.clone());
+    // What keeps an agent from its desired state is told above where it is a shard's standing.
+    let told = cache.shards.iter().any(|shard| {
+        matches!(
+            shard.standing,
+            ShardStanding::Unpromotable { .. } | ShardStanding::Unsaved { .. }
+        )
+    });
+    if !told {
+        reasons.extend(cache.problem.clone());
+    }
 }
 
 fn shard_reason(
