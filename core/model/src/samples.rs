@@ -1,10 +1,12 @@
-//! Caches to test with.
+//! Caches, and what agents report of them, to test with.
 
 use std::collections::BTreeMap;
 
+use psync::{Offset, Position};
+
 use crate::{
-    AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Secret, Sku, Tier,
-    Timestamp,
+    AccessKeys, CacheId, CacheObserved, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Member,
+    RoleKind, Secret, ShardIndex, ShardObserved, ShardStanding, Sku, Tier, Timestamp,
 };
 
 pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
@@ -40,5 +42,51 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         lifecycle: Lifecycle::Ready,
         revision: 1,
         created: Timestamp(0),
+    }
+}
+
+pub(crate) fn member(name: &str, region: &str) -> Member {
+    let cache = cache(name, region);
+    Member {
+        uid: cache.uid,
+        id: cache.id,
+        region: cache.region,
+    }
+}
+
+/// A place in the one history of these tests.
+pub(crate) fn position(offset: u64) -> Position {
+    Position::new("a".repeat(40).parse().unwrap(), Offset(offset))
+}
+
+/// A report of a cache with one shard that stands so, holds nothing and has no link.
+pub(crate) fn observed(
+    uid: &CacheUid,
+    epoch: u64,
+    role: RoleKind,
+    standing: ShardStanding,
+) -> CacheObserved {
+    CacheObserved {
+        uid: uid.clone(),
+        settled_revision: 1,
+        epoch: Epoch(epoch),
+        role,
+        endpoint: None,
+        engine: None,
+        shards: vec![ShardObserved {
+            shard: ShardIndex(0),
+            standing,
+            position: None,
+            keys: 0,
+            used_memory: 0,
+            ops_per_second: 0,
+            clients: 0,
+            nodes: vec![],
+            link: None,
+            fork: None,
+        }],
+        problem: None,
+        lost_writes: vec![],
+        handoff: None,
     }
 }

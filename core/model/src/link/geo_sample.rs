@@ -59,32 +59,12 @@ mod tests {
     use psync::Offset;
 
     use super::*;
-    use crate::{CacheUid, Epoch, OffsetsObserved, ShardIndex};
+    use crate::{CacheUid, OffsetsObserved, samples::observed};
 
     fn cache(role: RoleKind, standing: ShardStanding, link: Option<LinkObserved>) -> CacheObserved {
-        CacheObserved {
-            uid: CacheUid::new("c"),
-            settled_revision: 1,
-            epoch: Epoch(1),
-            role,
-            endpoint: None,
-            engine: None,
-            shards: vec![ShardObserved {
-                shard: ShardIndex(0),
-                standing,
-                position: None,
-                keys: 0,
-                used_memory: 0,
-                ops_per_second: 0,
-                clients: 0,
-                nodes: vec![],
-                link,
-                fork: None,
-            }],
-            problem: None,
-            lost_writes: Vec::new(),
-            handoff: None,
-        }
+        let mut seen = observed(&CacheUid::new("c"), 1, role, standing);
+        seen.shards[0].link = link;
+        seen
     }
 
     fn of(

@@ -1,14 +1,8 @@
 use super::*;
-use crate::{LinkActivity, LinkObserved, ShardIndex, ShardObserved, samples::cache};
-
-fn member(name: &str, region: &str) -> Member {
-    let cache = cache(name, region);
-    Member {
-        uid: cache.uid,
-        id: cache.id,
-        region: cache.region,
-    }
-}
+use crate::{
+    LinkActivity, LinkObserved, ShardIndex,
+    samples::{member, observed, position},
+};
 
 fn fresh() -> LinkRecord {
     let (east, west) = (member("east", "eastus"), member("west", "westus"));
@@ -19,45 +13,17 @@ fn linked() -> LinkRecord {
     fresh().enter(LinkPhase::Linked, Timestamp(0))
 }
 
-fn position(offset: u64) -> Position {
-    Position::new("a".repeat(40).parse().unwrap(), psync::Offset(offset))
-}
-
 fn sees(member: &Member, epoch: u64, role: RoleKind, standing: ShardStanding) -> CacheObserved {
-    CacheObserved {
-        uid: member.uid.clone(),
-        settled_revision: 1,
-        epoch: Epoch(epoch),
-        role,
-        endpoint: None,
-        engine: None,
-        shards: vec![ShardObserved {
-            shard: ShardIndex(0),
-            position: (standing != ShardStanding::Lost).then(|| position(5)),
-            standing,
-            keys: 3,
-            used_memory: 0,
-            ops_per_second: 0,
-            clients: 0,
-            nodes: vec![],
-            link: Some(LinkObserved {
-                connected: true,
-                activity: LinkActivity::Streaming,
-                bytes_behind: 0,
-                lag_ms: None,
-                round_trip_ms: None,
-                full_syncs_started: 0,
-                full_syncs_finished: 0,
-                partial_syncs: 0,
-                silent_ms: None,
-                ..LinkObserved::default()
-            }),
-            fork: None,
-        }],
-        problem: None,
-        lost_writes: Vec::new(),
-        handoff: None,
-    }
+    let here = (standing != ShardStanding::Lost).then(|| position(5));
+    let mut seen = observed(&member.uid, epoch, role, standing);
+    let shard = &mut seen.shards[0];
+    (shard.position, shard.keys) = (here, 3);
+    shard.link = Some(LinkObserved {
+        connected: true,
+        activity: LinkActivity::Streaming,
+        ..LinkObserved::default()
+    });
+    seen
 }
 
 fn advance(

@@ -1,30 +1,13 @@
 //! Forced failovers: who may take over, when, and what becomes of the link.
 
-use psync::{Offset, Position};
-
 use super::*;
 use crate::{
-    CacheId, CacheUid, Decision, Epoch, GeoRole, LinkId, Rejoin, ReplicationSettings, ShardIndex,
-    ShardObserved, link::Advance,
+    Decision, Epoch, GeoRole, LinkId, Rejoin, ReplicationSettings,
+    link::Advance,
+    samples::{member, observed, position},
 };
 
 const T: Timestamp = Timestamp(1_000_000);
-
-fn member(name: &str, region: &str) -> Member {
-    Member {
-        uid: CacheUid::new(name),
-        id: CacheId {
-            subscription: "5d0c4f30-0000-4000-8000-000000000001".parse().unwrap(),
-            group: "g".parse().unwrap(),
-            name: name.parse().unwrap(),
-        },
-        region: region.parse().unwrap(),
-    }
-}
-
-fn position(offset: u64) -> Position {
-    Position::new("a".repeat(40).parse().unwrap(), Offset(offset))
-}
 
 fn linked(fencing: Fencing) -> LinkRecord {
     let (east, west) = (member("east", "eastus"), member("west", "westus"));
@@ -40,29 +23,10 @@ fn linked(fencing: Fencing) -> LinkRecord {
 }
 
 fn seen_as(member: &Member, epoch: u64, role: RoleKind, standing: ShardStanding) -> CacheObserved {
-    CacheObserved {
-        uid: member.uid.clone(),
-        settled_revision: 1,
-        epoch: Epoch(epoch),
-        role,
-        endpoint: None,
-        engine: None,
-        shards: vec![ShardObserved {
-            shard: ShardIndex(0),
-            standing,
-            position: Some(position(9)),
-            keys: 3,
-            used_memory: 0,
-            ops_per_second: 0,
-            clients: 0,
-            nodes: vec![],
-            link: None,
-            fork: None,
-        }],
-        problem: None,
-        lost_writes: vec![],
-        handoff: None,
-    }
+    let mut seen = observed(&member.uid, epoch, role, standing);
+    let shard = &mut seen.shards[0];
+    (shard.position, shard.keys) = (Some(position(9)), 3);
+    seen
 }
 
 fn secondary(link: &LinkRecord, standing: ShardStanding) -> CacheObserved {
