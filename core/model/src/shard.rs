@@ -27,7 +27,7 @@ pub use plan::{fork_of, plan};
 pub use rejoin::holds_still;
 pub use saving::{Drained, JournalEnd, Saving};
 
-use psync::{Offset, Position, ReplicationId};
+use psync::{Backlog, Offset, Position, ReplicationId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, GeoRole, ShardIndex, ShardStanding};
@@ -143,9 +143,12 @@ impl NodeFacts {
     /// Tells whether a replica could go on behind `have`, if this were a primary.
     #[must_use]
     pub fn reaches(&self, have: &Position) -> bool {
-        let kept = self.backlog_from.is_some_and(|from| from <= have.offset);
-        let within = |end: &Position| have.replid == end.replid && have.offset <= end.offset;
-        kept && (within(&self.position) || self.before.as_ref().is_some_and(within))
+        let backlog = Backlog {
+            position: self.position,
+            before: self.before,
+            from: self.backlog_from,
+        };
+        backlog.reaches(have)
     }
 }
 

@@ -16,12 +16,14 @@
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used)]
 
+mod backlog;
 mod framing;
 mod login;
 mod position;
 mod primary_side;
 mod replica_side;
 
+pub use backlog::Backlog;
 pub use framing::{EofMark, Framing, ParseEofMarkError};
 pub use login::Login;
 pub use position::{Offset, ParseReplicationIdError, Position, ReplicationId};

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use model::{EngineVersion, Epoch, LinkId, Region, ReplicationSettings, Secret, ShardIndex};
-use psync::{Handshake, Login, Offset, Position};
+use psync::{Backlog, Handshake, Login, Offset, Position};
 
 /// One shard of one link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,12 +108,12 @@ pub struct SourceFacts {
 impl SourceFacts {
     /// Tells whether the engine, as it was seen, would let a replica go on behind `have`.
     pub(crate) fn reaches(&self, have: &Position) -> bool {
-        let kept = self.backlog_from.is_some_and(|from| from <= have.offset);
-        let here = have.replid == self.position.replid && have.offset <= self.position.offset;
-        let before = self
-            .before
-            .is_some_and(|end| have.replid == end.replid && have.offset <= end.offset);
-        kept && (here || before)
+        let backlog = Backlog {
+            position: self.position,
+            before: self.before,
+            from: self.backlog_from,
+        };
+        backlog.reaches(have)
     }
 }
 

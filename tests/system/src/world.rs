@@ -307,6 +307,22 @@ impl World {
         assert!(matches!(code, 200..=202), "{code} {answer}");
     }
 
+    /// Waits until the journal has, durably, everything that the geo-primary's engine has: it is synced
+    /// once a second.
+    pub fn until_journaled(&self, primary: &Cache<'_>) {
+        let here: u64 = primary.info("master_repl_offset").parse().unwrap();
+        let mut written_at = None;
+        waiting::until_true("the journal has everything", || {
+            let link = self.link();
+            let shard = link.map(|link| link["shards"][0].clone());
+            let shard = shard.filter(|shard| shard["offsets"]["journaled"].as_u64() >= Some(here));
+            let Some(age) = shard.and_then(|shard| shard["journal"]["oldestMs"].as_u64()) else {
+                return false;
+            };
+            age > *written_at.get_or_insert(age) + 3_000
+        });
+    }
+
     /// The process of a region's agent.
     pub fn agent_pid(&self, region: &str) -> u32 {
         self.child(&format!(" agent --region={region} "))

@@ -108,22 +108,6 @@ fn pair(world: &World) -> (Cache<'_>, Cache<'_>) {
     (east, west)
 }
 
-/// Everything that the geo-primary's engine has is in the journal, durably: the journal is synced
-/// once a second.
-fn until_journaled(world: &World, primary: &Cache<'_>) {
-    let here: u64 = primary.info("master_repl_offset").parse().unwrap();
-    let mut written_at = None;
-    waiting::until_true("the journal has everything", || {
-        let link = world.link();
-        let shard = link.map(|link| link["shards"][0].clone());
-        let shard = shard.filter(|shard| shard["offsets"]["journaled"].as_u64() >= Some(here));
-        let Some(age) = shard.and_then(|shard| shard["journal"]["oldestMs"].as_u64()) else {
-            return false;
-        };
-        age > *written_at.get_or_insert(age) + 3_000
-    });
-}
-
 /// The new geo-primary takes writes.
 fn until_taken_over(cache: &Cache<'_>) {
     let mut connection = cache.connect();
@@ -155,7 +139,7 @@ fn power_lost(engine: &str) {
     let mut missing = Missing::default();
     world.wan_to("eastus").go_down();
     missing.write(&mut east.connect(), 200);
-    until_journaled(&world, &east);
+    world.until_journaled(&east);
     world.hold_up();
     world.take_region_away("eastus");
     world.force(&west, &east);

@@ -145,27 +145,11 @@ fn strike(world: &World, fate: Fate, old: &Cache<'_>, ledger: &ledger::blocking:
             world.wan_to(region(old)).go_down();
             scoring::until_more(ledger, 200);
             ledger.stop().unwrap();
-            until_journaled(world, old);
+            world.until_journaled(old);
             world.hold_up();
             world.take_region_away(region(old));
         }
     }
-}
-
-/// Everything that the geo-primary's engine has is in the journal, durably: it is synced once a
-/// second.
-fn until_journaled(world: &World, primary: &Cache<'_>) {
-    let here: u64 = primary.info("master_repl_offset").parse().unwrap();
-    let mut written_at = None;
-    waiting::until_true("the journal has everything", || {
-        let link = world.link();
-        let shard = link.map(|link| link["shards"][0].clone());
-        let shard = shard.filter(|shard| shard["offsets"]["journaled"].as_u64() >= Some(here));
-        let Some(age) = shard.and_then(|shard| shard["journal"]["oldestMs"].as_u64()) else {
-            return false;
-        };
-        age > *written_at.get_or_insert(age) + 2_500
-    });
 }
 
 /// What the receipts of a former primary hold; they are discarded.

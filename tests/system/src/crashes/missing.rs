@@ -24,22 +24,6 @@ pub(super) fn write(cache: &Cache<'_>) -> BTreeSet<String> {
     keys
 }
 
-/// Waits until the journal has, durably, everything that the geo-primary's engine has: it is synced
-/// once a second.
-pub(super) fn until_journaled(world: &World, primary: &Cache<'_>) {
-    let here: u64 = primary.info("master_repl_offset").parse().unwrap();
-    let mut written_at = None;
-    waiting::until_true("the journal has everything", || {
-        let link = world.link();
-        let shard = link.map(|link| link["shards"][0].clone());
-        let shard = shard.filter(|shard| shard["offsets"]["journaled"].as_u64() >= Some(here));
-        let Some(age) = shard.and_then(|shard| shard["journal"]["oldestMs"].as_u64()) else {
-            return false;
-        };
-        age > *written_at.get_or_insert(age) + 2_000
-    });
-}
-
 /// The one receipt of the cache holds these and nothing else.
 pub(super) fn check(world: &World, cache: &Cache<'_>, keys: &BTreeSet<String>) {
     let path = format!("{}/lostWrites", cache.id());

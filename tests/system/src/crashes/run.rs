@@ -118,7 +118,7 @@ impl Stage<'_> {
         let keys = if self.case.scenario == Scenario::Forced {
             world.wan_to("eastus").go_down();
             let keys = missing::write(&self.east);
-            missing::until_journaled(world, &self.east);
+            world.until_journaled(&self.east);
             world.keep_agent_away("eastus");
             world.kill_engines("eastus");
             keys
