@@ -53,7 +53,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 ///
 /// Its keys begin with `godwit-bench:` and a number of the run's own; it touches no other key, and
 /// removes its own afterwards. It does load the cache: a few million numbers are in it at most,
-/// every now and then they are checked and removed. Ctrl-C ends the run early and settles it.
+/// every now and then they are checked and removed. Ctrl-C ends the run early and settles it; one
+/// that is killed leaves its keys: `redis-cli --scan --pattern 'godwit-bench:*'` lists them.
 ///
 /// Exit code 1: something was lost, or is as it must never be, or nothing could be written.
 ///
