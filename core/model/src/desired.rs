@@ -7,8 +7,8 @@ use psync::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheId, CacheUid, EngineSettings, Epoch, LinkId, Region, ReplicationSettings, Secret,
-    ShardIndex, StoreId,
+    CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Region, ReplicationSettings,
+    Secret, ShardIndex, StoreId, TokenIssuer,
 };
 
 /// Everything that a region's agent is to run.
@@ -18,6 +18,12 @@ pub struct RegionDesired {
     pub store: StoreId,
     /// The store's revision that this was derived from. Agents refuse a lower one.
     pub generation: u64,
+    /// The DNS zone of every endpoint's name.
+    #[serde(default)]
+    pub zone: String,
+    /// Whose tokens let clients in.
+    #[serde(default)]
+    pub issuers: Vec<TokenIssuer>,
     /// The region's caches, in the order of their uid. A cache that the agent knows and that is
     /// not listed is left alone: only `presence: Absent` removes one.
     pub caches: Vec<CacheDesired>,
@@ -47,8 +53,11 @@ pub struct CacheDesired {
     pub replicas: u8,
     /// Settings of every engine.
     pub settings: EngineSettings,
-    /// The passwords of the default user.
+    /// The access keys, either of which lets a client in.
     pub keys: AccessKeys,
+    /// Who may come in, and where.
+    #[serde(default)]
+    pub door: FrontDoor,
 }
 
 /// The link of a cache, whatever the cache's role in it.
@@ -56,6 +65,8 @@ pub struct CacheDesired {
 pub struct ReplicationDesired {
     /// The region of the other cache: nobody else's agent may be the other half.
     pub peer: Region,
+    /// The other cache.
+    pub peer_cache: CacheId,
     /// The link's settings.
     pub settings: ReplicationSettings,
 }

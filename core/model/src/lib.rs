@@ -11,6 +11,7 @@ mod configuration;
 mod desired;
 mod engine_version;
 mod event;
+mod front_door;
 mod ids;
 mod lease;
 mod link;
@@ -37,6 +38,10 @@ pub use desired::{
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
+pub use front_door::{
+    Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
+    TokenUser, admits,
+};
 pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
     Timestamp,

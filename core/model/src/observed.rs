@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
-use crate::{CacheUid, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex};
+use crate::{
+    CacheUid, Doors, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex,
+};
 
 /// Everything that an agent sees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +41,8 @@ pub struct CacheObserved {
     pub epoch: Epoch,
     /// The role that the agent has adopted.
     pub role: RoleKind,
-    /// Where clients reach the cache.
-    pub endpoint: Option<SocketAddr>,
+    /// Where clients connect; `None` before it listens, and when it must not.
+    pub doors: Option<Doors>,
     /// The engine that its nodes run.
     pub engine: Option<EngineVersion>,
     /// By shard index.

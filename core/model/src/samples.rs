@@ -71,7 +71,7 @@ pub(crate) fn observed(
         settled_revision: 1,
         epoch: Epoch(epoch),
         role,
-        endpoint: None,
+        doors: None,
         engine: None,
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

@@ -13,8 +13,8 @@ use client::Agents;
 use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
 use model::{
-    CacheDesired, CacheObserved, Epoch, GeoRole, HandoffStep, Presence, PromotionRequest, Region,
-    ShardIndex, ShardStanding, shard::ShardMemory,
+    CacheDesired, CacheObserved, Door, Doors, Epoch, GeoRole, HandoffStep, Presence,
+    PromotionRequest, Region, ShardIndex, ShardStanding, shard::ShardMemory,
 };
 use relay::{Events, Outbound};
 use runtime::{
@@ -111,12 +111,25 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         settled_revision: 0,
         epoch: Epoch::default(),
         role: order.role.kind(),
-        endpoint: None,
+        doors: None,
         engine: None,
         shards: Vec::new(),
         problem: Some(why),
         lost_writes: Vec::new(),
         handoff: None,
+    }
+}
+
+/// The leading engine's own address.
+fn unguarded(service: SocketAddr) -> Doors {
+    let door = Door {
+        ip: service.ip(),
+        tls: 0,
+        plain: Some(service.port()),
+    };
+    Doors {
+        direct: door,
+        geo: door,
     }
 }
 
@@ -338,7 +351,7 @@ impl Worker {
             settled_revision: if settled { self.order.revision } else { 0 },
             epoch: self.store.file().epoch,
             role: self.order.role.kind(),
-            endpoint: self.store.file().service,
+            doors: self.store.file().service.map(unguarded),
             engine: Some(self.host.program.version),
             shards: self
                 .shards

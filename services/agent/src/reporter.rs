@@ -170,7 +170,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
     };
     (before.settled_revision, before.epoch, before.role)
         != (after.settled_revision, after.epoch, after.role)
-        || before.endpoint != after.endpoint
+        || before.doors != after.doors
         || before.problem != after.problem
         || before.lost_writes != after.lost_writes
         || shards(before) != shards(after)

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired,
+    CacheDesired, CacheRecord, FrontDoor, GeoRole, Lifecycle, Presence, Region, RegionDesired,
     ReplicationDesired, StoreId, engine_settings,
 };
 use runtime::chain;
@@ -27,6 +27,8 @@ impl Desired {
             let first = RegionDesired {
                 store: store.clone(),
                 generation: state.revision,
+                zone: String::new(),
+                issuers: Vec::new(),
                 caches: derived.remove(region).unwrap_or_default(),
             };
             (region.clone(), watch::Sender::new(Arc::new(first)))
@@ -48,6 +50,8 @@ impl Desired {
                 *present = Arc::new(RegionDesired {
                     store: present.store.clone(),
                     generation: state.revision,
+                    zone: String::new(),
+                    issuers: Vec::new(),
                     caches,
                 });
                 true
@@ -113,12 +117,17 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         role: link.map_or(GeoRole::Alone, |link| link.role_of(&cache.uid, source)),
         replication: link.map(|link| ReplicationDesired {
             peer: link.other(&cache.uid).region.clone(),
+            peer_cache: link.other(&cache.uid).id.clone(),
             settings: link.settings.clone(),
         }),
         shards: cache.spec.shards.unwrap_or(1),
         replicas: cache.spec.replicas,
         settings,
         keys: cache.keys.clone(),
+        door: FrontDoor {
+            plain: cache.spec.enable_non_ssl_port,
+            ..FrontDoor::default()
+        },
     })
 }
 

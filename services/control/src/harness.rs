@@ -1,6 +1,11 @@
 //! A control plane to test with, and agents that do as they are told.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -8,9 +13,9 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use model::{
-    CacheDesired, CacheObserved, EngineKind, EngineVersion, EventObserved, GeoRole, LinkActivity,
-    LinkObserved, NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
-    RegionObserved, Secret, ShardIndex, ShardObserved, ShardStanding,
+    CacheDesired, CacheObserved, Door, Doors, EngineKind, EngineVersion, EventObserved, GeoRole,
+    LinkActivity, LinkObserved, NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region,
+    RegionDesired, RegionObserved, Secret, ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
 use psync::{Offset, Position};
@@ -498,7 +503,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         settled_revision: if stuck { 0 } else { cache.revision },
         epoch: cache.epoch,
         role: cache.role.kind(),
-        endpoint: Some("127.0.0.1:7001".parse().unwrap()),
+        doors: Some(doors()),
         engine: (!behaviour.no_engine).then(engine),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),
@@ -537,5 +542,17 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
+    }
+}
+
+fn doors() -> Doors {
+    let door = |tls, plain| Door {
+        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        tls,
+        plain: Some(plain),
+    };
+    Doors {
+        direct: door(7000, 7001),
+        geo: door(7002, 7003),
     }
 }

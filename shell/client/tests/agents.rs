@@ -37,6 +37,8 @@ async fn desired(
         None => Ok(Json(RegionDesired {
             store: StoreId::new("s"),
             generation: 7,
+            zone: "redis.example".to_owned(),
+            issuers: Vec::new(),
             caches: Vec::new(),
         })),
         Some(7) => Err(StatusCode::NO_CONTENT),

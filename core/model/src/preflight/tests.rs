@@ -48,7 +48,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         settled_revision: 1,
         epoch: Epoch(1),
         role,
-        endpoint: None,
+        doors: None,
         engine: Some(ENGINE),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

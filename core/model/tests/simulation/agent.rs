@@ -312,7 +312,7 @@ impl World {
             settled_revision: 0,
             epoch,
             role: order.role.kind(),
-            endpoint: None,
+            doors: None,
             engine: None,
             shards: vec![observed.clone()],
             problem: None,

@@ -122,7 +122,7 @@ fn report(record: &LinkRecord, uid: &CacheUid, what: &Reported) -> CacheObserved
         settled_revision: 0,
         epoch: Epoch(record.epoch.0 - u64::from(what.earlier)),
         role: record.role_of(uid, None).kind(),
-        endpoint: None,
+        doors: None,
         engine: None,
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

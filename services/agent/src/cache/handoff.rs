@@ -146,7 +146,9 @@ fn said(step: HandoffStep) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use model::{AccessKeys, CacheId, CacheUid, EngineSettings, Epoch, Presence, Rejoin, Secret};
+    use model::{
+        AccessKeys, CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, Presence, Rejoin, Secret,
+    };
 
     use super::*;
 
@@ -177,6 +179,7 @@ mod tests {
                 primary: key(),
                 secondary: key(),
             },
+            door: FrontDoor::default(),
         }
     }
 

@@ -55,7 +55,7 @@ fn report(
             settled_revision: 1,
             epoch: Epoch(4),
             role,
-            endpoint: None,
+            doors: None,
             engine: None,
             shards: vec![ShardObserved {
                 shard: ShardIndex(0),

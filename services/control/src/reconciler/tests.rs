@@ -126,7 +126,7 @@ fn sees(
         settled_revision: 1,
         epoch: Epoch(epoch),
         role,
-        endpoint: None,
+        doors: None,
         engine: Some(crate::harness::engine()),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

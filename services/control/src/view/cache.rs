@@ -52,7 +52,9 @@ fn properties(
         .map(|link| json!({"id": link_id(&cache.id, &link.other(&cache.uid).id.name)}))
         .into_iter()
         .collect();
-    let endpoint = observed.and_then(|seen| seen.endpoint);
+    let door = observed
+        .and_then(|seen| seen.doors)
+        .map(|doors| doors.direct);
     let mut properties = json!({
         "provisioningState": provisioning_state(cache, link.map(|link| &**link)),
         "redisVersion": "6.0",
@@ -64,8 +66,8 @@ fn properties(
         "redisConfiguration": displayed_configuration(spec.sku, &spec.configuration),
         "accessKeys": keys.then(|| keys_json(cache)),
         "hostName": plane.host(&cache.id.name),
-        "port": endpoint.map_or(PORTS.0, |address| address.port()),
-        "sslPort": PORTS.1,
+        "port": door.and_then(|door| door.plain).unwrap_or(PORTS.0),
+        "sslPort": door.map_or(PORTS.1, |door| door.tls),
         "linkedServers": linked,
         "updateChannel": spec.update_channel,
         "disableAccessKeyAuthentication": spec.disable_access_key_authentication,

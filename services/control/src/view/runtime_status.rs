@@ -49,8 +49,9 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
         "epoch": link.map_or(cache.epoch, |link| link.epoch),
         "observedRole": observed.map(|seen| format!("{:?}", seen.role)),
         "observedEpoch": observed.map(|seen| seen.epoch),
-        "endpoint": observed.and_then(|seen| seen.endpoint).map(|address| {
-            json!({"host": address.ip().to_string(), "port": address.port()})
+        "endpoint": observed.and_then(|seen| seen.doors).map(|doors| {
+            let door = doors.direct;
+            json!({"host": door.ip.to_string(), "port": door.plain.unwrap_or(door.tls)})
         }),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),

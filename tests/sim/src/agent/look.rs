@@ -287,7 +287,7 @@ impl Agent {
             settled_revision: if settled { order.revision } else { 0 },
             epoch,
             role: order.role.kind(),
-            endpoint: Some(([127, 0, 0, 1], machine::PORT).into()),
+            doors: None,
             engine: "Valkey server v=8.0.1".parse().ok(),
             shards: vec![ShardObserved {
                 shard: ShardIndex(0),

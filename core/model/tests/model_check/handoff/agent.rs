@@ -497,7 +497,7 @@ pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
         settled_revision: 0,
         epoch: told.epoch,
         role: told.role,
-        endpoint: None,
+        doors: None,
         engine: None,
         shards: shards.collect(),
         problem: None,

@@ -68,7 +68,7 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         settled_revision: 1,
         epoch: Epoch(1),
         role,
-        endpoint: None,
+        doors: None,
         engine: None,
         shards: vec![],
         problem: None,
