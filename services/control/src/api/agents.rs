@@ -26,7 +26,7 @@ use super::{
 use crate::{
     observations::Leading,
     plane::Plane,
-    records::{AgentRecord, agent_key, link},
+    records::{AddressRecord, AgentRecord, agent_key, link},
     store::Change,
 };
 
@@ -74,6 +74,7 @@ async fn report(
         return Err(no_region(&report.region));
     }
     remember_agent(&plane, &report).await?;
+    remember_addresses(&plane, &report).await?;
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
     let leading = Leading::of(&report);
@@ -102,6 +103,19 @@ async fn remember_agent(plane: &Plane, report: &RegionObserved) -> Result<(), Ap
             Some(old) if **old == record => Plan::Answer(()),
             Some(old) => Plan::Commit(Change::new().replace(old, &record), ()),
             None => Plan::Commit(Change::new().insert(&record), ()),
+        })
+    })
+    .await
+}
+
+/// Stores where a region's caches are reached, when that is news: names must lead there while its
+/// agent is not heard from.
+async fn remember_addresses(plane: &Plane, report: &RegionObserved) -> Result<(), ApiError> {
+    decide(plane, |state| {
+        let change = AddressRecord::changes(state, report);
+        Ok(match change {
+            Some(change) => Plan::Commit(change, ()),
+            None => Plan::Answer(()),
         })
     })
     .await
