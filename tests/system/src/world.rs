@@ -125,7 +125,7 @@ impl World {
     pub fn refused_to_start(data: &Path, arguments: &[&str]) -> String {
         let listens = arguments.contains(&"--listen");
         let output = Command::new(godwit())
-            .args(["up", "--addresses", "ports", "--data"])
+            .args(["up", "--addresses", "ports", "--no-dns", "--data"])
             .arg(data)
             .args(arguments)
             .args(if listens {
@@ -159,6 +159,7 @@ impl World {
             .arg("--data")
             .arg(self.data())
             .args(["--listen", "127.0.0.1:0", "--addresses", "ports"])
+            .args(["--dns", "127.0.0.1:0"])
             .args(["--engine", &self.start.engine])
             .args(&self.start.more)
             .env("GODWIT_LOG", "info,agent=debug")
@@ -205,12 +206,16 @@ impl World {
         up.wait().unwrap();
     }
 
-    /// Kills `godwit up`, the control plane and the agents in one moment, before any of them can
+    /// Kills `godwit up`, the control plane, the DNS server and the agents in one moment, before any of them can
     /// stop in order.
     pub fn kill_everybody_but_the_engines(&mut self) {
         let mut up = self.up.take().unwrap();
         let children = processes::children(up.id(), " --parent ");
-        assert_eq!(children.len(), 3, "a control plane and two agents");
+        assert_eq!(
+            children.len(),
+            4,
+            "a control plane, a DNS server, two agents"
+        );
         for pid in &children {
             processes::signal(*pid, Signal::STOP);
         }
