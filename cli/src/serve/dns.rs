@@ -1,10 +1,14 @@
 //! `godwit dns`: the authoritative DNS server of the caches' names.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use dns::NameServer;
-use runtime::{dice::Dice, tasks::Tasks};
+use dns::{NameServer, TsigKey, UpdateConfig};
+use runtime::{clock::Clock, dice::Dice, durable, tasks::Tasks};
 
 use super::{read_token, tell_ready, told_to_stop, trace};
 
@@ -35,6 +39,18 @@ pub(crate) struct DnsArgs {
     /// for
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     rate_limit: u32,
+    /// DNS server to put the names into as well, by dynamic updates over TCP (RFC 2136); names there
+    /// that this server did not put are left alone
+    #[arg(long, value_name = "SERVER[:PORT]", requires = "tsig_key")]
+    update: Option<String>,
+    /// File with the key that updates are signed with, as `tsig-keygen` writes it (hmac-sha256 or
+    /// hmac-sha512)
+    #[arg(long, value_name = "FILE", requires = "update")]
+    tsig_key: Option<PathBuf>,
+    /// Zone that the server of --update has, when the names are further down in it [default: the
+    /// zone of the names]
+    #[arg(long, value_name = "ZONE", requires = "update")]
+    update_zone: Option<String>,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -43,6 +59,7 @@ pub(crate) struct DnsArgs {
 /// Runs until told to stop.
 pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
     trace()?;
+    let update = update(args.update, args.update_zone, args.tsig_key.as_deref())?;
     let config = dns::Config {
         data: args.data,
         listen: args.listen,
@@ -50,8 +67,9 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
         token: read_token(&args.token_file)?,
         name_servers: args.name_servers,
         answers_per_second: args.rate_limit,
+        update,
     };
-    let built = dns::build(config, Dice::from_system()).await;
+    let built = dns::build(config, Clock, Dice::from_system()).await;
     let dns = built.context("start the DNS server")?;
     let addresses = dns.addresses();
     for address in &addresses {
@@ -69,4 +87,19 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
         "some questions were not answered in time"
     );
     Ok(())
+}
+
+fn update(
+    server: Option<String>,
+    zone: Option<String>,
+    key: Option<&Path>,
+) -> anyhow::Result<Option<UpdateConfig>> {
+    let (Some(server), Some(path)) = (server, key) else {
+        return Ok(None);
+    };
+    let bytes = durable::read_if_there(path)?
+        .with_context(|| format!("there is no key file {}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let key = TsigKey::read(&text).with_context(|| format!("read the key {}", path.display()))?;
+    Ok(Some(UpdateConfig { server, zone, key }))
 }

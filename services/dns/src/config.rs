@@ -8,6 +8,8 @@ use std::{
 
 use model::Secret;
 
+use crate::UpdateConfig;
+
 /// What a DNS server is started with: read once, by the command line.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -23,6 +25,8 @@ pub struct Config {
     pub name_servers: Vec<NameServer>,
     /// Equal answers in a second to one network (/24, /56) over UDP; 0: as many as are asked for.
     pub answers_per_second: u32,
+    /// The server that the names are put into, too.
+    pub update: Option<UpdateConfig>,
 }
 
 /// A name server of the zone.

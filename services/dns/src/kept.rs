@@ -1,21 +1,18 @@
 //! The names on the disk: the last generation that was taken, to answer from after a restart.
-//!
-//! `docs/format/dns.md` shows the bytes.
 
 use std::path::{Path, PathBuf};
 
 use model::PublishedNames;
 use runtime::durable::{FileError, read_if_there, write_durable};
-use sha2::{Digest as _, Sha256};
+
+use crate::sealed::{Opened, VERSION, open, seal};
 
 /// The file's name in the data directory.
 const FILE: &str = "names";
-/// The first line begins with this.
+/// What the file says that it is.
 const KIND: &str = "godwit-names";
-/// The version that is written, and the highest that is read.
-const VERSION: u32 = 1;
 
-/// Why what is on the disk is not answered from.
+/// Why what is on the disk cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
@@ -36,13 +33,13 @@ pub enum LoadError {
 
 /// What is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Loaded {
+pub(crate) enum Loaded<T> {
     /// Nothing yet.
     Nothing,
     /// Something that is not what was written.
     Damaged,
-    /// The last names that were kept.
-    Names(PublishedNames),
+    /// What was kept last.
+    Whole(T),
 }
 
 /// The file.
@@ -63,69 +60,39 @@ impl Kept {
     }
 
     /// Reads what was kept last.
-    pub(crate) fn load(&self) -> Result<Loaded, LoadError> {
-        let Some(bytes) = read_if_there(&self.path)? else {
-            return Ok(Loaded::Nothing);
-        };
-        match read(&bytes) {
-            Read::Names(names) => Ok(Loaded::Names(names)),
-            Read::Damaged => Ok(Loaded::Damaged),
-            Read::Newer(version) => Err(LoadError::Newer {
-                path: self.path.clone(),
-                version,
-            }),
-        }
+    pub(crate) fn load(&self) -> Result<Loaded<PublishedNames>, LoadError> {
+        load(&self.path, KIND)
     }
 
     /// Keeps names, in the place of those before.
     pub(crate) fn keep(&self, names: &PublishedNames) -> Result<(), FileError> {
-        write_durable(&self.path, &write(names))
+        write_durable(&self.path, &bytes(names))
     }
 }
 
-enum Read {
-    Names(PublishedNames),
-    Damaged,
-    Newer(u32),
-}
-
-fn write(names: &PublishedNames) -> Vec<u8> {
+fn bytes(names: &PublishedNames) -> Vec<u8> {
     // Names are made of strings and numbers, which JSON always holds.
-    let body = serde_json::to_vec(names).unwrap_or_default();
-    let mut file = format!("{KIND} {VERSION} {}\n", digest(&body)).into_bytes();
-    file.extend(body);
-    file
+    seal(KIND, &serde_json::to_vec(names).unwrap_or_default())
 }
 
-fn read(file: &[u8]) -> Read {
-    let Some(end) = file.iter().position(|byte| *byte == b'\n') else {
-        return Read::Damaged;
+/// Reads a sealed file of JSON.
+pub(crate) fn load<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    kind: &str,
+) -> Result<Loaded<T>, LoadError> {
+    let Some(file) = read_if_there(path)? else {
+        return Ok(Loaded::Nothing);
     };
-    let (head, body) = file.split_at(end);
-    let body = body.get(1..).unwrap_or_default();
-    let head = std::str::from_utf8(head).unwrap_or_default();
-    let words: Vec<&str> = head.split(' ').collect();
-    let [KIND, version, told @ ..] = words.as_slice() else {
-        return Read::Damaged;
-    };
-    match (version.parse::<u32>(), told) {
-        (Ok(version), _) if version > VERSION => Read::Newer(version),
-        (Ok(VERSION), [told]) if *told == digest(body) => {
-            serde_json::from_slice(body).map_or(Read::Damaged, Read::Names)
+    match open(kind, &file) {
+        Opened::Whole(content) => {
+            Ok(serde_json::from_slice(content).map_or(Loaded::Damaged, Loaded::Whole))
         }
-        (Ok(_) | Err(_), _) => Read::Damaged,
+        Opened::Damaged => Ok(Loaded::Damaged),
+        Opened::Newer(version) => Err(LoadError::Newer {
+            path: path.to_owned(),
+            version,
+        }),
     }
-}
-
-fn digest(body: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    let mut text = String::new();
-    for byte in Sha256::digest(body) {
-        // A string takes what is written to it.
-        let _written = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -23,10 +23,13 @@ mod follow;
 mod kept;
 mod rate;
 mod run;
+mod sealed;
 mod serve;
 mod served;
+mod update;
 mod zone;
 
 pub use config::{Config, NameServer, ParseNameServerError};
 pub use kept::LoadError;
 pub use run::{BuildError, Dns, build};
+pub use update::{KeyError, TsigKey, UpdateConfig};

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use client::Names;
 use runtime::{
+    clock::Clock,
     dice::Dice,
     durable::{DirectoryLock, FileError, lock_directory, make_directory},
     tasks::Tasks,
@@ -16,6 +17,7 @@ use crate::{
     kept::{Kept, LoadError, Loaded},
     serve::{self, Bound},
     served::{Generation, Served},
+    update::Updater,
     zone::{Zone, absolute},
 };
 
@@ -47,7 +49,7 @@ pub enum BuildError {
         path: PathBuf,
     },
     /// What was kept cannot be read.
-    #[error("read the names that were served last")]
+    #[error("read what was kept in the data directory")]
     Kept(#[from] LoadError),
     /// The control plane cannot be asked.
     #[error(transparent)]
@@ -74,13 +76,14 @@ pub struct Dns {
     bound: Vec<Bound>,
     served: Served,
     follower: Follower,
+    updater: Option<Updater>,
     answers_per_second: u32,
     dice: Dice,
     _lock: DirectoryLock,
 }
 
 /// Takes the addresses and reads what was served last.
-pub async fn build(config: Config, dice: Dice) -> Result<Dns, BuildError> {
+pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Dns, BuildError> {
     if config.listen.is_empty() {
         return Err(BuildError::NoAddress);
     }
@@ -117,10 +120,14 @@ pub async fn build(config: Config, dice: Dice) -> Result<Dns, BuildError> {
         own: own.collect(),
     };
     recall(&follower)?;
+    let updater = config
+        .update
+        .map(|update| Updater::open(&config.data, update, clock, dice.clone()));
     Ok(Dns {
         bound,
         served: Served(receiver),
         follower,
+        updater: updater.transpose()?,
         answers_per_second: config.answers_per_second,
         dice,
         _lock: lock,
@@ -148,7 +155,7 @@ fn recall(follower: &Follower) -> Result<(), LoadError> {
             );
             return Ok(());
         }
-        Loaded::Names(names) => names,
+        Loaded::Whole(names) => names,
     };
     match Zone::new(&names, &follower.servers, &follower.own) {
         Ok(zone) => {
@@ -179,6 +186,9 @@ impl Dns {
         }
         let follower = self.follower;
         tasks.spawn("names", follower.run());
+        if let Some(updater) = self.updater {
+            tasks.spawn("dns updates", updater.run(self.served));
+        }
         tasks.cancelled().await;
     }
 }

@@ -28,7 +28,7 @@ async fn a_generation_is_on_the_disk_and_then_served() {
     let first = published(7, &[("east", "192.0.2.1")]);
     follower.take(first.clone()).await.unwrap();
     assert_eq!(generation(&served), Some(7));
-    assert_eq!(follower.kept.load().unwrap(), Loaded::Names(first));
+    assert_eq!(follower.kept.load().unwrap(), Loaded::Whole(first));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn an_older_generation_and_another_store_are_refused() {
     let strange = follower.take(strange).await.unwrap_err();
     assert!(strange.to_string().contains("other"), "{strange}");
     assert_eq!(generation(&served), Some(7));
-    assert!(matches!(follower.kept.load().unwrap(), Loaded::Names(names) if names.generation == 7));
+    assert!(matches!(follower.kept.load().unwrap(), Loaded::Whole(names) if names.generation == 7));
 }
 
 #[tokio::test]

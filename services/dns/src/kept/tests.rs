@@ -26,7 +26,7 @@ fn what_was_kept_last_is_what_is_there() {
     assert_eq!(kept.load().unwrap(), Loaded::Nothing);
     kept.keep(&names(7)).unwrap();
     kept.keep(&names(8)).unwrap();
-    assert_eq!(kept.load().unwrap(), Loaded::Names(names(8)));
+    assert_eq!(kept.load().unwrap(), Loaded::Whole(names(8)));
 }
 
 #[test]
@@ -35,17 +35,17 @@ fn the_bytes_are_those_of_version_1() {
         "godwit-names 1 744685b629199520bdbe89f864c9d0b5af00d4bacc0c9c5dbbe66f77ef29fc0f\n",
         r#"{"store":"s","generation":7,"zone":"redis.example","ttlSeconds":5,"names":[{"name":"east","addresses":["192.0.2.1"]},{"name":"west.geo","alias":"east.geo"}]}"#,
     );
-    assert_eq!(String::from_utf8(write(&names(7))).unwrap(), expected);
+    assert_eq!(String::from_utf8(bytes(&names(7))).unwrap(), expected);
 }
 
 #[test]
 fn a_file_that_was_changed_anywhere_is_damaged_and_never_other_names() {
     let dir = tempfile::tempdir().unwrap();
     let kept = Kept::within(dir.path());
-    let whole = write(&names(7));
+    let whole = bytes(&names(7));
     let wrong = |bytes: &[u8]| {
         put(kept.path(), bytes);
-        !matches!(kept.load(), Ok(Loaded::Names(_) | Loaded::Nothing))
+        !matches!(kept.load(), Ok(Loaded::Whole(_) | Loaded::Nothing))
     };
     for length in 0..whole.len() {
         assert!(wrong(&whole[..length]), "cut to {length}");
@@ -64,14 +64,14 @@ fn a_crash_at_any_moment_leaves_the_old_names_or_the_new_ones() {
     let dir = tempfile::tempdir().unwrap();
     let kept = Kept::within(dir.path());
     kept.keep(&names(7)).unwrap();
-    let new = write(&names(8));
+    let new = bytes(&names(8));
     let beside = dir.path().join("names.new");
     for length in 0..=new.len() {
         put(&beside, &new[..length]);
-        assert_eq!(kept.load().unwrap(), Loaded::Names(names(7)), "{length}");
+        assert_eq!(kept.load().unwrap(), Loaded::Whole(names(7)), "{length}");
     }
     kept.keep(&names(9)).unwrap();
-    assert_eq!(kept.load().unwrap(), Loaded::Names(names(9)));
+    assert_eq!(kept.load().unwrap(), Loaded::Whole(names(9)));
 }
 
 #[test]
