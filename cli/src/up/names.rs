@@ -61,3 +61,31 @@ pub(super) fn write_endpoint(data: &Path, address: Option<SocketAddr>) -> anyhow
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_free_when_it_is_for_both() {
+        let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let tcp = TcpListener::bind(free).unwrap();
+        assert!(!is_free(tcp.local_addr().unwrap()));
+        let udp = UdpSocket::bind(free).unwrap();
+        assert!(!is_free(udp.local_addr().unwrap()));
+        let address = udp.local_addr().unwrap();
+        drop(udp);
+        assert!(is_free(address));
+    }
+
+    #[test]
+    fn other_terminals_find_the_present_address_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        write_endpoint(dir.path(), Some(DEFAULT)).unwrap();
+        let file = dir.path().join("names-endpoint");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "127.0.0.1:5353");
+        write_endpoint(dir.path(), None).unwrap();
+        write_endpoint(dir.path(), None).unwrap();
+        assert!(!file.exists());
+    }
+}

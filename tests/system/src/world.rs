@@ -159,7 +159,7 @@ impl World {
             .arg("--data")
             .arg(self.data())
             .args(["--listen", "127.0.0.1:0", "--addresses", "ports"])
-            .args(["--dns", "127.0.0.1:0"])
+            .args(self.names())
             .args(["--engine", &self.start.engine])
             .args(&self.start.more)
             .env("GODWIT_LOG", "info,agent=debug")
@@ -174,6 +174,16 @@ impl World {
             assert!(ended.is_none(), "godwit up ended: {}", self.log());
             endpoint.exists()
         });
+    }
+
+    /// Where names are answered: at a free port, unless the test says otherwise.
+    fn names(&self) -> &'static [&'static str] {
+        let told = |given: &String| given == "--no-dns" || given.starts_with("--dns");
+        if self.start.more.iter().any(told) {
+            &[]
+        } else {
+            &["--dns", "127.0.0.1:0"]
+        }
     }
 
     /// Where its processes can be made to die.
