@@ -194,6 +194,7 @@ impl Updater {
         let names = &generation.names;
         let zone = self.config.zone.as_ref().unwrap_or(&names.zone);
         let zone = absolute(zone).map_err(|_not_one| PushError::Zone(zone.clone()))?;
+        self.pushed.leave(&zone);
         let wanted = flattened(names);
         let (changed, same) = self.pushed.compare(&wanted);
         let mut done = Done {
@@ -256,7 +257,6 @@ impl Updater {
                     self.pushed.withdraw(&task.name);
                     tracing::error!(
                         name = task.name,
-                        zone = names.zone,
                         server = self.config.server,
                         "Something that this server did not put there stands at a name in the other server, and is left alone; remove it there"
                     );
@@ -290,7 +290,7 @@ impl Updater {
         names: &PublishedNames,
         task: &Task,
     ) -> Result<Brought, SessionError> {
-        let Ok(absolute) = absolute(&format!("{}.{}", task.name, names.zone)) else {
+        let Ok(absolute) = absolute(&task.name) else {
             return Ok(Brought::Foreign);
         };
         for there in &task.perhaps {
@@ -315,7 +315,8 @@ impl Updater {
     }
 }
 
-/// The addresses that each name leads to in the end; names that lead nowhere yet are left out.
+/// The addresses that each name, with its zone, leads to in the end; names that lead nowhere yet are
+/// left out.
 fn flattened(names: &PublishedNames) -> BTreeMap<String, Addresses> {
     let known: BTreeMap<&str, &Leads> = names
         .names
@@ -334,7 +335,7 @@ fn flattened(names: &PublishedNames) -> BTreeMap<String, Addresses> {
             let mut addresses = addresses.clone();
             addresses.sort();
             addresses.dedup();
-            all.insert(name.name.clone(), addresses);
+            all.insert(format!("{}.{}", name.name, names.zone), addresses);
         }
     }
     all

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hickory_proto::rr::Name;
 use runtime::durable::{FileError, write_durable};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::Addresses;
 use crate::{
     kept::{LoadError, Loaded, load},
     sealed::seal,
+    zone::absolute,
 };
 
 /// The file's name in the data directory.
@@ -19,7 +21,7 @@ const FILE: &str = "pushed";
 /// What the file says that it is.
 const KIND: &str = "godwit-pushed";
 
-/// What was put, by name.
+/// What was put, by its whole name.
 #[derive(Debug)]
 pub(crate) struct Pushed {
     path: PathBuf,
@@ -87,6 +89,21 @@ impl Pushed {
             content,
             is_written: true,
         })
+    }
+
+    /// Forgets what is not in the zone that is updated: it was put when that was another one.
+    pub(super) fn leave(&mut self, zone: &Name) {
+        let before = self.content.names.len();
+        let is_within = |name: &str| absolute(name).is_ok_and(|name| zone.zone_of(&name));
+        self.content.names.retain(|name, _| is_within(name));
+        let left = before - self.content.names.len();
+        if left > 0 {
+            self.is_written = false;
+            tracing::warn!(
+                names = left, %zone, server = self.content.server,
+                "Another zone is updated than before; what is in the one before stays there"
+            );
+        }
     }
 
     /// Notes what is going to be put; names that are left out are going to be removed.

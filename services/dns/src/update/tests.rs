@@ -276,7 +276,7 @@ async fn what_somebody_else_put_is_left_alone() {
     let mut other = bind.good_updater(theirs.path());
     other
         .pushed
-        .confirm("east", vec!["192.0.2.1".parse().unwrap()]);
+        .confirm("east.redis.example", vec!["192.0.2.1".parse().unwrap()]);
     push(&mut other, 1, &[("east", "203.0.113.1")]).await;
     assert_eq!(
         push(&mut updater, 2, &[("east", "192.0.2.9")])
@@ -307,9 +307,13 @@ async fn an_update_whose_answer_was_never_heard_is_known_to_be_ours() {
     push(&mut updater, 1, &[("east", "192.0.2.1")]).await;
     // What is on the disk right before an update is sent, and never after it.
     let files = tempfile::tempdir().unwrap();
-    updater
-        .pushed
-        .intend(&[("east".to_owned(), vec!["192.0.2.2".parse().unwrap()])].into());
+    updater.pushed.intend(
+        &[(
+            "east.redis.example".to_owned(),
+            vec!["192.0.2.2".parse().unwrap()],
+        )]
+        .into(),
+    );
     updater.keep().await.unwrap();
     fs::copy(dir.path().join("pushed"), files.path().join("pushed")).unwrap();
     push(&mut updater, 2, &[("east", "192.0.2.2")]).await;
@@ -334,7 +338,7 @@ async fn what_is_gone_from_the_other_server_is_put_again_when_it_is_looked_at() 
     let mut other = bind.good_updater(theirs.path());
     other
         .pushed
-        .confirm("east", vec!["192.0.2.1".parse().unwrap()]);
+        .confirm("east.redis.example", vec!["192.0.2.1".parse().unwrap()]);
     push(&mut other, 1, &[]).await;
     assert_eq!(bind.records("east"), "");
     let (_publish, served) = nothing_newer();
@@ -343,6 +347,32 @@ async fn what_is_gone_from_the_other_server_is_put_again_when_it_is_looked_at() 
     assert_eq!(bind.records("east"), "");
     updater.push(&same, Which::All, &served).await.unwrap();
     assert_eq!(bind.records("east"), "A 5 192.0.2.1");
+}
+
+#[tokio::test]
+async fn another_zone_of_names_takes_the_place_of_the_one_before() {
+    let bind = Bind::start();
+    let dir = tempfile::tempdir().unwrap();
+    let mut updater = bind.good_updater(dir.path());
+    updater.config.zone = Some(ZONE.to_owned());
+    push(&mut updater, 1, &[("east", "192.0.2.1")]).await;
+    let names = PublishedNames {
+        zone: format!("sub.{ZONE}"),
+        ..published(2, &[("east", "192.0.2.2")])
+    };
+    let zone = Zone::new(&names, &[], &[]).unwrap();
+    let further_down = Arc::new(Generation { names, zone });
+    let (_publish, served) = nothing_newer();
+    let pushed = updater.push(&further_down, Which::All, &served).await;
+    assert_eq!(pushed.unwrap().foreign, 0);
+    assert_eq!(bind.records("east"), "");
+    assert_eq!(bind.records("east.sub"), "A 5 192.0.2.2");
+    // A zone that the other server does not update any more is left as it is.
+    updater.config.zone = Some("elsewhere.test".to_owned());
+    let (changed, _) = updater.pushed.compare(&BTreeMap::new());
+    assert_eq!(changed, ["east.sub.redis.example"]);
+    updater.pushed.leave(&absolute("elsewhere.test").unwrap());
+    assert_eq!(updater.pushed.compare(&BTreeMap::new()).0, [""; 0]);
 }
 
 #[tokio::test]
