@@ -58,7 +58,7 @@ pub enum ReplyError {
 #[derive(Debug, Clone)]
 pub struct ReplyFramer {
     /// The aggregates around the value that is being read, the innermost last.
-    around: Vec<Level>,
+    pub(super) around: Vec<Level>,
     part: Part,
     /// Bytes of the input that are read and not handed out.
     scanned: usize,
@@ -75,7 +75,7 @@ pub struct ReplyFramer {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Level {
+pub(super) struct Level {
     missing: u64,
     /// Attributes, or a push inside another reply: no value of what is around it.
     beside: bool,
@@ -161,7 +161,6 @@ impl ReplyFramer {
 
     fn whole<'a>(&'a mut self, input: &'a [u8]) -> Replied<'a> {
         let bytes = std::mem::take(&mut self.scanned);
-        let kind = self.kind.take().unwrap_or(ReplyKind::Attribute);
         let in_one = !std::mem::take(&mut self.passed);
         let head = if in_one {
             let reply = input.get(self.begins..bytes).unwrap_or_default();
@@ -178,7 +177,7 @@ impl ReplyFramer {
         }
         Replied::Whole(Reply {
             bytes,
-            kind,
+            kind: self.kind.take().unwrap_or(ReplyKind::Attribute),
             head,
             in_one,
         })

@@ -11,6 +11,9 @@ const NAME_BYTES: usize = 64;
 /// The longest line that is read as a whole, in bytes.
 const LINE_BYTES: usize = 128;
 
+/// What doubles are written with: `1.5e+300`, `-inf`, `-nan`.
+const DOUBLE: &[u8] = b"0123456789+-.eEinfa";
+
 pub(super) const NULL_BYTES: usize = b"$-1\r\n".len();
 
 /// Whether RESP2's null stands at the front. `None`: it may.
@@ -69,16 +72,8 @@ pub(super) fn scalar(byte: u8, front: &[u8]) -> Result<(ReplyKind, Option<usize>
     };
     let text = line.get(..end).unwrap_or_default();
     let fits = match byte {
-        b':' => crate::number(text.strip_prefix(b"-").unwrap_or(text)).is_some() || is_i64(text),
-        b',' => {
-            !text.is_empty()
-                && text.iter().all(|byte| {
-                    matches!(
-                        byte,
-                        b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E' | b'i' | b'n' | b'f' | b'a'
-                    )
-                })
-        }
+        b':' => is_i64(text),
+        b',' => !text.is_empty() && text.iter().all(|byte| DOUBLE.contains(byte)),
         b'#' => matches!(text, b"t" | b"f"),
         _ => text.is_empty(),
     };
@@ -94,9 +89,13 @@ pub(super) fn scalar(byte: u8, front: &[u8]) -> Result<(ReplyKind, Option<usize>
 
 /// A number of 64 bits with its sign, without leading zeros.
 fn is_i64(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    matches!(digits, [b'1'..=b'9', ..])
-        && str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok())
+    match text {
+        b"0" => true,
+        [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] => {
+            str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok())
+        }
+        _ => false,
+    }
 }
 
 pub(super) const fn line_kind(byte: u8) -> ReplyKind {
