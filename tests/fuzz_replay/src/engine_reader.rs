@@ -1,6 +1,9 @@
 //! How the engines read requests, step by step as they do it (networking.c of Redis 7.0.15 and of
 //! Valkey 8.0.1: `processInputBuffer`, `processMultibulkBuffer`, `processInlineBuffer`;
 //! `string2ll`; `sdssplitargs`), with what they overlook. The names are theirs.
+//!
+//! Valkey 8.0.1 takes what follows a line of blanks for inline, even an array; Redis does not, and
+//! it is not done here: such a line is never passed on.
 
 /// What an engine makes of its input.
 #[derive(Debug, Clone, PartialEq, Eq)]

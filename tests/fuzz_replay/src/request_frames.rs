@@ -127,13 +127,18 @@ fn compare(seen: &Seen, limits: RequestLimits, input: &[u8]) {
     }
     let (same, behind) = read.split_at(seen.read.len().min(read.len()));
     assert_eq!(seen.read, same);
-    let Some(error) = seen.failure else {
-        assert_eq!(behind, [], "what the engine still reads");
-        return;
-    };
     let end = match seen.read.last() {
         Some(Read::Command { end, .. } | Read::Empty { end }) => *end,
         Some(Read::Refused(_) | Read::Closed) | None => 0,
+    };
+    let Some(error) = seen.failure else {
+        // A CR behind a NUL, which the engine does not see, was the last byte.
+        let hidden = input[end..].contains(&0) && input.ends_with(b"\r") && waits(behind.first());
+        assert!(
+            behind.is_empty() || hidden,
+            "the engine still reads {behind:?}"
+        );
+        return;
     };
     let mut answer = Vec::new();
     error.write_answer(&mut answer);
@@ -148,13 +153,7 @@ fn compare(seen: &Seen, limits: RequestLimits, input: &[u8]) {
 
 /// What is refused although an engine does not, or says something else.
 fn is_stricter(error: RequestError, request: &[u8], engine: Option<&Read>) -> bool {
-    // The engines wait behind a NUL until the line is too long.
-    let waits = match engine {
-        None => true,
-        Some(Read::Refused(words)) => words.starts_with(b"-ERR Protocol error: too big "),
-        Some(Read::Command { .. } | Read::Empty { .. } | Read::Closed) => false,
-    };
-    let nul = request.contains(&0) && waits;
+    let nul = request.contains(&0) && waits(engine);
     match error {
         // They skip two bytes behind an argument, and know no name of 64 KiB.
         RequestError::NoLineEnd | RequestError::EndlessName => true,
@@ -169,6 +168,15 @@ fn is_stricter(error: RequestError, request: &[u8], engine: Option<&Read>) -> bo
         | RequestError::EndlessInline
         | RequestError::UnbalancedQuotes
         | RequestError::CrossProtocol => false,
+    }
+}
+
+/// The engines wait behind a NUL until the line is too long.
+fn waits(engine: Option<&Read>) -> bool {
+    match engine {
+        None => true,
+        Some(Read::Refused(words)) => words.starts_with(b"-ERR Protocol error: too big "),
+        Some(Read::Command { .. } | Read::Empty { .. } | Read::Closed) => false,
     }
 }
 
