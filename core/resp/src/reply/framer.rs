@@ -31,7 +31,7 @@ pub enum ReplyError {
     /// A line or a text without CRLF where it ends.
     #[error("a reply of the engine does not end with CRLF")]
     NoLineEnd,
-    /// A null, a boolean, an integer or a double that is none.
+    /// A null, a boolean or an integer that is none.
     #[error("a reply of the engine is not what its first byte says")]
     BadScalar,
     /// Aggregates inside each other, deeper than is read.
@@ -226,11 +226,11 @@ impl ReplyFramer {
         let top = self.around.is_empty();
         let null = is_null(front);
         let (kind, step) = match byte {
-            b'+' | b'-' | b'(' => {
+            b'+' | b'-' | b'(' | b',' => {
                 self.part = Part::Line;
                 (line_kind(byte), Some((Step::On, 1)))
             }
-            b':' | b',' | b'#' | b'_' => {
+            b':' | b'#' | b'_' => {
                 let (kind, bytes) = scalar(byte, front)?;
                 (kind, bytes.map(|bytes| (Step::Value, bytes)))
             }

@@ -177,11 +177,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
         line.prop_map(|text| format!("+{text}\r\n").into_bytes()),
         line.prop_map(|text| format!("-{text}\r\n").into_bytes()),
         any::<i64>().prop_map(|number| format!(":{number}\r\n").into_bytes()),
-        any::<f64>().prop_map(|number| {
-            let text = number.to_string().to_lowercase();
-            let text = text.get(..100).unwrap_or(&text);
-            format!(",{text}\r\n").into_bytes()
-        }),
+        any::<f64>().prop_map(|number| format!(",{number}\r\n").into_bytes()),
         "-?[0-9]{1,40}".prop_map(|number| format!("({number}\r\n").into_bytes()),
         prop::sample::select(vec![
             "$-1\r\n", "*-1\r\n", "_\r\n", "#t\r\n", "#f\r\n", "*0\r\n"

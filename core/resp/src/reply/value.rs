@@ -11,9 +11,6 @@ const NAME_BYTES: usize = 64;
 /// The longest line that is read as a whole, in bytes.
 const LINE_BYTES: usize = 128;
 
-/// What doubles are written with: `1.5e+300`, `-inf`, `-nan`.
-const DOUBLE: &[u8] = b"0123456789+-.eEinfa";
-
 pub(super) const NULL_BYTES: usize = b"$-1\r\n".len();
 
 /// Whether RESP2's null stands at the front. `None`: it may.
@@ -59,7 +56,6 @@ pub(super) fn scalar(byte: u8, front: &[u8]) -> Result<(ReplyKind, Option<usize>
     let line = front.get(1..).unwrap_or_default();
     let kind = match byte {
         b':' => ReplyKind::Integer,
-        b',' => ReplyKind::Double,
         b'#' => ReplyKind::Boolean,
         _ => ReplyKind::Null,
     };
@@ -73,7 +69,6 @@ pub(super) fn scalar(byte: u8, front: &[u8]) -> Result<(ReplyKind, Option<usize>
     let text = line.get(..end).unwrap_or_default();
     let fits = match byte {
         b':' => is_i64(text),
-        b',' => !text.is_empty() && text.iter().all(|byte| DOUBLE.contains(byte)),
         b'#' => matches!(text, b"t" | b"f"),
         _ => text.is_empty(),
     };
@@ -102,6 +97,7 @@ pub(super) const fn line_kind(byte: u8) -> ReplyKind {
     match byte {
         b'+' => ReplyKind::Simple,
         b'-' => ReplyKind::Error,
+        b',' => ReplyKind::Double,
         _ => ReplyKind::BigNumber,
     }
 }
