@@ -242,6 +242,11 @@ impl World {
         self.kill_child(" control ");
     }
 
+    /// Kills the DNS server's process; `godwit up` starts it again.
+    pub fn kill_dns(&self) {
+        self.kill_child(" dns ");
+    }
+
     /// Kills a region's agent; `godwit up` starts it again. The engines live on.
     pub fn kill_agent(&self, region: &str) {
         self.kill_child(&format!(" agent --region={region} "));

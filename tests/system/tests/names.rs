@@ -84,6 +84,10 @@ fn outage(engine: &str) {
     waiting::until_true("the names are followed again", || {
         world.named_primary() == Some("west")
     });
+    world.kill_dns();
+    waiting::until_true("the DNS server answers again, at the same place", || {
+        world.named_primary() == Some("west")
+    });
     // And through a stop and a start of everything.
     world.down();
     world.up();
