@@ -32,7 +32,7 @@ pub(crate) struct DnsArgs {
     #[arg(long)]
     token_file: PathBuf,
     /// Name of one of the zone's name servers, as its parent zone has it, with its addresses when
-    /// it is within the zone; repeat it for each [default: a.ns.<zone>, at --listen]
+    /// it is within the zone; repeat it for each [default: a.ns.ZONE, at --listen]
     #[arg(long = "ns-name", value_name = "NAME[=ADDRESS,…]")]
     name_servers: Vec<NameServer>,
     /// Equal answers that one network (/24, /56) gets in a second over UDP; 0: as many as it asks
