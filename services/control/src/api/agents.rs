@@ -74,7 +74,7 @@ async fn report(
         return Err(no_region(&report.region));
     }
     remember_agent(&plane, &report).await?;
-    remember_addresses(&plane, &report).await?;
+    remember_addresses(&plane, &report).await;
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
     let leading = Leading::of(&report);
@@ -109,16 +109,22 @@ async fn remember_agent(plane: &Plane, report: &RegionObserved) -> Result<(), Ap
 }
 
 /// Stores where a region's caches are reached, when that is news: names must lead there while its
-/// agent is not heard from.
-async fn remember_addresses(plane: &Plane, report: &RegionObserved) -> Result<(), ApiError> {
-    decide(plane, |state| {
+/// agent is not heard from. A report is heard also when that fails: leases depend on it, and it says
+/// the same again.
+async fn remember_addresses(plane: &Plane, report: &RegionObserved) {
+    let remembered = decide(plane, |state| {
         let change = AddressRecord::changes(state, report);
         Ok(match change {
             Some(change) => Plan::Commit(change, ()),
             None => Plan::Answer(()),
         })
-    })
-    .await
+    });
+    if let Err(error) = remembered.await {
+        tracing::warn!(
+            region = %report.region, code = error.code, error = error.message,
+            "Where the caches of a region are reached has changed and cannot be stored; their names lead where they led"
+        );
+    }
 }
 
 #[derive(Deserialize)]
