@@ -154,20 +154,20 @@ impl Session {
         out
     }
 
-    /// The session goes on at another engine, to which it was carried: transactions are doomed,
-    /// what was watched counts as changed. Gives what has to be said to the client: that
+    /// The session goes on at another engine, to which it was carried as this: transactions are
+    /// doomed, what was watched counts as changed. Gives what has to be said to the client: that
     /// everything it cached is invalid.
-    pub fn moved(&mut self) -> Vec<u8> {
-        if self.state.transaction.open {
+    pub fn moved(&mut self, carried: &Carried) -> Vec<u8> {
+        if carried.transaction {
             self.state.transaction.carry();
         }
-        if self.state.watch == Watch::Watching {
+        if carried.watch {
             self.state.watch = Watch::Broken;
         }
-        let mut names = self.state.subscriptions.names(Kind::Channel);
-        if self.state.resp3 && self.state.tracking.is_some() {
+        let mut channels = carried.channels.iter().map(Name::bytes);
+        if carried.resp3 && carried.tracking.is_some() {
             b">2\r\n$10\r\ninvalidate\r\n_\r\n".to_vec()
-        } else if !self.state.resp3 && names.any(|name| name == INVALIDATE) {
+        } else if !carried.resp3 && channels.any(|name| name == INVALIDATE) {
             b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*-1\r\n".to_vec()
         } else {
             Vec::new()
