@@ -130,8 +130,9 @@ impl Session {
         session
     }
 
-    /// Opens a connection to an engine and builds a session up on it: the bytes to be sent before
-    /// anything else, whose replies this session swallows and checks. `carried` is what
+    /// Opens a connection to an engine, or finds it open when `login` has no password, and builds a
+    /// session up on it: the bytes to be sent before anything else, whose replies this session
+    /// swallows and checks. `carried` is what
     /// [`carry`](Self::carry) gave, or nothing for a client that was let in without a login.
     pub fn enter(&mut self, login: Login<'_>, carried: &Carried) -> Vec<u8> {
         self.queue.clear();
@@ -150,6 +151,9 @@ impl Session {
             self.queue.push(Expect::Own(Check::Ok));
             out.extend_from_slice(texts::REFUSED);
             self.queue.push(Expect::Own(Check::Error));
+        }
+        if self.queue.is_empty() {
+            self.settle();
         }
         out
     }
@@ -258,10 +262,9 @@ impl Carried {
             commands.push((words.iter().map(|word| word.to_vec()).collect(), check));
         };
         let user = login.user.as_bytes();
-        add(
-            Check::Ok,
-            &[b"AUTH", user, login.password.reveal().as_bytes()],
-        );
+        if let Some(password) = login.password {
+            add(Check::Ok, &[b"AUTH", user, password.reveal().as_bytes()]);
+        }
         if self.resp3 {
             add(Check::Hello, &[b"HELLO", b"3"]);
         }

@@ -245,3 +245,16 @@ fn what_is_too_large_is_not_taken_from_the_wire() {
         assert!(serde_json::from_value::<Carried>(bad).is_err(), "{field}");
     }
 }
+
+#[test]
+fn where_the_engine_is_open_and_nothing_is_to_be_built_up_nothing_is_waited_for() {
+    let mut gateway = Gateway::logged_in(Make::Redis);
+    let carried = gateway.session.carry().unwrap();
+    let login = session::Login {
+        user: "godwit-client",
+        password: None,
+    };
+    assert_eq!(gateway.session.enter(login, &carried), b"");
+    assert_eq!(gateway.session.moved(&carried), b"");
+    assert!(gateway.session.accepts());
+}

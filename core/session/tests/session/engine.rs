@@ -56,6 +56,36 @@ const VERBS: [(&str, &str); 3] = [
     ("ssubscribe", "sunsubscribe"),
 ];
 
+const KNOWN: [&str; 27] = [
+    "auth",
+    "hello",
+    "reset",
+    "quit",
+    "multi",
+    "exec",
+    "discard",
+    "watch",
+    "unwatch",
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+    "ping",
+    "echo",
+    "get",
+    "set",
+    "select",
+    "client",
+    "publish",
+    "shape",
+    "monitor",
+    "blpop",
+    "config",
+    "cluster",
+];
+
 impl Engine {
     pub(crate) fn new(
         make: Make,
@@ -104,13 +134,8 @@ impl Engine {
 
     pub(crate) fn session(&self) -> String {
         format!(
-            "{:?} db{} {:?} {:?} {:?} tracking {}",
-            self.resp3,
-            self.database,
-            self.name,
-            self.channels,
-            self.mode == Mode::Off,
-            self.tracking
+            "{:?} db{} {:?} {:?} tracking {}",
+            self.resp3, self.database, self.name, self.channels, self.tracking
         )
     }
 
@@ -165,90 +190,71 @@ impl Engine {
         self.mode = match self.mode {
             Mode::SkipNext => Mode::Skip,
             Mode::Skip => Mode::On,
-            mode => mode,
+            Mode::On => Mode::On,
+            Mode::Off => Mode::Off,
         };
         let deferred = std::mem::take(&mut self.deferred);
         self.out.extend_from_slice(&deferred);
     }
 
     fn command(&mut self, name: &str, words: &[Vec<u8>]) {
-        const KNOWN: [&str; 27] = [
-            "auth",
-            "hello",
-            "reset",
-            "quit",
-            "multi",
-            "exec",
-            "discard",
-            "watch",
-            "unwatch",
-            "subscribe",
-            "unsubscribe",
-            "psubscribe",
-            "punsubscribe",
-            "ssubscribe",
-            "sunsubscribe",
-            "ping",
-            "echo",
-            "get",
-            "set",
-            "select",
-            "client",
-            "publish",
-            "shape",
-            "monitor",
-            "blpop",
-            "config",
-            "cluster",
-        ];
-        if !KNOWN.contains(&name) {
+        match self.rejection(name, words) {
+            None => self.control(name, words),
+            // What is wrong with an `EXEC` ends the transaction.
+            Some(why) if name == "exec" => {
+                self.multi = None;
+                let why = why.strip_prefix("ERR ").unwrap_or(&why);
+                self.error(&format!(
+                    "EXECABORT Transaction discarded because of: {why}"
+                ));
+            }
+            Some(why) => self.reject(&why),
+        }
+    }
+
+    /// Why a command does not even reach a transaction.
+    fn rejection(&self, name: &str, words: &[Vec<u8>]) -> Option<String> {
+        // One that clients reach without a gateway knows nothing that is refused.
+        let walled = self.users.iter().any(|(user, _)| *user == "default");
+        if !KNOWN.contains(&name) || (walled && matches!(name, "config" | "cluster")) {
             let mut line = b"ERR unknown command '".to_vec();
             line.extend_from_slice(&words[0]);
             line.extend_from_slice(b"', with args beginning with: ");
             for word in &words[1..] {
                 line.extend_from_slice(&[b"'", &word[..], b"' "].concat());
             }
-            return self.reject(&String::from_utf8_lossy(&line));
+            return Some(String::from_utf8_lossy(&line).into_owned());
         }
         if self.user.is_none() && !matches!(name, "auth" | "hello" | "reset" | "quit") {
-            if name == "exec" {
-                return self.error(
-                    "EXECABORT Transaction discarded because of: NOAUTH Authentication required.",
-                );
-            }
-            return self.reject("NOAUTH Authentication required.");
+            return Some("NOAUTH Authentication required.".to_owned());
         }
         let verb = VERBS.iter().any(|(on, off)| [on, off].contains(&&name));
-        if !self.resp3
-            && self.subscribed() > 0
-            && !verb
-            && !matches!(name, "ping" | "quit" | "reset")
-        {
-            let why = format!(
-                "Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-            );
-            if name == "exec" {
-                self.multi = None;
-                return self.error(&format!(
-                    "EXECABORT Transaction discarded because of: {why}"
-                ));
-            }
-            return self.reject(&format!("ERR {why}"));
+        let free = verb || matches!(name, "ping" | "quit" | "reset");
+        if !self.resp3 && self.subscribed() > 0 && !free {
+            let shown = if name == "client" {
+                "client|reply"
+            } else {
+                name
+            };
+            return Some(format!(
+                "ERR Can't execute '{shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+            ));
         }
-        if self.make == Make::Valkey && self.subscribed() == 0 && name.ends_with("unsubscribe") {
-            return self.reject(&format!(
+        let valkey = self.make == Make::Valkey;
+        if valkey && self.subscribed() == 0 && name.ends_with("unsubscribe") {
+            return Some(format!(
                 "NOSUB '{name}' command executed not in subscribed mode"
             ));
         }
+        (valkey && self.multi.is_some() && matches!(name, "multi" | "watch"))
+            .then(|| "ERR Command not allowed inside a transaction".to_owned())
+    }
+
+    /// What is not queued, and the queue.
+    fn control(&mut self, name: &str, words: &[Vec<u8>]) {
         match name {
-            "multi" if self.multi.is_some() => match self.make {
-                Make::Redis => self.error("ERR MULTI calls can not be nested"),
-                Make::Valkey => self.reject("ERR Command not allowed inside a transaction"),
-            },
-            "watch" if self.multi.is_some() => match self.make {
-                Make::Redis => self.error("ERR WATCH inside MULTI is not allowed"),
-                Make::Valkey => self.reject("ERR Command not allowed inside a transaction"),
-            },
+            "multi" if self.multi.is_some() => self.error("ERR MULTI calls can not be nested"),
+            "watch" if self.multi.is_some() => self.error("ERR WATCH inside MULTI is not allowed"),
             "multi" => {
                 self.multi = Some(Vec::new());
                 self.doomed = false;
@@ -469,7 +475,7 @@ impl Engine {
             None => {}
             Some(b"2") => resp3 = false,
             Some(b"3") => resp3 = true,
-            Some(b"4") => return self.error("NOPROTO unsupported protocol version"),
+            Some(b"4" | b"9") => return self.error("NOPROTO unsupported protocol version"),
             Some(_) => return self.error("ERR Protocol version is not an integer or out of range"),
         }
         let mut at = 1;

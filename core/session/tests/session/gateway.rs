@@ -149,7 +149,7 @@ impl Gateway {
         let spoken = match right {
             Some(user) => self.session.admitted(Login {
                 user,
-                password: &secret(),
+                password: Some(&secret()),
             }),
             None => self.session.refused(Refusal::WrongPassword),
         };
@@ -170,7 +170,10 @@ impl Gateway {
                 words
             }
             Framed::More => return false,
-            other => panic!("{other:?}"),
+            Framed::Nothing { .. }
+            | Framed::Inline { .. }
+            | Framed::Head(_)
+            | Framed::Rest { .. } => panic!("not a command in its one spelling"),
         };
         assert!(!self.engine.closed, "{words:?} after QUIT");
         self.engine.run(&words);
@@ -204,15 +207,13 @@ impl Gateway {
     /// Goes on at a new engine of the same data set, through the wire.
     pub(crate) fn carry(&mut self) -> Result<(), Uncarriable> {
         let carried = self.session.carry()?;
-        let sent = serde_json::to_string(&carried).unwrap();
-        let received: Carried = serde_json::from_str(&sent).unwrap();
-        assert_eq!(received, carried);
+        let received = through_the_wire(&carried);
         let user = self.session.user().map(str::to_owned);
         self.connect_again();
         if let Some(user) = user {
             let login = Login {
                 user: &user,
-                password: &secret(),
+                password: Some(&secret()),
             };
             let bytes = self.session.enter(login, &received);
             self.upstream.extend_from_slice(&bytes);
@@ -228,6 +229,16 @@ impl Gateway {
         self.engine_requests = RequestFramer::new(RequestLimits::AFTER_LOGIN);
         self.replies = ReplyFramer::new();
         self.upstream.clear();
+    }
+
+    /// Whether the connection may be moved right now.
+    pub(crate) fn is_movable(&self) -> bool {
+        self.session.is_idle() && self.checking.is_none() && !self.closed
+    }
+
+    /// Whether a part of a reply has been passed on.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.replies.is_streaming()
     }
 
     /// What a dead engine leaves to be said.
@@ -248,4 +259,11 @@ pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     resp::write_command(&mut out, &words);
     out
+}
+
+fn through_the_wire(carried: &Carried) -> Carried {
+    let sent = serde_json::to_string(carried).unwrap();
+    let received: Carried = serde_json::from_str(&sent).unwrap();
+    assert_eq!(received, *carried);
+    received
 }

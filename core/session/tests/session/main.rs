@@ -9,6 +9,7 @@ mod gateway;
 mod logins;
 mod losing;
 mod messages;
+mod random;
 
 mod silence;
 mod syncing;
