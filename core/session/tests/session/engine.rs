@@ -203,6 +203,7 @@ impl Engine {
             // What is wrong with an `EXEC` ends the transaction.
             Some(why) if name == "exec" => {
                 self.multi = None;
+                self.unwatch();
                 let why = why.strip_prefix("ERR ").unwrap_or(&why);
                 self.error(&format!(
                     "EXECABORT Transaction discarded because of: {why}"
@@ -216,7 +217,9 @@ impl Engine {
     fn rejection(&self, name: &str, words: &[Vec<u8>]) -> Option<String> {
         // One that clients reach without a gateway knows nothing that is refused.
         let walled = self.users.iter().any(|(user, _)| *user == "default");
-        if !KNOWN.contains(&name) || (walled && matches!(name, "config" | "cluster")) {
+        let refused = walled && matches!(name, "config" | "cluster");
+        // A session does not know what an engine does not know, and asks for the login first.
+        if refused || (!KNOWN.contains(&name) && self.user.is_some()) {
             let mut line = b"ERR unknown command '".to_vec();
             line.extend_from_slice(&words[0]);
             line.extend_from_slice(b"', with args beginning with: ");
@@ -227,6 +230,9 @@ impl Engine {
         }
         if self.user.is_none() && !matches!(name, "auth" | "hello" | "reset" | "quit") {
             return Some("NOAUTH Authentication required.".to_owned());
+        }
+        if name == "auth" && words.len() == 1 {
+            return Some("ERR wrong number of arguments for 'auth' command".to_owned());
         }
         let verb = VERBS.iter().any(|(on, off)| [on, off].contains(&&name));
         let free = verb || matches!(name, "ping" | "quit" | "reset");
@@ -325,6 +331,7 @@ impl Engine {
         match (name, &arguments[..]) {
             ("auth", [password]) => self.auth(b"default", password),
             ("auth", [user, password]) => self.auth(user, password),
+            ("auth", _) => self.error("ERR syntax error"),
             ("hello", _) => self.hello(&arguments),
             ("ping", []) if !self.resp3 && self.subscribed() > 0 => {
                 self.say(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n")
@@ -475,7 +482,7 @@ impl Engine {
             None => {}
             Some(b"2") => resp3 = false,
             Some(b"3") => resp3 = true,
-            Some(b"4" | b"9") => return self.error("NOPROTO unsupported protocol version"),
+            Some(b"0" | b"4" | b"9") => return self.error("NOPROTO unsupported protocol version"),
             Some(_) => return self.error("ERR Protocol version is not an integer or out of range"),
         }
         let mut at = 1;
@@ -487,6 +494,11 @@ impl Engine {
                 (b"AUTH", [who, password, ..]) => {
                     user = Some((who.to_vec(), password.to_vec()));
                     at += 3;
+                }
+                (b"SETNAME", [b" ", ..]) => {
+                    return self.error(
+                        "ERR Client names cannot contain spaces, newlines or special characters.",
+                    );
                 }
                 (b"SETNAME", [text, ..]) => {
                     name = Some(text.to_vec());
