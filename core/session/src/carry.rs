@@ -120,6 +120,11 @@ impl Session {
             caching: carried.caching,
             ..State::default()
         };
+        for (kind, names) in carried.subscribed() {
+            for name in names {
+                session.state.subscriptions.carry(kind, name.bytes());
+            }
+        }
         if carried.transaction {
             session.state.transaction.carry();
         }
@@ -138,7 +143,6 @@ impl Session {
         self.queue.clear();
         self.alone = true;
         self.user = Some(login.user.into());
-        self.state.subscriptions = crate::subscriptions::Subscriptions::default();
         let mut out = Vec::new();
         for (words, check) in carried.commands(login) {
             let words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
@@ -158,20 +162,19 @@ impl Session {
         out
     }
 
-    /// The session goes on at another engine, to which it was carried as this: transactions are
-    /// doomed, what was watched counts as changed. Gives what has to be said to the client: that
-    /// everything it cached is invalid.
-    pub fn moved(&mut self, carried: &Carried) -> Vec<u8> {
-        if carried.transaction {
+    /// The session goes on at another engine: transactions are doomed, what was watched counts as
+    /// changed. Gives what has to be said to the client: that everything it cached is invalid.
+    pub fn moved(&mut self) -> Vec<u8> {
+        if self.state.transaction.open {
             self.state.transaction.carry();
         }
-        if carried.watch {
+        if self.state.watch == Watch::Watching {
             self.state.watch = Watch::Broken;
         }
-        let mut channels = carried.channels.iter().map(Name::bytes);
-        if carried.resp3 && carried.tracking.is_some() {
+        let mut channels = self.state.subscriptions.names(Kind::Channel);
+        if self.state.resp3 && self.state.tracking.is_some() {
             b">2\r\n$10\r\ninvalidate\r\n_\r\n".to_vec()
-        } else if !carried.resp3 && channels.any(|name| name == INVALIDATE) {
+        } else if !self.state.resp3 && channels.any(|name| name == INVALIDATE) {
             b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*-1\r\n".to_vec()
         } else {
             Vec::new()
@@ -254,6 +257,14 @@ impl Session {
 }
 
 impl Carried {
+    fn subscribed(&self) -> [(Kind, &[Name]); 3] {
+        [
+            (Kind::Channel, &self.channels),
+            (Kind::Pattern, &self.patterns),
+            (Kind::Shard, &self.shards),
+        ]
+    }
+
     /// The commands that build the session up, with what the engine must answer. Subscriptions
     /// come last: with one, RESP2 allows little else.
     fn commands(&self, login: Login<'_>) -> Vec<(Vec<Vec<u8>>, Check)> {
@@ -300,11 +311,7 @@ impl Carried {
         if let Some(tracking) = &self.tracking {
             add(Check::Ok, &tracking.words());
         }
-        for (kind, names) in [
-            (Kind::Channel, &self.channels),
-            (Kind::Pattern, &self.patterns),
-            (Kind::Shard, &self.shards),
-        ] {
+        for (kind, names) in self.subscribed() {
             let (word, chunk): (&[u8], _) = match kind {
                 Kind::Channel => (b"SUBSCRIBE", CHUNK),
                 Kind::Pattern => (b"PSUBSCRIBE", CHUNK),

@@ -150,7 +150,6 @@ impl Session {
     /// Takes a confirmation that the front waits for: `CLIENT REPLY` does not silence it.
     fn confirmed(&mut self, verb: Verb, reply: &Reply<'_>) -> Passing {
         let of_kind = self.state.subscriptions.count_of(verb.kind);
-        self.confirm(verb, reply);
         let (left, own) = match self.queue.front_mut() {
             Some(Expect::Confirm(_, left)) => {
                 let now = left.unwrap_or(of_kind.max(1)).saturating_sub(1);
@@ -161,19 +160,20 @@ impl Session {
                 *left = left.saturating_sub(1);
                 (*left, true)
             }
-            Some(_) | None => (1, false),
+            Some(_) | None => return Passing::Broken(Broken::Stray),
         };
         if left == 0 {
             self.queue.pop();
-            if !own {
-                self.after_skip();
-            }
         }
         if own {
-            Passing::Swallow
-        } else {
-            Passing::Forward
+            // It is in the session already: the engine learns of it.
+            return Passing::Swallow;
         }
+        self.confirm(verb, reply);
+        if left == 0 {
+            self.after_skip();
+        }
+        Passing::Forward
     }
 
     fn confirm(&mut self, verb: Verb, reply: &Reply<'_>) {

@@ -206,6 +206,7 @@ fn another_gateway_goes_on_with_it() {
     let mut near = Gateway::logged_in(Make::Redis);
     for words in [
         &["HELLO", "3"][..],
+        &["SUBSCRIBE", "a", "b"],
         &["SELECT", "3"],
         &["CLIENT", "REPLY", "SKIP"],
         &["WATCH", "a"],
@@ -255,6 +256,22 @@ fn where_the_engine_is_open_and_nothing_is_to_be_built_up_nothing_is_waited_for(
         password: None,
     };
     assert_eq!(gateway.session.enter(login, &carried), b"");
-    assert_eq!(gateway.session.moved(&carried), b"");
+    assert_eq!(gateway.session.moved(), b"");
     assert!(gateway.session.accepts());
+}
+
+#[test]
+fn a_new_engine_that_dies_at_once_costs_nothing() {
+    let mut gateway = Gateway::logged_in(Make::Redis);
+    gateway.say(&["SUBSCRIBE", "a", "b"]);
+    let before = gateway.engine.session();
+    gateway.carry().unwrap();
+    for _ in 0..2 {
+        gateway.run_engine();
+        gateway.take_replies(usize::MAX);
+    }
+    assert_eq!(gateway.lose(), "");
+    gateway.carry().unwrap();
+    assert_eq!(gateway.settle(), "");
+    assert_eq!(gateway.engine.session(), before);
 }

@@ -218,7 +218,7 @@ impl Gateway {
             let bytes = self.session.enter(login, &received);
             self.upstream.extend_from_slice(&bytes);
         }
-        let notice = self.session.moved(&received);
+        let notice = self.session.moved();
         self.output.extend_from_slice(&notice);
         Ok(())
     }
