@@ -9,21 +9,24 @@ mod journal_open;
 mod memory_disk;
 mod psync_sides;
 mod seeds;
+mod session_machine;
 mod wire_frame;
 
 pub use journal_open::journal_open;
 pub use psync_sides::{psync_primary_side, psync_replica_side};
 pub use seeds::seeds;
+pub use session_machine::session_machine;
 pub use wire_frame::wire_frame;
 
 /// A property.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its corpus and of its fuzz target.
-pub const PROPERTIES: [(&str, Property); 4] = [
+pub const PROPERTIES: [(&str, Property); 5] = [
     ("journal_open", journal_open),
     ("psync_primary_side", psync_primary_side),
     ("psync_replica_side", psync_replica_side),
+    ("session", session_machine),
     ("wire_frame", wire_frame),
 ];
 

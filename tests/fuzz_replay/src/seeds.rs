@@ -7,7 +7,7 @@ use wire::{
     ToInbound, ToOutbound, VERSION,
 };
 
-use crate::journal_open;
+use crate::{journal_open, session_machine};
 
 const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -18,6 +18,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("journal_open", journal_open::seeds()),
         ("psync_primary_side", of_replicas()),
         ("psync_replica_side", of_primaries()),
+        ("session", session_machine::seeds()),
         ("wire_frame", frames()),
     ]
 }
