@@ -280,7 +280,7 @@ impl Session {
             }
             Expect::Sentence => {
                 state.note(reply);
-                return self.sentence_line();
+                return Some(self.sentence_line());
             }
             Expect::Plain
             | Expect::Aside
@@ -318,18 +318,16 @@ impl Session {
         } else if transaction.doomed {
             texts::EXECABORT.to_vec()
         } else {
-            match (why, &self.sentence) {
-                (Abort::Syncing, Some(sentence)) => texts::exec_abort(sentence),
-                (Abort::Syncing, None) => texts::EXECABORT.to_vec(),
-                (Abort::Watch, _) if self.state.resp3 => b"_\r\n".to_vec(),
-                (Abort::Watch, _) => b"*-1\r\n".to_vec(),
+            match why {
+                Abort::Syncing => texts::exec_abort(&self.sentence),
+                Abort::Watch if self.state.resp3 => b"_\r\n".to_vec(),
+                Abort::Watch => b"*-1\r\n".to_vec(),
             }
         }
     }
 
-    pub(crate) fn sentence_line(&self) -> Option<Vec<u8>> {
-        let sentence = self.sentence.as_deref();
-        sentence.map(|sentence| format!("-{sentence}\r\n").into_bytes())
+    pub(crate) fn sentence_line(&self) -> Vec<u8> {
+        format!("-{}\r\n", self.sentence).into_bytes()
     }
 
     fn logged_in(&mut self, login: Login, reply: &Reply<'_>) {

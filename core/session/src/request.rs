@@ -29,7 +29,7 @@ impl Session {
             return self.before_login(command, request);
         }
         if !command.is_free() {
-            if self.sentence.is_some() {
+            if self.syncing {
                 return self.instead(Expect::Sentence);
             }
             self.ahead.data = true;
@@ -215,7 +215,7 @@ impl Session {
             self.pass(Expect::Exec)
         } else if self.watch_is_broken() {
             self.abort(Abort::Watch)
-        } else if data && self.sentence.is_some() {
+        } else if data && self.syncing {
             self.abort(Abort::Syncing)
         } else {
             self.pass(Expect::Exec)

@@ -109,3 +109,12 @@ fn the_name_cannot_break_the_line() {
         "{said}"
     );
 }
+
+#[test]
+fn what_was_asked_before_the_data_came_gets_the_sentence() {
+    let mut gateway = syncing();
+    gateway.send(&command(&["GET", "a"]));
+    gateway.read_request();
+    gateway.session.stand(&Standing::Serving);
+    assert_eq!(gateway.settle(), format!("-{SENTENCE}\r\n"));
+}
