@@ -96,6 +96,17 @@ impl Queue {
     /// Room for entries that an empty queue keeps.
     const ROOM: usize = 32;
 
+    /// Expects a plain reply, which is the path of most requests.
+    pub(crate) fn push_plain(&mut self) {
+        match self.runs.back_mut() {
+            Some((Expect::Plain, count)) if *count < u32::MAX => {
+                *count += 1;
+                self.asked += 1;
+            }
+            Some(_) | None => self.push(Expect::Plain),
+        }
+    }
+
     pub(crate) fn push(&mut self, expect: Expect) {
         if !matches!(expect, Expect::Own(_)) {
             self.asked += 1;
