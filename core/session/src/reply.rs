@@ -318,16 +318,19 @@ impl Session {
         } else if transaction.doomed {
             texts::EXECABORT.to_vec()
         } else {
-            match why {
-                Abort::Syncing => texts::exec_abort(&self.sentence),
-                Abort::Watch if self.state.resp3 => b"_\r\n".to_vec(),
-                Abort::Watch => b"*-1\r\n".to_vec(),
+            match (why, &self.sentence) {
+                (Abort::Syncing, Some(sentence)) => texts::exec_abort(sentence),
+                (Abort::Syncing, None) => texts::EXECABORT.to_vec(),
+                (Abort::Watch, _) if self.state.resp3 => b"_\r\n".to_vec(),
+                (Abort::Watch, _) => b"*-1\r\n".to_vec(),
             }
         }
     }
 
+    /// What is said in the place of data; the full sync may have ended since it was decided.
     pub(crate) fn sentence_line(&self) -> Vec<u8> {
-        format!("-{}\r\n", self.sentence).into_bytes()
+        let sentence = self.sentence.as_deref().unwrap_or(texts::SYNCED);
+        format!("-{sentence}\r\n").into_bytes()
     }
 
     fn logged_in(&mut self, login: Login, reply: &Reply<'_>) {

@@ -24,7 +24,7 @@ impl Session {
         };
         if command == Command::Plain
             && self.is_logged_in()
-            && !self.syncing
+            && self.sentence.is_none()
             && self.state.unknown.is_none()
         {
             self.ahead.data = true;
@@ -38,7 +38,7 @@ impl Session {
             return self.before_login(command, request);
         }
         if !command.is_free() {
-            if self.syncing {
+            if self.sentence.is_some() {
                 return self.instead(Expect::Sentence);
             }
             self.ahead.data = true;
@@ -224,7 +224,7 @@ impl Session {
             self.pass(Expect::Exec)
         } else if self.watch_is_broken() {
             self.abort(Abort::Watch)
-        } else if data && self.syncing {
+        } else if data && self.sentence.is_some() {
             self.abort(Abort::Syncing)
         } else {
             self.pass(Expect::Exec)

@@ -40,9 +40,8 @@ pub struct Session {
     pub(crate) user: Option<Box<str>>,
     /// A login that is being checked.
     pub(crate) checking: Option<Checking>,
-    pub(crate) syncing: bool,
-    /// What is said in the place of data while syncing, and afterwards to what was asked then.
-    pub(crate) sentence: Arc<str>,
+    /// The sentence that is said in the place of data.
+    pub(crate) sentence: Option<Arc<str>>,
     pub(crate) queue: Queue,
     /// Nothing is sent behind what is outstanding.
     pub(crate) alone: bool,
@@ -77,8 +76,7 @@ impl Session {
             login_required: policy.login_required,
             user: None,
             checking: None,
-            syncing: false,
-            sentence: Arc::default(),
+            sentence: None,
             queue: Queue::default(),
             alone: false,
             closing: false,
@@ -92,13 +90,10 @@ impl Session {
 
     /// Says what the engine can do from now on.
     pub fn stand(&mut self, standing: &Standing) {
-        match standing {
-            Standing::Serving => self.syncing = false,
-            Standing::Syncing { geo_primary } => {
-                self.syncing = true;
-                self.sentence = texts::syncing(geo_primary);
-            }
-        }
+        self.sentence = match standing {
+            Standing::Serving => None,
+            Standing::Syncing { geo_primary } => Some(texts::syncing(geo_primary)),
+        };
     }
 
     /// Whether [`request`](Self::request) may be called. `false`: what is outstanding has to be
