@@ -197,7 +197,9 @@ impl ShardRunner {
                 self.shard
             ));
         }
-        if let Err(why) = self.apply_settings(store, desired).await {
+        let applied = self.apply_settings(store, desired).await;
+        let admitted = self.admit_users(store, desired).await;
+        if let Err(why) = applied.and(admitted) {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
