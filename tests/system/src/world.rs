@@ -382,8 +382,16 @@ impl World {
         answer.talk
     }
 
-    /// Creates a Premium P1 cache.
+    /// Creates a Premium P1 cache, with doors without TLS.
     pub fn create(&self, name: &str, region: &str) -> Cache<'_> {
+        self.create_closed(name, region);
+        let cache = self.cache(name);
+        cache.set(&json!({"enableNonSslPort": true}));
+        cache
+    }
+
+    /// Creates a Premium P1 cache as it comes: with doors for TLS alone.
+    pub fn create_closed(&self, name: &str, region: &str) -> Cache<'_> {
         self.ok(&["cache", "create", name, "--location", region, "--sku", "P1"]);
         self.cache(name)
     }

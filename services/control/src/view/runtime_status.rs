@@ -1,7 +1,7 @@
 //! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
 
 use model::{
-    CacheObserved, CacheRecord, JournalObserved, LagObserved, LinkActivity, LinkObserved,
+    CacheObserved, CacheRecord, Door, JournalObserved, LagObserved, LinkActivity, LinkObserved,
     LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing, Timestamp,
     WireObserved,
 };
@@ -17,12 +17,18 @@ use super::{
 };
 use crate::{
     observations::Seen,
+    plane::Plane,
     reconciler::{is_settled, link_seen},
     store::State,
 };
 
 /// The status of a cache.
-pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> Value {
+pub(crate) fn cache_status(
+    plane: &Plane,
+    state: &State,
+    seen: &Seen,
+    cache: &CacheRecord,
+) -> Value {
     let link = state.link_of(cache);
     let role = link.map(|link| link.role_of(&cache.uid, None).kind());
     let last = seen.last(&cache.region);
@@ -53,11 +59,28 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
             let door = doors.direct;
             json!({"host": door.ip.to_string(), "port": door.plain.unwrap_or(door.tls)})
         }),
+        "endpoints": observed.and_then(|seen| seen.doors).map(|doors| {
+            let name = &cache.id.name;
+            json!({
+                "direct": door_json(doors.direct, &plane.host(name)),
+                "geo": door_json(doors.geo, &plane.geo_host(name)),
+            })
+        }),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
         "problem": problem,
         "msSinceReport": last.map(|heard| whole_ms(seen.age(heard))),
         "shards": observed.map_or_else(Vec::new, |seen| seen.shards.iter().map(shard_json).collect()),
+    })
+}
+
+/// An endpoint: its name, its address, and the ports that are open.
+fn door_json(door: Door, host_name: &str) -> Value {
+    json!({
+        "hostName": host_name,
+        "host": door.ip.to_string(),
+        "sslPort": door.tls,
+        "port": door.plain,
     })
 }
 
