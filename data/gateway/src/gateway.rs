@@ -2,14 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use model::{CacheId, Doors, Region};
+use model::{CacheId, Doors};
 use parking_lot::Mutex;
 use runtime::tasks::Tasks;
-use tls::{FrontTls, Identity, TlsStream};
+use tls::{FrontTls, Identity};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    BindError, Entry, GatewayStatus, Limits, Place,
+    BindError, Entrance, Entry, GatewayStatus, Limits, Place,
     house::House,
     listener::Listeners,
     orders::Orders,
@@ -120,9 +120,9 @@ impl Gateway {
         self.0.house.change(|orders| orders.hold = None);
     }
 
-    /// Takes a connection of another region's gateway, which carries a client over.
-    pub fn enter(&self, stream: TlsStream, from: Region) {
-        tunnel::enter(&self.0.house, stream, from);
+    /// Takes a connection of another region's gateway, which carries a client over to this cache.
+    pub fn enter(&self, entrance: Entrance) {
+        tunnel::enter(&self.0.house, entrance);
     }
 
     /// What it sees, and has seen.

@@ -8,7 +8,7 @@ use crate::entry::{Which, Who};
 
 /// The version of the protocol.
 pub(crate) const VERSION: u16 = 1;
-/// Bytes of a frame's header: its kind, and its length in network order.
+/// Bytes of a frame's header: its kind, and its length.
 pub(crate) const HEADER: usize = 5;
 /// The most bytes of a client that a frame carries: with the header, one record of TLS.
 pub(crate) const DATA: usize = (16 << 10) - HEADER;
@@ -89,13 +89,13 @@ pub(crate) enum FrameError {
 }
 
 pub(crate) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
-    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     [kind.byte(), a, b, c, d]
 }
 
 pub(crate) fn read_header(header: [u8; HEADER]) -> Result<(Kind, usize), FrameError> {
     let [byte, a, b, c, d] = header;
-    let length = u32::from_be_bytes([a, b, c, d]);
+    let length = u32::from_le_bytes([a, b, c, d]);
     let kind = Kind::of(byte).ok_or(FrameError::Kind(byte))?;
     match usize::try_from(length) {
         Ok(fits) if fits <= kind.most() => Ok((kind, fits)),
@@ -116,10 +116,10 @@ pub(crate) struct Enter {
 
 impl Enter {
     pub(crate) fn write(&self) -> Vec<u8> {
-        let mut out = VERSION.to_be_bytes().to_vec();
+        let mut out = VERSION.to_le_bytes().to_vec();
         let mut word = |text: &str| {
             let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(&length.to_le_bytes());
             out.extend_from_slice(text.as_bytes());
         };
         word(&self.cache.to_string());
@@ -134,13 +134,13 @@ impl Enter {
 
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, FrameError> {
         let (version, mut rest) = bytes.split_first_chunk().ok_or(FrameError::Words)?;
-        let version = u16::from_be_bytes(*version);
+        let version = u16::from_le_bytes(*version);
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
         let mut word = || {
             let (length, behind) = rest.split_first_chunk().ok_or(FrameError::Words)?;
-            let length = usize::from(u16::from_be_bytes(*length));
+            let length = usize::from(u16::from_le_bytes(*length));
             let (word, behind) = behind.split_at_checked(length).ok_or(FrameError::Words)?;
             rest = behind;
             str::from_utf8(word).map_err(|_odd| FrameError::Words)
