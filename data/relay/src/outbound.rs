@@ -20,7 +20,7 @@ use model::EventKind;
 use parking_lot::Mutex;
 use psync::Position;
 use runtime::{chain, dice::Dice, tasks::Tasks};
-use tls::{Identity, TlsError};
+use tls::{Identity, Protocol, TlsError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -296,6 +296,13 @@ impl Outbound {
             Ok(accepted) => accepted,
             Err(error) => return self.refused(peer, &error),
         };
+        match who.protocol {
+            Protocol::Relay => {}
+            Protocol::Gateway => {
+                tracing::warn!(%peer, region = %who.region, protocol = %who.protocol, "an agent dialled for what is not served here");
+                return;
+            }
+        }
         let (read, write) = tokio::io::split(stream);
         let mut greeting = match opening::greeting(read, write).await {
             Ok(greeting) => greeting,

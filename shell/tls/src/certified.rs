@@ -126,10 +126,7 @@ impl Certified {
             issued,
             authority,
             region,
-            validity: Validity {
-                from: claims.not_before,
-                until: claims.not_after,
-            },
+            validity: claims.validity(),
             signing: Arc::new(signing),
         })
     }
