@@ -4,6 +4,8 @@ use std::{fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use model::{AccessKeys, FrontDoor, Timestamp, admits};
 
+use crate::upstream::CLIENT_USER;
+
 /// Checks tokens. The gateway asks it after the firewall and within the address's budget.
 pub trait Verify: Send + Sync + fmt::Debug + 'static {
     /// Tells whether `token` is one of the holder of `object_id`.
@@ -58,6 +60,16 @@ pub(crate) enum Which {
     Secondary,
 }
 
+impl Who {
+    /// The engine's user that this is.
+    pub(crate) fn user(&self) -> &str {
+        match self {
+            Self::Key(_) => CLIENT_USER,
+            Self::User(object_id) => object_id,
+        }
+    }
+}
+
 impl Entry {
     /// Tells whether the firewall lets an address in.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
@@ -77,8 +89,14 @@ impl Entry {
 
     /// Tells whether a token may let this user in.
     pub(crate) fn knows(&self, object_id: &str) -> bool {
+        self.user(object_id).is_some()
+    }
+
+    /// The user with this object ID, as the assignments spell it.
+    pub(crate) fn user(&self, object_id: &str) -> Option<Arc<str>> {
         let mut users = self.door.users.iter();
-        users.any(|user| user.object_id.eq_ignore_ascii_case(object_id))
+        let user = users.find(|user| user.object_id.eq_ignore_ascii_case(object_id))?;
+        Some(Arc::from(user.object_id.as_str()))
     }
 
     /// As whom somebody who came in when `before` held is in now; `None`: no longer.
@@ -92,14 +110,9 @@ impl Entry {
                 self.key(key.reveal()).map(Who::Key)
             }
             Who::User(object_id) => {
-                let user = |entry: &Self| {
-                    let mut users = entry.door.users.iter();
-                    users
-                        .find(|user| user.object_id.eq_ignore_ascii_case(object_id))
-                        .cloned()
-                };
                 // Other permissions are the engine's to enforce: its users change in place.
-                (self.verifier.is_some() && user(self).is_some()).then(|| who.clone())
+                let known = self.verifier.is_some() && self.knows(object_id);
+                known.then(|| who.clone())
             }
         }
     }

@@ -29,7 +29,7 @@ impl Default for Limits {
             frame: Duration::from_secs(60),
             stalled: Duration::from_secs(120),
             idle: None,
-            nowhere: Duration::from_secs(20),
+            nowhere: Duration::from_secs(10),
             moving: Duration::from_secs(5),
             transaction: Duration::from_millis(250),
         }
@@ -37,7 +37,7 @@ impl Default for Limits {
 }
 
 /// Bytes that are taken from a client before it has logged in.
-pub(crate) const BEFORE_LOGIN_BYTES: u64 = 64 << 10;
+pub(crate) const BEFORE_LOGIN_BYTES: u64 = 256 << 10;
 /// Time for a client to close a connection that was ended, so that it gets to read why.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes that are read, and dropped, meanwhile.

@@ -64,34 +64,43 @@ pub enum Endpoint {
 }
 
 /// Where one connection goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
     /// To an engine beside this gateway.
-    Engine {
-        engine: SocketAddr,
-        client: &'a Secret,
-    },
+    Engine { engine: SocketAddr, client: Secret },
     /// To the other side's gateway.
     Tunnel {
-        region: &'a Region,
+        region: Region,
         relay: SocketAddr,
-        cache: &'a CacheId,
+        cache: CacheId,
     },
-    /// Nowhere while a full sync runs, of which this is the geo-primary.
-    Syncing { geo_primary_name: &'a str },
-    /// Nowhere.
-    Nowhere { why: &'a str },
+}
+
+impl Target {
+    /// Whether a connection that was opened for the one is good for the other: another password
+    /// does not end what the one before has opened.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Engine { engine: one, .. }, Self::Engine { engine: two, .. }) => one == two,
+            (Self::Tunnel { .. }, Self::Tunnel { .. }) => self == other,
+            (Self::Engine { .. }, Self::Tunnel { .. })
+            | (Self::Tunnel { .. }, Self::Engine { .. }) => false,
+        }
+    }
 }
 
 impl Place {
-    /// Where a connection of an endpoint goes.
-    pub(crate) fn target(&self, endpoint: Endpoint) -> Target<'_> {
+    /// Where a connection of an endpoint goes. The error says why it goes nowhere.
+    pub(crate) fn target(&self, endpoint: Endpoint) -> Result<Target, &str> {
         match (self, endpoint) {
             (Self::Here { engine, client, .. }, Endpoint::Direct | Endpoint::Geo)
-            | (Self::There { engine, client, .. }, Endpoint::Direct) => Target::Engine {
+            | (
+                Self::There { engine, client, .. } | Self::Syncing { engine, client, .. },
+                Endpoint::Direct,
+            ) => Ok(Target::Engine {
                 engine: *engine,
-                client,
-            },
+                client: client.clone(),
+            }),
             (
                 Self::There {
                     region,
@@ -106,18 +115,30 @@ impl Place {
                     ..
                 },
                 Endpoint::Geo,
-            ) => Target::Tunnel {
-                region,
+            ) => Ok(Target::Tunnel {
+                region: region.clone(),
                 relay: *relay,
-                cache,
-            },
+                cache: cache.clone(),
+            }),
+            (Self::Nowhere { why }, Endpoint::Direct | Endpoint::Geo) => Err(why),
+        }
+    }
+
+    /// What a connection of an endpoint finds there.
+    pub(crate) fn standing(&self, endpoint: Endpoint) -> session::Standing {
+        match (self, endpoint) {
             (
                 Self::Syncing {
                     geo_primary_name, ..
                 },
                 Endpoint::Direct,
-            ) => Target::Syncing { geo_primary_name },
-            (Self::Nowhere { why }, Endpoint::Direct | Endpoint::Geo) => Target::Nowhere { why },
+            ) => session::Standing::Syncing {
+                geo_primary: geo_primary_name.clone(),
+            },
+            (Self::Syncing { .. }, Endpoint::Geo)
+            | (Self::Here { .. } | Self::There { .. } | Self::Nowhere { .. }, _) => {
+                session::Standing::Serving
+            }
         }
     }
 }

@@ -7,12 +7,15 @@
 mod replies;
 mod requests;
 
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use resp::{ReplyFramer, RequestFramer, RequestLimits};
-use session::{Login, Session};
+use session::{Boundary, Credentials, Session};
 use tls::FrontStream;
-use tokio::time::Instant;
+use tokio::{io::AsyncWrite as _, time::Instant};
 
 use crate::{outgoing::Outgoing, ticket::Ticket, upstream::Upstream};
 
@@ -31,11 +34,14 @@ pub(crate) enum Gate {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The client logs in. Everything before is answered, and nothing behind it is looked at.
-    Login(Login),
+    Login(Credentials),
     /// A request is there for which no engine is open.
     Open,
     /// The engine's connection ended.
-    EngineEnded,
+    EngineEnded {
+        /// It ended in order, and did not break.
+        orderly: bool,
+    },
     /// The client's connection is over, one way or the other.
     End(End),
 }
@@ -51,6 +57,8 @@ pub(crate) enum End {
     Protocol,
     /// The engine broke the protocol.
     Engine,
+    /// The gateway wants it so, and has nothing to say.
+    Closed,
 }
 
 /// What becomes of the pieces of a large request.
@@ -65,12 +73,14 @@ enum Rest {
 enum Waiting {
     /// Nothing.
     No,
-    /// The gateway answers by itself.
-    Answer(Vec<u8>),
-    /// It says something, and that is all.
-    Close(Vec<u8>, End),
+    /// The gateway says something, and that is all.
+    Close {
+        bytes: Vec<u8>,
+        end: End,
+        since: Instant,
+    },
     /// The client logs in.
-    Login(Login),
+    Login(Credentials),
 }
 
 /// The two sockets, and what is between them.
@@ -157,14 +167,13 @@ impl Pump {
         Ok(replies || requests)
     }
 
-    /// Nothing is on the way to an engine, and no reply from one: the engine may be exchanged.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.session.is_idle() && self.is_between()
-    }
-
-    /// As [`Pump::is_settled`], but for commands that wait by themselves.
-    pub(crate) fn is_settled_or_blocked(&self) -> bool {
-        (self.session.is_idle() || self.session.is_blocked()) && self.is_between()
+    /// Whether the engine may be exchanged: nothing is on the way to it, and no reply from it.
+    pub(crate) fn boundary(&self) -> Boundary {
+        if self.is_between() {
+            self.session.boundary()
+        } else {
+            Boundary::Busy
+        }
     }
 
     /// No request and no reply is passed on in part.
@@ -195,26 +204,59 @@ impl Pump {
         self.kept_replies = Vec::new();
     }
 
+    /// What was passed on of a request in part is lost, and the rest of it is passed to nobody.
+    pub(crate) fn forget_request(&mut self) {
+        self.rest = Rest::Dropped;
+    }
+
+    /// Whether the end of the engine's connection is what was to come: the client has said `QUIT`,
+    /// or has sent everything.
+    pub(crate) fn is_over(&self) -> bool {
+        self.session.is_closing() || self.engine_told
+    }
+
+    /// Since when the connection is to end, once everything is answered.
+    pub(crate) fn closing_since(&self) -> Option<Instant> {
+        match &self.waiting {
+            Waiting::Close { since, .. } => Some(*since),
+            Waiting::No | Waiting::Login(_) => None,
+        }
+    }
+
+    /// Says what it was to say last, although not everything is answered.
+    pub(crate) fn close_now(&mut self) -> Option<End> {
+        match std::mem::replace(&mut self.waiting, Waiting::No) {
+            Waiting::Close { bytes, end, .. } => {
+                if !self.replies.is_streaming() {
+                    self.to_client.push(&bytes);
+                }
+                Some(end)
+            }
+            Waiting::No | Waiting::Login(_) => None,
+        }
+    }
+
     /// Says something to the client behind what is under way.
     pub(crate) fn say(&mut self, bytes: &[u8]) {
         self.to_client.push(bytes);
     }
 
+    /// Sends something to the engine behind what is under way.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.to_engine.push(bytes);
+    }
+
+    /// Writes to the engine what waits for it, as far as it takes it now.
+    pub(crate) fn flush_engine(&mut self, cx: &mut Context<'_>) {
+        if let Some(upstream) = &mut self.upstream {
+            // Its end, if it has ended, is read behind what it said before.
+            let _later = Pin::new(upstream).poll_flush(cx);
+        }
+    }
+
     /// Takes requests as the client may send them once it has logged in.
     pub(crate) fn logged_in(&mut self) {
         self.requests.set_limits(RequestLimits::AFTER_LOGIN);
-    }
-
-    /// Says something once everything is answered, and looks at nothing more.
-    pub(crate) fn close(&mut self, bytes: Vec<u8>, end: End) {
-        self.waiting = Waiting::Close(bytes, end);
-    }
-
-    /// Says it although not everything is answered.
-    pub(crate) fn close_now(&mut self, bytes: &[u8]) {
-        if !self.replies.is_streaming() {
-            self.to_client.push(bytes);
-        }
     }
 
     /// The client's connection, to be ended, with what is still to be said.

@@ -19,15 +19,18 @@ pub(crate) fn loading(why: &str) -> Vec<u8> {
     line("LOADING", why)
 }
 
-/// A full sync is running (`arm.md` 6.6).
-pub(crate) fn syncing(geo_primary_name: &str) -> Vec<u8> {
-    let why = format!(
-        "Full data sync is in progress on this geo-secondary; use the geo-primary at {geo_primary_name}"
-    );
-    line("LOADING", &why)
+/// The engines' prefix for what somebody may not do, then Godwit's reason.
+pub(crate) fn not_permitted(why: &str) -> Vec<u8> {
+    line("NOPERM", why)
+}
+
+/// An error that begins with its code.
+pub(crate) fn error(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    resp::write_error(&mut out, text.as_bytes());
+    out
 }
 
 fn line(code: &str, text: &str) -> Vec<u8> {
-    let text = text.replace(['\r', '\n'], " ");
-    format!("-{code} {text}\r\n").into_bytes()
+    error(&format!("{code} {text}"))
 }

@@ -63,10 +63,7 @@ pub(crate) async fn open_engine(
     who: &Who,
     password: &Secret,
 ) -> Result<TcpStream, OpenError> {
-    let user = match who {
-        Who::Key(_) => CLIENT_USER,
-        Who::User(object_id) => object_id,
-    };
+    let user = who.user();
     let opening = async {
         let mut stream = TcpStream::connect(engine).await?;
         stream.set_nodelay(true)?;

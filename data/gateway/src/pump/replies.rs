@@ -33,13 +33,13 @@ impl Pump {
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept_replies);
             let mut buffer = ReadBuf::new(room);
-            let read = match Pin::new(upstream).poll_read(cx, &mut buffer) {
+            let orderly = match Pin::new(upstream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Ok(false),
-                Poll::Ready(Ok(())) => buffer.filled().len(),
-                Poll::Ready(Err(_)) => 0,
+                Poll::Ready(read) => read.is_ok(),
             };
+            let read = buffer.filled().len();
             if read == 0 {
-                return Err(Event::EngineEnded);
+                return Err(Event::EngineEnded { orderly });
             }
             self.active = Instant::now();
             let input = memory.get(..kept + read).unwrap_or_default();
@@ -99,6 +99,10 @@ impl Pump {
             };
             match passing {
                 Passing::Forward => {}
+                Passing::Broken(broken) => {
+                    tracing::warn!(error = %broken, "an engine's connection is given up");
+                    return Err(Event::End(End::Engine));
+                }
                 Passing::Swallow => {
                     self.pass_on(cx, input.get(run..at).unwrap_or_default(), ticket)?;
                     run = at + bytes;

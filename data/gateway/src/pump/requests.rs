@@ -6,7 +6,7 @@ use std::{
 };
 
 use resp::{Framed, Request, write_command};
-use session::Verdict;
+use session::{Boundary, Verdict};
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     time::Instant,
@@ -125,11 +125,7 @@ impl Pump {
         }
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             Waiting::No => {}
-            Waiting::Answer(bytes) => {
-                let sent = self.to_client.send(cx, &mut self.client, &bytes);
-                sent.map_err(|_gone| Event::End(End::Gone))?;
-            }
-            Waiting::Close(bytes, end) => {
+            Waiting::Close { bytes, end, .. } => {
                 self.to_client.push(&bytes);
                 return Err(Event::End(end));
             }
@@ -140,6 +136,9 @@ impl Pump {
 
     /// Whether the next request may be looked at.
     fn may_take(&self, gate: Gate) -> bool {
+        if !self.session.accepts() {
+            return false;
+        }
         match gate {
             Gate::Open => true,
             Gate::Transaction => self.session.is_in_transaction(),
@@ -149,14 +148,13 @@ impl Pump {
 
     /// The client has sent everything: so is the engine told.
     fn end_requests(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
+        // The engines forget what they have not written yet when they learn of it.
+        if self.engine_told || self.boundary() == Boundary::Busy {
+            return Ok(false);
+        }
         let Some(upstream) = &mut self.upstream else {
             return Err(Event::End(End::Said));
         };
-        // The engines forget what they have not written yet when they learn of it.
-        let due = !self.session.is_idle() && !self.session.is_blocked();
-        if self.engine_told || due {
-            return Ok(false);
-        }
         match Pin::new(upstream).poll_shutdown(cx) {
             Poll::Pending => Ok(false),
             Poll::Ready(_) => {
@@ -180,7 +178,9 @@ impl Pump {
         let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
-            if !streaming && (!matches!(self.waiting, Waiting::No) || !self.may_take(gate)) {
+            let answers = self.to_client.waiting() > ANSWERS && self.upstream.is_none();
+            let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
+            if !streaming && waits {
                 self.kept_whole = true;
                 break;
             }
@@ -197,7 +197,7 @@ impl Pump {
                 Err(error) => {
                     let mut answer = Vec::new();
                     error.write_answer(&mut answer);
-                    self.waiting = Waiting::Close(answer, End::Protocol);
+                    self.waiting = close(answer, End::Protocol);
                     break;
                 }
             };
@@ -243,7 +243,8 @@ impl Pump {
             Verdict::Pass => Judged::Passed,
             Verdict::Forward(other) => Judged::Instead(other),
             Verdict::Answer(bytes) => {
-                self.waiting = Waiting::Answer(bytes);
+                // Nothing is outstanding that would have to be answered first.
+                self.to_client.push(&bytes);
                 Judged::Dropped
             }
             Verdict::Authenticate(login) => {
@@ -251,7 +252,7 @@ impl Pump {
                 Judged::Dropped
             }
             Verdict::Close(bytes) => {
-                self.waiting = Waiting::Close(bytes, End::Said);
+                self.waiting = close(bytes, End::Said);
                 Judged::Dropped
             }
         }
@@ -290,5 +291,13 @@ impl Pump {
             // Its end is read behind what it said before.
             self.to_engine.clear();
         }
+    }
+}
+
+fn close(bytes: Vec<u8>, end: End) -> Waiting {
+    Waiting::Close {
+        bytes,
+        end,
+        since: Instant::now(),
     }
 }

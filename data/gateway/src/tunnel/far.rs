@@ -28,7 +28,7 @@ use crate::{
     house::House,
     limits::DIAL,
     outgoing::Outgoing,
-    place::{Place, Target},
+    place::Place,
     roster::Entered,
     scratch,
     status::Refusal,
@@ -282,11 +282,7 @@ impl Crossing {
         if orders.closed || self.entered.is_evicted() || admitted.is_err() {
             return Ok(false);
         }
-        let here = matches!(
-            orders.place.target(Endpoint::Geo),
-            Target::Engine { .. }
-        );
-        if orders.moves != self.moves && !(here && self.leads_here(&orders.place)) {
+        if orders.moves != self.moves && !self.leads_here(&orders.place) {
             // The near side stops when it has everything, and ends the tunnel.
             self.tunnel.say(Kind::Moved);
         } else {
