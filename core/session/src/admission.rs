@@ -12,7 +12,8 @@ use crate::{
 impl Session {
     /// The client may come in as this user of the engine. To be called once everything is
     /// answered. The bytes open the engine: its reply is the client's, and the client is in when
-    /// it is a good one.
+    /// it is a good one. Where the engine's connection is open as this user already, a login
+    /// without a password says so.
     pub fn admitted(&mut self, login: Login<'_>) -> Spoken {
         let Some(checking) = self.checking.take() else {
             return Spoken::ToClient(Vec::new());
@@ -20,20 +21,25 @@ impl Session {
         if let Some(refused) = self.forbidden(&checking) {
             return refused;
         }
-        let (user, password) = (login.user, login.password.reveal());
+        let user = login.user.as_bytes();
+        let password = login.password.map(|password| password.reveal().as_bytes());
         let mut out = Vec::new();
-        let name = match checking {
-            Checking::Auth => {
-                write_command(&mut out, &[b"AUTH", user.as_bytes(), password.as_bytes()]);
+        let name = match (checking, password) {
+            (Checking::Auth, Some(password)) => {
+                write_command(&mut out, &[b"AUTH", user, password]);
                 None
             }
-            Checking::Hello(hello) => {
-                hello.write(&mut out, Some((user.as_bytes(), password.as_bytes())));
+            (Checking::Auth, None) => {
+                self.user = Some(login.user.into());
+                return Spoken::ToClient(self.answer(texts::OK));
+            }
+            (Checking::Hello(hello), password) => {
+                hello.write(&mut out, password.map(|password| (user, password)));
                 hello.named()
             }
         };
         self.alone = true;
-        let user = user.into();
+        let user = login.user.into();
         self.queue
             .push(Expect::Login(Box::new(expect::Login { user, name })));
         Spoken::ToEngine(out)
@@ -51,14 +57,19 @@ impl Session {
             Refusal::WrongPassword => texts::WRONGPASS,
             Refusal::TryAgain => texts::TRY_AGAIN,
         };
-        Spoken::ToClient(match self.silence {
+        Spoken::ToClient(self.answer(text))
+    }
+
+    /// What the client hears of an answer that is given here.
+    fn answer(&mut self, text: &[u8]) -> Vec<u8> {
+        match self.silence {
             Silence::On => text.to_vec(),
             Silence::Off => Vec::new(),
             Silence::Skip => {
                 self.silence = Silence::On;
                 Vec::new()
             }
-        })
+        }
     }
 
     /// Where the engines take no login, or, inside a transaction, would check it later.

@@ -258,10 +258,9 @@ impl Carried {
             commands.push((words.iter().map(|word| word.to_vec()).collect(), check));
         };
         let user = login.user.as_bytes();
-        add(
-            Check::Ok,
-            &[b"AUTH", user, login.password.reveal().as_bytes()],
-        );
+        if let Some(password) = login.password {
+            add(Check::Ok, &[b"AUTH", user, password.reveal().as_bytes()]);
+        }
         if self.resp3 {
             add(Check::Hello, &[b"HELLO", b"3"]);
         }

@@ -103,6 +103,12 @@ impl Session {
         !self.alone && !self.closing && self.checking.is_none() && !self.queue.is_full()
     }
 
+    /// Whether a transaction is open behind everything that was sent.
+    #[must_use]
+    pub const fn is_in_transaction(&self) -> bool {
+        self.ahead.transaction
+    }
+
     /// Whether everything that was sent to the engine is answered.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -33,8 +33,8 @@ pub struct Credentials {
 pub struct Login<'a> {
     /// The engine's user.
     pub user: &'a str,
-    /// Its password.
-    pub password: &'a Secret,
+    /// Its password; `None`: the connection is open as this user already.
+    pub password: Option<&'a Secret>,
 }
 
 /// Why a client was not let in.

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
-    task::{Context, Waker},
+    task::Context,
 };
 
 use futures_util::task::AtomicWaker;
@@ -119,12 +119,6 @@ impl Ticket {
     pub(crate) fn poll_changed(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire)
-    }
-
-    /// As [`Ticket::poll_changed`], without a task.
-    #[cfg(test)]
-    pub(crate) fn is_changed(&self) -> bool {
-        self.poll_changed(&Context::from_waker(Waker::noop()))
     }
 
     pub(crate) fn standing(&self) -> Standing {

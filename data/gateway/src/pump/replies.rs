@@ -25,10 +25,13 @@ impl Pump {
         if !self.drain_client(cx)? {
             return Ok(false);
         }
-        let Some(upstream) = &mut self.upstream else {
+        if self.upstream.is_none() {
             return Ok(false);
-        };
+        }
         scratch::borrow(|memory| {
+            let Some(upstream) = &mut self.upstream else {
+                return Ok(false);
+            };
             let kept = self.kept_replies.len();
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept_replies);

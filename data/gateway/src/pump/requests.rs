@@ -40,7 +40,7 @@ impl Pump {
         if !self.drain_engine(cx) {
             return Ok(false);
         }
-        if !self.is_ready(cx)? {
+        if !self.is_ready()? {
             return Ok(false);
         }
         if self.client_ended && !self.kept_whole {
@@ -115,7 +115,7 @@ impl Pump {
     }
 
     /// Sees to what is waited for. `false`: it is still waited for.
-    fn is_ready(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
+    fn is_ready(&mut self) -> Result<bool, Event> {
         if matches!(self.waiting, Waiting::No) {
             let own = self.to_client.waiting();
             return Ok(own <= ANSWERS || self.upstream.is_some());

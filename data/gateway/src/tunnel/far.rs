@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use model::{CacheId, Region};
@@ -148,7 +148,11 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
                 ended: Ended::default(),
                 house,
             };
-            let ended = poll_fn(|cx| crossing.poll(cx)).await;
+            let mut ended = poll_fn(|cx| crossing.poll(cx)).await;
+            if matches!(ended, Ok(true)) && crossing.engine_is_there().await {
+                // In order: the engine wanted it so. Otherwise the near side hears no end.
+                ended = poll_fn(|cx| crossing.poll_goodbye(cx)).await;
+            }
             if let Err(error) = ended {
                 tracing::debug!(client = %enter.client, %region, error = %chain(&error), "a connection of another region's gateway broke");
             }
@@ -242,16 +246,17 @@ struct Crossing {
 #[derive(Default)]
 struct Ended {
     near: bool,
-    near_told: bool,
+    engine_knows: bool,
     engine: bool,
-    engine_told: bool,
 }
 
 impl Crossing {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Passes bytes. Resolves with `true` when the engine has ended, and all that it said is
+    /// passed on.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             if self.entered.poll_changed(cx) && !self.obey(cx)? {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(false));
             }
             let mut moved = false;
             moved |= self.poll_requests(cx)?;
@@ -259,8 +264,8 @@ impl Crossing {
             if self.tunnel.heard().held && self.holding {
                 self.entered.stand(Standing::Held);
             }
-            if self.ended.engine_told {
-                return Poll::Ready(Ok(()));
+            if self.ended.engine && self.to_tunnel.is_empty() {
+                return Poll::Ready(Ok(true));
             }
             if !moved {
                 return Poll::Pending;
@@ -318,8 +323,8 @@ impl Crossing {
             return Ok(false);
         }
         if self.ended.near {
-            if !self.ended.near_told {
-                self.ended.near_told = true;
+            if !self.ended.engine_knows {
+                self.ended.engine_knows = true;
                 let _closing = Pin::new(&mut self.engine).poll_shutdown(cx)?;
             }
             return Ok(false);
@@ -343,9 +348,6 @@ impl Crossing {
             return Ok(false);
         }
         if self.ended.engine {
-            if Pin::new(&mut self.tunnel).poll_shutdown(cx)?.is_ready() {
-                self.ended.engine_told = true;
-            }
             return Ok(false);
         }
         let Self {
@@ -360,6 +362,21 @@ impl Crossing {
             Poll::Ready(bytes) => self.entered.note_sent(bytes),
         }
         Ok(true)
+    }
+}
+
+impl Crossing {
+    /// Tells whether the engine is there, although it has ended the connection.
+    async fn engine_is_there(&self) -> bool {
+        let Ok(engine) = self.engine.peer_addr() else {
+            return false;
+        };
+        let connected = timeout(DIAL, TcpStream::connect(engine)).await;
+        matches!(connected, Ok(Ok(_)))
+    }
+
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        Pin::new(&mut self.tunnel).poll_shutdown(cx).map_ok(|()| true)
     }
 }
 
