@@ -12,6 +12,7 @@ use runtime::{
     durable::{self, DirectoryLock, FileError},
     tasks::Tasks,
 };
+use tls::Identity;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -20,13 +21,14 @@ use tokio::{
 
 use crate::{
     Config,
-    cache::{self, Host},
+    cache::{self, Fronts, FrontsError, Host},
     identity::Keeper,
     leases::Leases,
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
+    switchboard,
 };
 
 /// How long the control plane may hold an answer back while nothing changes.
@@ -108,21 +110,11 @@ impl Agent {
         let identity = keeper.identity();
         relay_tasks.spawn("certificate", keeper.run());
         let (events, happenings) = Events::new();
-        let listen = |address| {
-            let (identity, events) = (identity.clone(), events.clone());
-            Outbound::bind(&relay_tasks, address, identity, events, dice.clone())
-        };
-        let outbound = match file.relay {
-            Some(before) => match listen(before).await {
-                Ok(outbound) => outbound,
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "the relay moves to another port");
-                    listen(config.relay).await?
-                }
-            },
-            None => listen(config.relay).await?,
-        };
+        let around = (identity.clone(), events.clone(), dice.clone());
+        let outbound = bind(&relay_tasks, (file.relay, config.relay), around).await?;
         outbound.allow_full_syncs(config.full_syncs);
+        let fronts = open_fronts(&directory, &outbound, &relay_tasks)
+            .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)
@@ -144,6 +136,7 @@ impl Agent {
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
+            fronts,
             crash: config.crash,
         };
         let host = Arc::new(host);
@@ -349,6 +342,7 @@ impl Agent {
         desired: &RegionDesired,
     ) {
         self.metrics.learn(desired);
+        self.host.fronts.learn(desired);
         workers.retain(|_, order| !order.is_closed());
         for wanted in &desired.caches {
             if let Some(order) = workers.get(&wanted.uid) {
@@ -371,4 +365,40 @@ impl Agent {
             tasks.spawn_until_done("cache", worker);
         }
     }
+}
+
+/// Listens where it did before, or else where it is told to.
+async fn bind(
+    tasks: &Tasks,
+    (before, told): (Option<SocketAddr>, SocketAddr),
+    (identity, events, dice): (Identity, Events, Dice),
+) -> Result<Outbound, BindError> {
+    let listen = |address| {
+        let (identity, events) = (identity.clone(), events.clone());
+        Outbound::bind(tasks, address, identity, events, dice.clone())
+    };
+    if let Some(before) = before {
+        match listen(before).await {
+            Ok(outbound) => return Ok(outbound),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the relay moves to another port");
+            }
+        }
+    }
+    listen(told).await
+}
+
+/// The front doors, and the way to them for other regions' gateways.
+fn open_fronts(
+    directory: &Directory,
+    outbound: &Outbound,
+    tasks: &Tasks,
+) -> Result<Fronts, FrontsError> {
+    let fronts = Fronts::open(directory)?;
+    let (to_gateways, from_gateways) = mpsc::channel(switchboard::WAITING);
+    outbound.hand_gateways_to(to_gateways);
+    let switchboard = Arc::clone(&fronts.switchboard);
+    let switching = switchboard::run(switchboard, from_gateways, tasks.clone());
+    tasks.spawn("switchboard", switching);
+    Ok(fronts)
 }

@@ -2,6 +2,7 @@
 
 mod describe;
 mod handoff;
+mod lead;
 mod lease;
 mod points;
 mod rejoin;
@@ -22,6 +23,7 @@ use runtime::{chain, crash::When};
 
 use super::{
     Host,
+    front::Front,
     lease::Right,
     link::{Engines, LinkHalf},
     node::{Look, Slot},
@@ -45,6 +47,8 @@ pub(super) struct ShardRunner {
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
+    /// The leader was promoted in the last look.
+    took_over: bool,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
     /// The forced failover of which people were told that no write is taken any more.
@@ -81,6 +85,7 @@ impl ShardRunner {
             observed,
             ready: None,
             moved: false,
+            took_over: false,
             saving: None,
             told_shut: None,
             fresh_in: None,
@@ -161,8 +166,10 @@ impl ShardRunner {
         store: &mut CacheStore,
         desired: &CacheDesired,
         right: Right,
+        front: &mut Front,
     ) -> Result<(), String> {
         self.moved = false;
+        self.took_over = false;
         let wanted = usize::from(desired.replicas) + 1;
         if self.slots.len() < wanted {
             self.slots.resize_with(wanted, Slot::default);
@@ -203,6 +210,9 @@ impl ShardRunner {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
+            if let Step::Pause { .. } = step {
+                front.hold(self.round_trip()).await;
+            }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             let point = points::name(step);
             self.host.crash.pass(point, When::Before);
@@ -211,6 +221,7 @@ impl ShardRunner {
             self.note_step(desired, step);
             self.moved |= moves(step);
         }
+        self.took_over = self.takes_over(store, desired, &plan);
         self.serve_reads(store, desired).await?;
         self.wire_outbound(store, desired, &plan.standing).await;
         problem.map_or(Ok(()), Err)
