@@ -39,6 +39,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             primary: Secret::new("k1"),
             secondary: Secret::new("k2"),
         },
+        access: model::Access::default(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,

@@ -122,7 +122,9 @@ impl Progress {
 fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
     match &op.work {
         Work::CreateCache { cache, uid } => settling(state, seen, "Creating", cache, uid),
-        Work::UpdateCache { cache, uid } => settling(state, seen, "Updating", cache, uid),
+        Work::UpdateCache { cache, uid } | Work::ChangeAccess { cache, uid, .. } => {
+            settling(state, seen, "Updating", cache, uid)
+        }
         Work::DeleteCache { cache, .. } => Progress::new(
             "Deleting",
             match state.cache(cache).map(|cache| seen.region(&cache.region)) {
