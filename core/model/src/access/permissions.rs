@@ -165,7 +165,7 @@ impl Rules {
         if NOT_PERMISSIONS.contains(&lower.as_str()) || word.starts_with(['>', '<', '#', '!']) {
             // The word may hold a password.
             let shown = lower.chars().next().filter(|c| ">#<!".contains(*c));
-            let shown = shown.map_or(lower.clone(), |sign| format!("{sign}…"));
+            let shown = shown.map_or(lower, |sign| format!("{sign}…"));
             return Err(PermissionsError::Login(shown));
         }
         match lower.as_str() {
