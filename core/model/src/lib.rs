@@ -46,7 +46,7 @@ pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
-    TokenUser, admits, not_admitted,
+    TokenUser, admits, not_admitted, would_not_admit,
 };
 pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,

@@ -85,6 +85,15 @@ pub fn not_admitted(primary: &CacheName, address: IpAddr, secondary: &CacheName)
     )
 }
 
+/// The same of roles that two caches do not have yet.
+#[must_use]
+pub fn would_not_admit(primary: &CacheName, address: IpAddr, secondary: &CacheName) -> String {
+    let address = address.to_canonical();
+    format!(
+        "the firewall of `{primary}` does not admit {address}, from which `{secondary}` would follow; add a rule for it"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             primary: Secret::new("k1"),
             secondary: Secret::new("k2"),
         },
-        access: model::Access::default(),
+        access: Access::default(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,
@@ -101,6 +101,7 @@ fn every_record_returns_as_it_was_under_its_key() {
             region: "eastus".parse().unwrap(),
             relay_address: Some("127.0.0.1:1".parse().unwrap()),
             engine: Some(crate::harness::engine()),
+            peers: BTreeMap::from([("westus".parse().unwrap(), "192.0.2.7".parse().unwrap())]),
         },
         "agent/eastus",
     );

@@ -238,6 +238,9 @@ fn link_progress(seen: &Seen, link: &LinkRecord) -> Progress {
     if link.is_unlinking() {
         return progress;
     }
+    if let Some(barred) = link.not_admitted(sides) {
+        progress.waiting_for = format!("`{s}` to get through to `{p}`: {barred}");
+    }
     let first =
         |shards: Option<&[ShardObserved]>| shards.and_then(|shards| shards.first()).cloned();
     let primary = first(sides.primary.map(|cache| cache.shards.as_slice()));

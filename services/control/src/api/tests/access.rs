@@ -94,12 +94,33 @@ async fn a_policy_is_made_given_changed_and_taken_away() {
         })
         .await;
 
-    let changed = world
-        .policy(
-            "my policy".replace(' ', "%20").as_str(),
-            "+@read ~b:* &news",
-        )
+    let gone = world.delete(&world.assignment_path("anne")).await;
+    assert_eq!(gone.status, StatusCode::ACCEPTED, "{gone:?}");
+    world.done(&gone).await;
+    world
+        .told(&region("eastus"), |desired| users(desired).is_empty())
         .await;
+    let gone = world.delete(&world.policy_path("my%20policy")).await;
+    world.done(&gone).await;
+    for path in [
+        world.policy_path("my%20policy"),
+        world.assignment_path("anne"),
+    ] {
+        assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(world.delete(&path).await.status, StatusCode::NO_CONTENT);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_policy_reaches_those_who_have_it_and_it_cannot_be_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_caches(dir.path()).await;
+    world.with_tokens().await;
+    world.policy("My%20Policy", "+get ~a:*").await;
+    let given = world.assign("anne", ANNE, "My Policy").await;
+    world.done(&given).await;
+    let changed = world.policy("my%20policy", "+@read ~b:* &news").await;
     assert_eq!(
         (changed.status, &changed.body["name"]),
         (StatusCode::OK, &json!("My Policy"))
@@ -122,21 +143,6 @@ async fn a_policy_is_made_given_changed_and_taken_away() {
         "{refused:?}"
     );
 
-    let gone = world.delete(&world.assignment_path("anne")).await;
-    assert_eq!(gone.status, StatusCode::ACCEPTED, "{gone:?}");
-    world.done(&gone).await;
-    world
-        .told(&region("eastus"), |desired| users(desired).is_empty())
-        .await;
-    let gone = world.delete(&world.policy_path("my%20policy")).await;
-    world.done(&gone).await;
-    for path in [
-        world.policy_path("my%20policy"),
-        world.assignment_path("anne"),
-    ] {
-        assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);
-        assert_eq!(world.delete(&path).await.status, StatusCode::NO_CONTENT);
-    }
     world.stop().await;
 }
 
