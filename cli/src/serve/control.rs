@@ -43,6 +43,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
         token: read_token(&args.token_file)?,
         agent_token: read_token(&args.agent_token_file)?,
         zone: args.zone,
+        issuers: Vec::new(),
         regions: args.regions,
         crash: crash_points("control"),
     };

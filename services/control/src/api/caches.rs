@@ -198,7 +198,7 @@ pub(super) async fn regenerate_key(
     Ok(answer::ok(&keys_json(&keys)))
 }
 
-fn being_deleted(cache: &CacheRecord) -> ApiError {
+pub(super) fn being_deleted(cache: &CacheRecord) -> ApiError {
     ApiError::conflict(format!(
         "The cache `{}` is being deleted; wait until it is gone.",
         cache.id.name

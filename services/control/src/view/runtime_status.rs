@@ -16,6 +16,7 @@ use super::{
     provisioning_state,
 };
 use crate::{
+    admission::warnings_of,
     observations::Seen,
     plane::Plane,
     reconciler::{is_settled, link_seen},
@@ -86,6 +87,7 @@ fn door_json(door: Door, host_name: &str) -> Value {
 
 /// The status of a link, as `own` shows it.
 pub(crate) fn link_status(
+    state: &State,
     seen: &Seen,
     own: &CacheRecord,
     link: &LinkRecord,
@@ -93,6 +95,8 @@ pub(crate) fn link_status(
 ) -> Value {
     let sides = link_seen(seen, link);
     let health = health(link, sides);
+    let mut warnings = warnings_of(state, link);
+    warnings.retain(|warning| !health.reasons.contains(warning));
     json!({
         "id": format!("{}/runtimeStatus", link_id(&own.id, &link.other(&own.uid).id.name)),
         "link": link.id,
@@ -105,6 +109,7 @@ pub(crate) fn link_status(
         "secondary": link.secondary.id.name.as_str(),
         "healthy": health.healthy,
         "reasons": health.reasons,
+        "warnings": warnings,
         "replicationSettings": settings_json(&link.settings),
         "fencing": link.settings.fencing,
         "lease": json!({"heldMs": Some(sides.away.lease_left_ms).filter(|left| *left > 0)}),
@@ -357,6 +362,8 @@ fn half_json(half: &LinkObserved) -> Value {
         "partialSyncs": half.partial_syncs,
         "silentMs": half.silent_ms,
         "lastError": half.last_error,
+        "notAdmitted": half.not_admitted,
+        "peerAddress": half.peer_address,
         "offsets": offsets_json(half.offsets),
         "lastMinute": half.last_minute.map(lag_json),
         "lastHour": half.last_hour.map(lag_json),
