@@ -61,6 +61,13 @@ impl ServerNames {
         }
     }
 
+    /// As they are shown to people.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = String> {
+        let zones = [&self.zone, &format!("geo.{}", self.zone)].map(|zone| format!("DNS:*.{zone}"));
+        let addresses = self.addresses.iter().map(|address| format!("IP:{address}"));
+        zones.into_iter().chain(addresses)
+    }
+
     /// As a certificate says it.
     pub(crate) fn alternatives(&self) -> Result<Vec<SanType>, rcgen::Error> {
         let name = |name: String| Ok(SanType::DnsName(name.try_into()?));

@@ -6,7 +6,10 @@ use x509_cert::{
 };
 
 use super::*;
-use crate::{AgentKey, Certified, CertifiedError, ServerCertificate, ServerNames, testing};
+use crate::{
+    AgentKey, Certified, CertifiedError, ServerCertificate, ServerCertificateError, ServerNames,
+    testing,
+};
 
 /// Made with openssl; asks to be the authority of another deployment.
 const PRESUMPTUOUS: &str = include_str!("requests/presumptuous.pem");
@@ -251,7 +254,22 @@ fn a_server_certificate_is_no_agents() {
             &Dice::from_seed(1),
         )
         .unwrap();
-    assert!(ServerCertificate::from_pem(&issued.certificate, &key.to_pem()).is_ok());
+    let shown = ServerCertificate::issued(&key, &issued).unwrap();
+    assert!(shown.covers(&names));
+    let more = ServerNames::new("zone.test", ["127.0.0.1".parse().unwrap()]).unwrap();
+    assert!(!shown.covers(&more));
+    assert!(!shown.covers(&ServerNames::new("other.test", []).unwrap()));
+    // An agent's certificate is for servers, too, and names no host. The other way:
+    let agents = authority.issue(&region("eastus"), &request, NOW, &Dice::from_seed(1));
+    let shown = ServerCertificate::issued(&key, &agents.unwrap()).unwrap();
+    assert!(!shown.covers(&names));
+    let mut foreign = issued.clone();
+    foreign.authority = testing::authority().certificate_pem().to_owned();
+    let error = ServerCertificate::issued(&key, &foreign).unwrap_err();
+    assert!(
+        matches!(error, ServerCertificateError::Issuer(_)),
+        "{error:?}"
+    );
     let error = Certified::new(&key, issued).unwrap_err();
     assert!(matches!(error, CertifiedError::Name(_)), "{error:?}");
 }
