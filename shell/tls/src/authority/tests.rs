@@ -1,3 +1,5 @@
+use std::{collections::BTreeSet, net::IpAddr};
+
 use rustls::pki_types::pem::PemObject as _;
 use x509_cert::{
     TbsCertificate,
@@ -244,7 +246,7 @@ fn a_server_certificate_is_no_agents() {
     let authority = authority();
     let key = AgentKey::generate().unwrap();
     let request = key.request().unwrap();
-    let names = ServerNames::new("zone.test", []).unwrap();
+    let names = ServerNames::new("zone.test", ["127.0.0.1".parse().unwrap()]).unwrap();
     let issued = authority
         .issue_server(
             &region("eastus"),
@@ -255,14 +257,15 @@ fn a_server_certificate_is_no_agents() {
         )
         .unwrap();
     let shown = ServerCertificate::issued(&key, &issued).unwrap();
-    assert!(shown.covers(&names));
-    let more = ServerNames::new("zone.test", ["127.0.0.1".parse().unwrap()]).unwrap();
-    assert!(!shown.covers(&more));
-    assert!(!shown.covers(&ServerNames::new("other.test", []).unwrap()));
+    assert!(shown.covers_zone("zone.test") && !shown.covers_zone("test"));
+    let addresses = |text: &str| BTreeSet::from([text.parse::<IpAddr>().unwrap()]);
+    assert!(shown.covers_addresses(&BTreeSet::new()));
+    assert!(shown.covers_addresses(&addresses("127.0.0.1")));
+    assert!(!shown.covers_addresses(&addresses("127.0.0.2")));
     // An agent's certificate is for servers, too, and names no host. The other way:
     let agents = authority.issue(&region("eastus"), &request, NOW, &Dice::from_seed(1));
     let shown = ServerCertificate::issued(&key, &agents.unwrap()).unwrap();
-    assert!(!shown.covers(&names));
+    assert!(!shown.covers_zone("zone.test"));
     let mut foreign = issued.clone();
     foreign.authority = testing::authority().certificate_pem().to_owned();
     let error = ServerCertificate::issued(&key, &foreign).unwrap_err();

@@ -1,6 +1,6 @@
 //! What is shown to clients: a certificate with what it hangs on, and its key.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use model::Secret;
 use rustls::{
@@ -9,7 +9,7 @@ use rustls::{
 };
 
 use crate::{
-    AgentKey, AuthorityCertificate, AuthorityError, IssuedCertificate, ServerNames, Validity,
+    AgentKey, AuthorityCertificate, AuthorityError, IssuedCertificate, Validity,
     certificate::Claims, certified::check_issuer, provider::provider,
 };
 
@@ -80,10 +80,18 @@ impl ServerCertificate {
         Ok(certificate)
     }
 
-    /// Tells whether it is for all of these.
+    /// Tells whether it is for the caches of a zone, by both names of each.
     #[must_use]
-    pub fn covers(&self, names: &ServerNames) -> bool {
-        names.shown().all(|name| self.names.contains(&name))
+    pub fn covers_zone(&self, zone: &str) -> bool {
+        let names = [format!("DNS:*.{zone}"), format!("DNS:*.geo.{zone}")];
+        names.iter().all(|name| self.names.contains(name))
+    }
+
+    /// Tells whether it is for all of these addresses.
+    #[must_use]
+    pub fn covers_addresses(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        let mut names = addresses.iter().map(|address| format!("IP:{address}"));
+        names.all(|name| self.names.contains(&name))
     }
 
     /// The names and addresses that it is for, for people.
