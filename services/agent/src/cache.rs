@@ -30,7 +30,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-pub(crate) use front::{Fronts, FrontsError};
+pub(crate) use front::Fronts;
 
 use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
 use front::{Front, Seen, place};
@@ -52,6 +52,8 @@ pub(crate) struct Host {
     /// Where the other regions' agents are told to reach the outbound halves.
     pub(crate) advertised: SocketAddr,
     pub(crate) identity: Identity,
+    /// The zone of the caches' names; empty until the control plane has said.
+    pub(crate) zone: watch::Sender<String>,
     pub(crate) events: Events,
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
@@ -219,7 +221,7 @@ impl Worker {
             return;
         };
         let leading = shard.leading(&self.store, &self.order);
-        let zone = self.host.fronts.zone();
+        let zone = self.host.zone.borrow().clone();
         let file = self.store.file();
         let place = place(Seen {
             order: &self.order,

@@ -14,7 +14,9 @@ use model::{CacheUid, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardM
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Counts incompatible changes of `agent.json` and `identity.json`.
+use crate::certificate::KeptServerCertificate;
+
+/// Counts incompatible changes of all files but `cache.json`.
 const VERSION: u32 = 1;
 /// Counts those of `cache.json`.
 const CACHE_VERSION: u32 = 2;
@@ -163,6 +165,9 @@ impl CacheFile {
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
+    /// The version of the files that are written.
+    pub(crate) const VERSION: u32 = VERSION;
+
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         durable::make_directory(&path.join("caches"))?;
         Ok(Self(path.to_owned()))
@@ -215,6 +220,19 @@ impl Directory {
 
     pub(crate) fn write_identity(&self, file: &IdentityFile) -> Result<(), StateError> {
         write(&self.0.join("identity.json"), file)
+    }
+
+    pub(crate) fn read_server_certificate(
+        &self,
+    ) -> Result<Option<KeptServerCertificate>, StateError> {
+        read(&self.0.join("server-certificate.json"))
+    }
+
+    pub(crate) fn write_server_certificate(
+        &self,
+        file: &KeptServerCertificate,
+    ) -> Result<(), StateError> {
+        write(&self.0.join("server-certificate.json"), file)
     }
 
     /// Reads a cache's file; one of an earlier version becomes one of this version, which is not

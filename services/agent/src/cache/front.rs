@@ -11,10 +11,10 @@ use std::{
 };
 
 use gateway::{Entry, Gateway, Limits, Place, Verify};
-use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, RegionDesired, Secret};
+use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret};
 use parking_lot::Mutex;
 use runtime::chain;
-use tls::{FrontError, FrontTls};
+use tls::FrontTls;
 use tokio::time::Instant;
 
 use super::{Host, store::CacheStore};
@@ -34,23 +34,12 @@ const FAR: Duration = Duration::from_millis(400);
 /// How long connections may take to end when the cache stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The front doors cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FrontsError {
-    #[error("find the doors of the caches")]
-    State(#[from] StateError),
-    #[error("prepare for clients' TLS")]
-    Tls(#[from] FrontError),
-}
-
 /// What the front doors of an agent's caches hold in common.
 pub(crate) struct Fronts {
     /// Server certificates for clients.
     pub(crate) tls: FrontTls,
     /// Who knows tokens.
     pub(crate) verifier: Option<Arc<dyn Verify>>,
-    /// The zone of the endpoints' names.
-    zone: Mutex<Arc<str>>,
     /// Which gateway a connection of another region's is for.
     pub(crate) switchboard: Arc<Switchboard>,
     /// The doors of every cache, whether they are open or not.
@@ -59,7 +48,7 @@ pub(crate) struct Fronts {
 
 impl Fronts {
     /// For the caches of this directory, whose addresses are not given to others.
-    pub(crate) fn open(directory: &Directory) -> Result<Self, FrontsError> {
+    pub(crate) fn open(directory: &Directory, tls: FrontTls) -> Result<Self, StateError> {
         let mut doors = BTreeMap::new();
         for uid in directory.caches()? {
             // A file that cannot be used is told of by its cache's worker.
@@ -71,21 +60,11 @@ impl Fronts {
             }
         }
         Ok(Self {
-            tls: FrontTls::new()?,
+            tls,
             verifier: None,
-            zone: Mutex::new(Arc::from("")),
             switchboard: Arc::default(),
             doors: Mutex::new(doors),
         })
-    }
-
-    /// Learns what all caches' front doors go by.
-    pub(crate) fn learn(&self, desired: &RegionDesired) {
-        *self.zone.lock() = Arc::from(desired.zone.as_str());
-    }
-
-    pub(crate) fn zone(&self) -> Arc<str> {
-        Arc::clone(&self.zone.lock())
     }
 
     /// The addresses of all doors.

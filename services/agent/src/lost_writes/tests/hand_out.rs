@@ -166,6 +166,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         advertised: outbound.address(),
         outbound,
         identity,
+        zone: tokio::sync::watch::Sender::new(String::new()),
         events,
         leases: Arc::new(crate::leases::Leases::new()),
         client: Agents::new(&format!("http://{control}"), Secret::new("t")).unwrap(),
@@ -173,7 +174,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         board: Board::new(1),
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),
-        fronts: crate::cache::Fronts::open(&directory).unwrap(),
+        fronts: crate::cache::Fronts::open(&directory, tls::FrontTls::new().unwrap()).unwrap(),
         directory,
         crash: runtime::crash::Points::none(),
     }
