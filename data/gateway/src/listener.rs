@@ -83,7 +83,10 @@ impl Listeners {
         if entry.door.public && entry.door.plain {
             let direct = doors.direct.plain();
             // Nothing in a plain connection tells which name was meant.
-            let geo = doors.geo.plain().filter(|geo| geo.port() == 0 || Some(*geo) != direct);
+            let geo = doors
+                .geo
+                .plain()
+                .filter(|geo| geo.port() == 0 || Some(*geo) != direct);
             let plain = [(Endpoint::Direct, direct), (Endpoint::Geo, geo)];
             let there = plain
                 .into_iter()
@@ -231,7 +234,11 @@ async fn admit(
             Room::Taken(entered) => return Some(entered),
             Room::Later => sleep(LATER).await,
             Room::Full => {
-                house.refused(Refusal::Clients, &peer, "there are as many clients as may be");
+                house.refused(
+                    Refusal::Clients,
+                    &peer,
+                    "there are as many clients as may be",
+                );
                 if carrier == Carrier::Plain {
                     // As the engines do it: what does not fit a new socket's buffer is not said.
                     let _unsaid = tcp.try_write(sentences::MAX_CLIENTS);
@@ -295,7 +302,9 @@ async fn shake(
 /// Tells whether a name is one of a geo endpoint: `<cache>.geo.<zone>`.
 fn is_geo(name: Option<&str>) -> bool {
     let mut labels = name.unwrap_or_default().split('.');
-    labels.nth(1).is_some_and(|label| label.eq_ignore_ascii_case("geo"))
+    labels
+        .nth(1)
+        .is_some_and(|label| label.eq_ignore_ascii_case("geo"))
 }
 
 /// Small writes leave at once, and a host that vanished is noticed.
@@ -315,7 +324,13 @@ mod tests {
     #[test]
     fn the_second_label_tells_the_endpoint() {
         assert!(is_geo(Some("demo.geo.caches.example")) && is_geo(Some("demo.GEO.x")));
-        for name in [None, Some(""), Some("geo"), Some("geo.x"), Some("demo.x.geo")] {
+        for name in [
+            None,
+            Some(""),
+            Some("geo"),
+            Some("geo.x"),
+            Some("demo.x.geo"),
+        ] {
             assert!(!is_geo(name), "{name:?}");
         }
     }

@@ -9,13 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Connection, opening::Unopened};
 use crate::{
-    Verified,
-    entry::Who,
-    place::Target,
-    pump::End,
-    sentences,
-    status::Refusal,
-    throttle::Budget,
+    Verified, entry::Who, place::Target, pump::End, sentences, status::Refusal, throttle::Budget,
     upstream::CLIENT_USER,
 };
 
@@ -28,7 +22,8 @@ impl Connection {
         let address = self.entered.peer.ip();
         let Budget::Heard { delay } = self.house.throttle.budget(address, Instant::now()) else {
             let why = "too many failed logins from its address";
-            self.house.refused(Refusal::Throttled, &self.entered.peer, why);
+            self.house
+                .refused(Refusal::Throttled, &self.entered.peer, why);
             self.pump.say(&sentences::error(sentences::THROTTLED));
             return Some(End::Said);
         };
@@ -82,7 +77,9 @@ impl Connection {
             .map_err(|refused| chain(&refused).to_string())?;
         let Verified { object_id, expires } = verified;
         let left = remaining(self.house.clock.now(), expires);
-        let user = entry.user(&object_id).ok_or("the token is another user's")?;
+        let user = entry
+            .user(&object_id)
+            .ok_or("the token is another user's")?;
         Ok((Who::User(user), Some(Instant::now() + left)))
     }
 
