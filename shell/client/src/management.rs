@@ -91,6 +91,13 @@ impl Management {
             .await
     }
 
+    /// The certificate of the deployment's authority, PEM: what clients of the caches trust.
+    pub async fn certificate_authority(&self) -> Result<String, RequestError> {
+        let path = "/providers/Godwit.Cache/certificateAuthority";
+        let answer = self.send(Method::GET, path, None::<&()>).await?;
+        answer.text().map(ToOwned::to_owned)
+    }
+
     /// Every resource group.
     pub async fn groups(
         &self,

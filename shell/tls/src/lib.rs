@@ -46,7 +46,8 @@ pub use authority::{
     Authority, AuthorityCertificate, AuthorityError, CERTIFICATE_DAYS, IssueError,
 };
 pub use certified::{
-    CertificateRequest, Certified, CertifiedError, IssuedCertificate, KnownAuthority, Validity,
+    CertificateRequest, Certified, CertifiedError, IssuedCertificate, KnownAuthority,
+    ServerCertificateRequest, Validity,
 };
 pub use error::{Alert, Refusal, TlsError};
 pub use front::{

@@ -61,6 +61,17 @@ impl ServerNames {
         }
     }
 
+    /// As many of these addresses as one certificate can be for, without those that none is for.
+    #[must_use]
+    pub fn certifiable(addresses: impl IntoIterator<Item = IpAddr>) -> BTreeSet<IpAddr> {
+        let all: BTreeSet<_> = addresses
+            .into_iter()
+            .map(|address| address.to_canonical())
+            .filter(|address| is_host(*address))
+            .collect();
+        all.into_iter().take(ADDRESSES).collect()
+    }
+
     /// As a certificate says it.
     pub(crate) fn alternatives(&self) -> Result<Vec<SanType>, rcgen::Error> {
         let name = |name: String| Ok(SanType::DnsName(name.try_into()?));
@@ -144,6 +155,9 @@ mod tests {
             ));
         }
         let many = (0..=512).map(|low| IpAddr::from(Ipv4Addr::from_bits(0x7f4d_0000 | low)));
+        let fewer = ServerNames::certifiable(many.clone());
+        assert_eq!(fewer.len(), 512);
+        assert!(ServerNames::certifiable(["0.0.0.0".parse().unwrap()]).is_empty());
         let refused = ServerNames::new("zone.test", many);
         assert_eq!(refused, Err(ServerNamesError::TooMany(513)));
     }

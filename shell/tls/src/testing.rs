@@ -45,8 +45,7 @@ pub fn server_certificate(authority: &Authority) -> ServerCertificate {
     let issued = authority
         .issue_server(&region, &names, &request, Clock.now(), &Dice::from_system())
         .expect("the request is in order");
-    ServerCertificate::from_pem(&issued.certificate, &key.to_pem())
-        .expect("the certificate was issued for this key")
+    ServerCertificate::issued(&key, &issued).expect("the certificate was issued for this key")
 }
 
 /// A front that shows [`server_certificate`].

@@ -1,3 +1,5 @@
+use std::{collections::BTreeSet, net::IpAddr};
+
 use rustls::pki_types::pem::PemObject as _;
 use x509_cert::{
     TbsCertificate,
@@ -6,7 +8,10 @@ use x509_cert::{
 };
 
 use super::*;
-use crate::{AgentKey, Certified, CertifiedError, ServerCertificate, ServerNames, testing};
+use crate::{
+    AgentKey, Certified, CertifiedError, ServerCertificate, ServerCertificateError, ServerNames,
+    testing,
+};
 
 /// Made with openssl; asks to be the authority of another deployment.
 const PRESUMPTUOUS: &str = include_str!("requests/presumptuous.pem");
@@ -241,7 +246,7 @@ fn a_server_certificate_is_no_agents() {
     let authority = authority();
     let key = AgentKey::generate().unwrap();
     let request = key.request().unwrap();
-    let names = ServerNames::new("zone.test", []).unwrap();
+    let names = ServerNames::new("zone.test", ["127.0.0.1".parse().unwrap()]).unwrap();
     let issued = authority
         .issue_server(
             &region("eastus"),
@@ -251,7 +256,23 @@ fn a_server_certificate_is_no_agents() {
             &Dice::from_seed(1),
         )
         .unwrap();
-    assert!(ServerCertificate::from_pem(&issued.certificate, &key.to_pem()).is_ok());
+    let shown = ServerCertificate::issued(&key, &issued).unwrap();
+    assert!(shown.covers_zone("zone.test") && !shown.covers_zone("test"));
+    let addresses = |text: &str| BTreeSet::from([text.parse::<IpAddr>().unwrap()]);
+    assert!(shown.covers_addresses(&BTreeSet::new()));
+    assert!(shown.covers_addresses(&addresses("127.0.0.1")));
+    assert!(!shown.covers_addresses(&addresses("127.0.0.2")));
+    // An agent's certificate is for servers, too, and names no host. The other way:
+    let agents = authority.issue(&region("eastus"), &request, NOW, &Dice::from_seed(1));
+    let shown = ServerCertificate::issued(&key, &agents.unwrap()).unwrap();
+    assert!(!shown.covers_zone("zone.test"));
+    let mut foreign = issued.clone();
+    foreign.authority = testing::authority().certificate_pem().to_owned();
+    let error = ServerCertificate::issued(&key, &foreign).unwrap_err();
+    assert!(
+        matches!(error, ServerCertificateError::Issuer(_)),
+        "{error:?}"
+    );
     let error = Certified::new(&key, issued).unwrap_err();
     assert!(matches!(error, CertifiedError::Name(_)), "{error:?}");
 }

@@ -1,6 +1,6 @@
 //! What is shown to clients: a certificate with what it hangs on, and its key.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use model::Secret;
 use rustls::{
@@ -8,7 +8,10 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::{Validity, certificate::Claims, provider::provider};
+use crate::{
+    AgentKey, AuthorityCertificate, AuthorityError, IssuedCertificate, Validity,
+    certificate::Claims, certified::check_issuer, provider::provider,
+};
 
 /// A server certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,14 @@ pub enum ServerCertificateError {
         "the key cannot be used with the certificate: it has to be the certificate's own, RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519"
     )]
     Mismatch(#[source] rustls::Error),
+    /// The authority that came with it is unusable.
+    #[error("use the authority's certificate")]
+    Authority(#[from] AuthorityError),
+    /// Another authority issued it, or it is not for servers.
+    #[error(
+        "the server's certificate was not issued for servers by the authority that came with it"
+    )]
+    Issuer(#[source] rustls::Error),
 }
 
 /// A server certificate with its chain and key: checked to belong together, though not to be valid
@@ -54,6 +65,33 @@ impl ServerCertificate {
             validity: claims.validity(),
             signing: Arc::new(signing),
         })
+    }
+
+    /// Joins an agent's key and what the authority issued for it.
+    pub fn issued(
+        key: &AgentKey,
+        issued: &IssuedCertificate,
+    ) -> Result<Self, ServerCertificateError> {
+        let authority = AuthorityCertificate::from_pem(&issued.authority)?;
+        let certificate = Self::from_pem(&issued.certificate, &key.to_pem())?;
+        let own = certificate.signing.end_entity_cert();
+        own.and_then(|der| check_issuer(der, &authority, certificate.validity.from))
+            .map_err(ServerCertificateError::Issuer)?;
+        Ok(certificate)
+    }
+
+    /// Tells whether it is for the caches of a zone, by both names of each.
+    #[must_use]
+    pub fn covers_zone(&self, zone: &str) -> bool {
+        let names = [format!("DNS:*.{zone}"), format!("DNS:*.geo.{zone}")];
+        names.iter().all(|name| self.names.contains(name))
+    }
+
+    /// Tells whether it is for all of these addresses.
+    #[must_use]
+    pub fn covers_addresses(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        let mut names = addresses.iter().map(|address| format!("IP:{address}"));
+        names.all(|name| self.names.contains(&name))
     }
 
     /// The names and addresses that it is for, for people.
