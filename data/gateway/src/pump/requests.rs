@@ -29,6 +29,9 @@ enum Judged {
 /// at.
 const ANSWERS: usize = 16 << 10;
 
+/// Bytes of requests that are kept while none may be looked at.
+const AHEAD: usize = 4 << 10;
+
 impl Pump {
     /// Tells whether anything passed.
     pub(super) fn pass_requests(
@@ -43,10 +46,11 @@ impl Pump {
         if !self.is_ready()? {
             return Ok(false);
         }
-        if self.client_ended && !self.kept_whole {
+        if self.client_ended && (!self.kept_whole || self.boundary() == Boundary::Blocked) {
             return self.end_requests(cx);
         }
-        if !self.may_take(gate) && !self.requests.is_streaming() {
+        let taking = self.may_take(gate) || self.requests.is_streaming();
+        if !taking && (self.client_ended || self.kept.len() >= AHEAD) {
             return Ok(false);
         }
         scratch::borrow(|memory| {
@@ -54,7 +58,7 @@ impl Pump {
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept);
             let mut filled = kept;
-            if !self.kept_whole {
+            if !taking || !self.kept_whole {
                 let mut buffer = ReadBuf::new(room);
                 match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Ok(false),
@@ -68,6 +72,13 @@ impl Pump {
                 self.received += (filled - kept) as u64;
                 ticket.note_received(filled - kept);
                 self.active = Instant::now();
+            }
+            if !taking {
+                // So is its end heard while it waits.
+                let ahead = memory.get(kept..filled).unwrap_or_default();
+                self.kept.extend_from_slice(ahead);
+                self.kept_whole = true;
+                return Ok(true);
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
