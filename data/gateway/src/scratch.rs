@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 /// Bytes that are read at once behind those that were kept.
-const READ: usize = 64 << 10;
+pub(crate) const READ: usize = 64 << 10;
 /// Bytes that are kept at most, because a request is not whole, or not looked at.
 const KEPT: usize = 3 * READ + (8 << 10);
 /// Bytes of a scratch.

@@ -1,6 +1,7 @@
 //! From the client to the engine.
 
 use std::{
+    io::ErrorKind,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -13,7 +14,10 @@ use tokio::{
 };
 
 use super::{End, Event, Gate, Pump, Rest, Waiting};
-use crate::{scratch, ticket::Ticket};
+use crate::{
+    scratch::{self, READ},
+    ticket::Ticket,
+};
 
 /// What becomes of a request.
 enum Judged {
@@ -59,10 +63,13 @@ impl Pump {
             front.copy_from_slice(&self.kept);
             let mut filled = kept;
             if !taking || !self.kept_whole {
-                let mut buffer = ReadBuf::new(room);
+                // Never without room: a read of nothing is an end.
+                let mut buffer = ReadBuf::new(room.get_mut(..READ).unwrap_or_default());
                 match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(())) => filled += buffer.filled().len(),
+                    // Many clients of TLS end without the closing alert.
+                    Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
                     Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
                 }
                 if filled == kept {

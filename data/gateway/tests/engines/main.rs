@@ -21,6 +21,9 @@ macro_rules! both {
 }
 
 mod client;
+mod entering;
+mod hostile;
 mod node;
 mod passing;
 mod rig;
+mod slow;
