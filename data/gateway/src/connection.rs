@@ -103,9 +103,7 @@ impl Connection {
                 Step::Orders => self.obey(),
                 Step::Late => Box::pin(self.late()).await,
                 Step::Pump(Event::End(end)) => Some(end),
-                Step::Pump(Event::Login(credentials)) => {
-                    Box::pin(self.login(credentials)).await
-                }
+                Step::Pump(Event::Login(credentials)) => Box::pin(self.login(credentials)).await,
                 Step::Pump(Event::Open) => Box::pin(self.open()).await,
                 Step::Pump(Event::EngineEnded { orderly }) => {
                     Box::pin(self.engine_ended(orderly)).await
@@ -216,7 +214,9 @@ impl Connection {
             return self.end_with(sentences::NOT_ADMITTED);
         }
         let endpoint = self.entered.through().endpoint;
-        self.pump.session.stand(&self.orders.place.standing(endpoint));
+        self.pump
+            .session
+            .stand(&self.orders.place.standing(endpoint));
         self.leaving = match (&self.opened, self.orders.place.target(endpoint)) {
             // While nobody leads, it stays where it is, and hears from its engine what is so.
             (None, _) | (Some(_), Err(_)) => None,

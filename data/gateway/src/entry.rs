@@ -13,8 +13,7 @@ pub trait Verify: Send + Sync + fmt::Debug + 'static {
 }
 
 /// An answer of [`Verify`] that is on its way.
-pub type Verifying<'a> =
-    Pin<Box<dyn Future<Output = Result<Verified, TokenRefused>> + Send + 'a>>;
+pub type Verifying<'a> = Pin<Box<dyn Future<Output = Result<Verified, TokenRefused>> + Send + 'a>>;
 
 /// A token that was believed.
 #[derive(Debug, Clone, PartialEq, Eq)]

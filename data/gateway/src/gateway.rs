@@ -9,11 +9,8 @@ use tls::{FrontTls, Identity};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    BindError, Entrance, Entry, GatewayStatus, Limits, Place,
-    house::House,
-    listener::Listeners,
-    orders::Orders,
-    tunnel,
+    BindError, Entrance, Entry, GatewayStatus, Limits, Place, house::House, listener::Listeners,
+    orders::Orders, tunnel,
 };
 
 /// One cache's gateway. A cheap handle: clones are the same gateway.

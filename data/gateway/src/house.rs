@@ -7,13 +7,7 @@ use parking_lot::Mutex;
 use runtime::{clock::Clock, tasks::Tasks};
 use tls::Identity;
 
-use crate::{
-    Limits,
-    orders::Orders,
-    roster::Roster,
-    status::Refusal,
-    throttle::Throttle,
-};
+use crate::{Limits, orders::Orders, roster::Roster, status::Refusal, throttle::Throttle};
 
 /// One gateway's insides.
 #[derive(Debug)]

@@ -1,8 +1,14 @@
 //! Where a gateway listens.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Shutdown, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{Door, Doors, FrontDoor};
+use parking_lot::Mutex;
 use runtime::{chain, tasks::Tasks};
 use socket2::{SockRef, TcpKeepalive};
 use tls::{FrontStream, FrontTls};
@@ -49,15 +55,25 @@ pub(crate) struct Listeners(Vec<Listening>);
 
 #[derive(Debug)]
 struct Listening {
-    whom: For,
+    /// For whom it is now: an address may come to be for both endpoints, or for one.
+    whom: Arc<Mutex<For>>,
     carrier: Carrier,
     asked: SocketAddr,
     bound: SocketAddr,
+    listener: Arc<TcpListener>,
     tasks: Tasks,
+}
+
+impl Listening {
+    fn is_at(&self, carrier: Carrier, address: SocketAddr) -> bool {
+        self.carrier == carrier && [self.asked, self.bound].contains(&address)
+    }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        // The address is free at once, and not when the task has noticed.
+        let _closed = SockRef::from(&*self.listener).shutdown(Shutdown::Both);
         self.tasks.cancel();
     }
 }
@@ -83,29 +99,33 @@ impl Listeners {
         if entry.door.public && entry.door.plain {
             let direct = doors.direct.plain();
             // Nothing in a plain connection tells which name was meant.
-            let geo = doors.geo.plain().filter(|geo| geo.port() == 0 || Some(*geo) != direct);
+            let geo = doors
+                .geo
+                .plain()
+                .filter(|geo| geo.port() == 0 || Some(*geo) != direct);
             let plain = [(Endpoint::Direct, direct), (Endpoint::Geo, geo)];
             let there = plain
                 .into_iter()
                 .filter_map(|(endpoint, at)| Some((For::One(endpoint), Carrier::Plain, at?)));
             wanted.extend(there);
         }
-        let is_wanted = |open: &Listening| {
-            let this = (open.whom, open.carrier, open.asked);
-            let bound = (open.whom, open.carrier, open.bound);
-            wanted.contains(&this) || wanted.contains(&bound)
-        };
         let mut opened = Vec::new();
         for (whom, carrier, asked) in &wanted {
-            let open = self.0.iter().any(|open| {
-                (open.whom, open.carrier) == (*whom, *carrier)
-                    && [open.asked, open.bound].contains(asked)
-            });
-            if !open {
-                opened.push(Listening::open(house, *whom, *carrier, *asked, front)?);
+            // Port 0 is asked for by either endpoint, and is two of them.
+            let same = |open: &&Listening| {
+                open.is_at(*carrier, *asked) && (asked.port() != 0 || *open.whom.lock() == *whom)
+            };
+            match self.0.iter().find(same) {
+                Some(open) => *open.whom.lock() = *whom,
+                None => opened.push(Listening::open(house, *whom, *carrier, *asked, front)?),
             }
         }
-        self.0.retain(is_wanted);
+        self.0.retain(|open| {
+            let whom = *open.whom.lock();
+            let mut wanted = wanted.iter();
+            wanted
+                .any(|(for_whom, carrier, asked)| whom == *for_whom && open.is_at(*carrier, *asked))
+        });
         self.0.extend(opened);
         Ok(Doors {
             direct: self.door(doors.direct, Endpoint::Direct),
@@ -129,7 +149,8 @@ impl Listeners {
         let open = |carrier: Carrier| {
             let mut all = self.0.iter();
             let open = all.find(|open| {
-                open.carrier == carrier && [For::One(endpoint), For::Named].contains(&open.whom)
+                open.carrier == carrier
+                    && [For::One(endpoint), For::Named].contains(&*open.whom.lock())
             });
             open.map(|open| open.bound.port())
         };
@@ -153,16 +174,24 @@ impl Listening {
             address: asked,
             source,
         };
-        let listener = bind(asked).map_err(failed)?;
+        let listener = Arc::new(bind(asked).map_err(failed)?);
         let bound = listener.local_addr().map_err(failed)?;
         let tasks = house.tasks.child();
-        let accepting = accept(Arc::clone(house), listener, whom, carrier, front.clone());
+        let whom = Arc::new(Mutex::new(whom));
+        let accepting = accept(
+            Arc::clone(house),
+            Arc::clone(&listener),
+            Arc::clone(&whom),
+            carrier,
+            front.clone(),
+        );
         tasks.spawn("gateway accept", accepting);
         Ok(Self {
             whom,
             carrier,
             asked,
             bound,
+            listener,
             tasks,
         })
     }
@@ -181,8 +210,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 async fn accept(
     house: Arc<House>,
-    listener: TcpListener,
-    whom: For,
+    listener: Arc<TcpListener>,
+    whom: Arc<Mutex<For>>,
     carrier: Carrier,
     front: FrontTls,
 ) {
@@ -191,6 +220,7 @@ async fn accept(
         match listener.accept().await {
             Ok((tcp, peer)) => {
                 failing = false;
+                let whom = *whom.lock();
                 if let Some(entered) = admit(&house, &tcp, peer, whom, carrier).await {
                     serve(&house, tcp, entered, whom, &front);
                 }
@@ -231,7 +261,11 @@ async fn admit(
             Room::Taken(entered) => return Some(entered),
             Room::Later => sleep(LATER).await,
             Room::Full => {
-                house.refused(Refusal::Clients, &peer, "there are as many clients as may be");
+                house.refused(
+                    Refusal::Clients,
+                    &peer,
+                    "there are as many clients as may be",
+                );
                 if carrier == Carrier::Plain {
                     // As the engines do it: what does not fit a new socket's buffer is not said.
                     let _unsaid = tcp.try_write(sentences::MAX_CLIENTS);
@@ -295,7 +329,9 @@ async fn shake(
 /// Tells whether a name is one of a geo endpoint: `<cache>.geo.<zone>`.
 fn is_geo(name: Option<&str>) -> bool {
     let mut labels = name.unwrap_or_default().split('.');
-    labels.nth(1).is_some_and(|label| label.eq_ignore_ascii_case("geo"))
+    labels
+        .nth(1)
+        .is_some_and(|label| label.eq_ignore_ascii_case("geo"))
 }
 
 /// Small writes leave at once, and a host that vanished is noticed.
@@ -315,7 +351,13 @@ mod tests {
     #[test]
     fn the_second_label_tells_the_endpoint() {
         assert!(is_geo(Some("demo.geo.caches.example")) && is_geo(Some("demo.GEO.x")));
-        for name in [None, Some(""), Some("geo"), Some("geo.x"), Some("demo.x.geo")] {
+        for name in [
+            None,
+            Some(""),
+            Some("geo"),
+            Some("geo.x"),
+            Some("demo.x.geo"),
+        ] {
             assert!(!is_geo(name), "{name:?}");
         }
     }

@@ -149,7 +149,8 @@ impl Roster {
             let still = {
                 let inner = self.inner.lock();
                 let mut tickets = inner.tickets.values();
-                tickets.any(|ticket| ticket.standing() != Standing::Held && !inner.is_stranger(ticket))
+                tickets
+                    .any(|ticket| ticket.standing() != Standing::Held && !inner.is_stranger(ticket))
             };
             if !still {
                 return;

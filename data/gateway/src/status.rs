@@ -126,7 +126,16 @@ impl Totals {
     }
 
     fn refusals(&self, refusal: Refusal) -> &AtomicU64 {
-        let [firewall, clients, tls, login, throttled, protocol, slow, entering] = &self.refused;
+        let [
+            firewall,
+            clients,
+            tls,
+            login,
+            throttled,
+            protocol,
+            slow,
+            entering,
+        ] = &self.refused;
         match refusal {
             Refusal::Firewall => firewall,
             Refusal::Clients => clients,

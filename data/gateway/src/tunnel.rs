@@ -9,8 +9,8 @@ mod frame;
 mod near;
 mod stream;
 
-pub use far::{EnterError, Entrance};
 pub(crate) use far::enter;
+pub use far::{EnterError, Entrance};
 pub(crate) use frame::{Kind, RefusalCode, Refused};
 pub(crate) use near::{TunnelError, open};
 pub(crate) use stream::{Heard, Tunnel};

@@ -24,7 +24,8 @@ impl Connection {
     pub(super) async fn finish(self, end: End) {
         if end == End::Protocol {
             let why = "it broke the protocol";
-            self.house.refused(Refusal::Protocol, &self.entered.peer, why);
+            self.house
+                .refused(Refusal::Protocol, &self.entered.peer, why);
         }
         let (client, waiting) = self.pump.into_client();
         match end {

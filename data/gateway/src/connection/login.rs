@@ -9,14 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{Connection, opening::Unopened};
 use crate::{
-    Verified,
-    entry::Who,
-    place::Target,
-    pump::End,
-    sentences,
-    status::Refusal,
-    throttle::Budget,
-    upstream::CLIENT_USER,
+    Verified, entry::Who, place::Target, pump::End, sentences, status::Refusal, throttle::Budget,
+    ticket::Carrier, upstream::CLIENT_USER,
 };
 
 /// The user of the access keys.
@@ -28,7 +22,8 @@ impl Connection {
         let address = self.entered.peer.ip();
         let Budget::Heard { delay } = self.house.throttle.budget(address, Instant::now()) else {
             let why = "too many failed logins from its address";
-            self.house.refused(Refusal::Throttled, &self.entered.peer, why);
+            self.house
+                .refused(Refusal::Throttled, &self.entered.peer, why);
             self.pump.say(&sentences::error(sentences::THROTTLED));
             return Some(End::Said);
         };
@@ -72,6 +67,9 @@ impl Connection {
         let Some(verifier) = &entry.verifier else {
             return Err("tokens let nobody in to this cache".to_owned());
         };
+        if self.entered.through().carrier != Carrier::Tls {
+            return Err("tokens are taken over TLS alone".to_owned());
+        }
         // Whose token is not of interest is not looked at.
         if !entry.knows(object_id) {
             return Err("the user has no access policy assignment".to_owned());
@@ -82,7 +80,9 @@ impl Connection {
             .map_err(|refused| chain(&refused).to_string())?;
         let Verified { object_id, expires } = verified;
         let left = remaining(self.house.clock.now(), expires);
-        let user = entry.user(&object_id).ok_or("the token is another user's")?;
+        let user = entry
+            .user(&object_id)
+            .ok_or("the token is another user's")?;
         Ok((Who::User(user), Some(Instant::now() + left)))
     }
 

@@ -1,6 +1,7 @@
 //! From the client to the engine.
 
 use std::{
+    io::ErrorKind,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -13,7 +14,10 @@ use tokio::{
 };
 
 use super::{End, Event, Gate, Pump, Rest, Waiting};
-use crate::{scratch, ticket::Ticket};
+use crate::{
+    scratch::{self, READ},
+    ticket::Ticket,
+};
 
 /// What becomes of a request.
 enum Judged {
@@ -29,6 +33,9 @@ enum Judged {
 /// at.
 const ANSWERS: usize = 16 << 10;
 
+/// Bytes of requests that are kept while none may be looked at.
+const AHEAD: usize = 4 << 10;
+
 impl Pump {
     /// Tells whether anything passed.
     pub(super) fn pass_requests(
@@ -43,10 +50,11 @@ impl Pump {
         if !self.is_ready()? {
             return Ok(false);
         }
-        if self.client_ended && !self.kept_whole {
+        if self.client_ended && (!self.kept_whole || self.boundary() == Boundary::Blocked) {
             return self.end_requests(cx);
         }
-        if !self.may_take(gate) && !self.requests.is_streaming() {
+        let taking = self.may_take(gate) || self.requests.is_streaming();
+        if !taking && (self.client_ended || self.kept.len() >= AHEAD) {
             return Ok(false);
         }
         scratch::borrow(|memory| {
@@ -54,11 +62,14 @@ impl Pump {
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept);
             let mut filled = kept;
-            if !self.kept_whole {
-                let mut buffer = ReadBuf::new(room);
+            if !taking || !self.kept_whole {
+                // Never without room: a read of nothing is an end.
+                let mut buffer = ReadBuf::new(room.get_mut(..READ).unwrap_or_default());
                 match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(())) => filled += buffer.filled().len(),
+                    // Many clients of TLS end without the closing alert.
+                    Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
                     Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
                 }
                 if filled == kept {
@@ -68,6 +79,13 @@ impl Pump {
                 self.received += (filled - kept) as u64;
                 ticket.note_received(filled - kept);
                 self.active = Instant::now();
+            }
+            if !taking {
+                // So is its end heard while it waits.
+                let ahead = memory.get(kept..filled).unwrap_or_default();
+                self.kept.extend_from_slice(ahead);
+                self.kept_whole = true;
+                return Ok(true);
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();

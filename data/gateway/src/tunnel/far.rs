@@ -165,10 +165,7 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
 }
 
 /// Lets a client in for whom another region's gateway answers.
-async fn open(
-    house: &Arc<House>,
-    enter: &Enter,
-) -> Result<(Entered, TcpStream, u64), Refused> {
+async fn open(house: &Arc<House>, enter: &Enter) -> Result<(Entered, TcpStream, u64), Refused> {
     let refused = |code, why: &str| Refused {
         code,
         why: why.to_owned(),
@@ -194,8 +191,8 @@ async fn open(
     };
     let max = orders.entry.max_clients;
     let entered = house.roster.carry_in(enter.client, through, max);
-    let entered = entered
-        .ok_or_else(|| refused(RefusalCode::Clients, "max number of clients reached"))?;
+    let entered =
+        entered.ok_or_else(|| refused(RefusalCode::Clients, "max number of clients reached"))?;
     let opened = open_engine(*engine, &enter.who, client).await;
     let stream = opened.map_err(|error| {
         let why = chain(&error).to_string();
@@ -217,9 +214,9 @@ fn admits(entry: &crate::Entry, enter: &Enter) -> Result<(), Refused> {
         ));
     }
     match &enter.who {
-        Who::Key(_) if !entry.door.access_keys => Err(refused(
-            "access keys let nobody in to the geo-primary",
-        )),
+        Who::Key(_) if !entry.door.access_keys => {
+            Err(refused("access keys let nobody in to the geo-primary"))
+        }
         Who::User(object_id) if !entry.knows(object_id) => Err(refused(
             "the token's user has no access policy assignment at the geo-primary",
         )),
@@ -319,7 +316,11 @@ impl Crossing {
     }
 
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if self.to_engine.poll_drain(cx, &mut self.engine)?.is_pending() {
+        if self
+            .to_engine
+            .poll_drain(cx, &mut self.engine)?
+            .is_pending()
+        {
             return Ok(false);
         }
         if self.ended.near {
@@ -344,7 +345,11 @@ impl Crossing {
     }
 
     fn poll_replies(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if self.to_tunnel.poll_drain(cx, &mut self.tunnel)?.is_pending() {
+        if self
+            .to_tunnel
+            .poll_drain(cx, &mut self.tunnel)?
+            .is_pending()
+        {
             return Ok(false);
         }
         if self.ended.engine {
@@ -376,7 +381,9 @@ impl Crossing {
     }
 
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        Pin::new(&mut self.tunnel).poll_shutdown(cx).map_ok(|()| true)
+        Pin::new(&mut self.tunnel)
+            .poll_shutdown(cx)
+            .map_ok(|()| true)
     }
 }
 

@@ -82,7 +82,9 @@ pub(crate) enum FrameError {
     Length { kind: u8, length: u32 },
     #[error("a frame of kind {0:?} came where another one should")]
     Unexpected(Kind),
-    #[error("the other side speaks version {0} of the protocol between gateways, this one {VERSION}")]
+    #[error(
+        "the other side speaks version {0} of the protocol between gateways, this one {VERSION}"
+    )]
     Version(u16),
     #[error("the words of a frame cannot be read")]
     Words,

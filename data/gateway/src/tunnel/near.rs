@@ -89,21 +89,16 @@ pub(crate) async fn open(
                 region: region.clone(),
                 refused: Refused::read(&payload).map_err(words)?,
             }),
-            Kind::Enter
-            | Kind::Data
-            | Kind::Hold
-            | Kind::Held
-            | Kind::Release
-            | Kind::Moved => Err(words(FrameError::Unexpected(kind))),
+            Kind::Enter | Kind::Data | Kind::Hold | Kind::Held | Kind::Release | Kind::Moved => {
+                Err(words(FrameError::Unexpected(kind)))
+            }
         }
     };
-    timeout(DIAL, opening)
-        .await
-        .unwrap_or_else(|source| {
-            Err(TunnelError::Late {
-                region: region.clone(),
-                relay,
-                source,
-            })
+    timeout(DIAL, opening).await.unwrap_or_else(|source| {
+        Err(TunnelError::Late {
+            region: region.clone(),
+            relay,
+            source,
         })
+    })
 }
