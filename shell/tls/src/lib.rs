@@ -31,6 +31,7 @@ mod provider;
 mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod trust;
 mod verifier;
 
 pub use authority::{
@@ -43,3 +44,4 @@ pub use error::{Alert, Refusal, TlsError};
 pub use identity::{ALPN, Identity, PeerIdentity};
 pub use key::{AgentKey, KeyError};
 pub use stream::TlsStream;
+pub use trust::{ClientStream, ServerTrust, Trust, TrustError};
