@@ -13,7 +13,7 @@ use crate::{
     connection::{Answer, Connection},
     operation::{Operation, Reads, Standing, Started, Ticket, WaitError},
     replication::{LinkEvent, LinkSettings, SettingsChange},
-    resources::{Cache, Group, Keys, Link, Location, Page, Subscription},
+    resources::{Cache, CertificateAuthority, Group, Keys, Link, Location, Page, Subscription},
     status::{CacheStatus, LinkStatus},
 };
 
@@ -89,6 +89,14 @@ impl Management {
     ) -> Result<Answered<Vec<Location>>, RequestError> {
         self.list(&format!("/subscriptions/{subscription}/locations"))
             .await
+    }
+
+    /// The certificate of the deployment's authority, in PEM: whoever trusts it can be sure of
+    /// every cache's TLS.
+    pub async fn certificate_authority(&self) -> Result<String, RequestError> {
+        let path = "/providers/Godwit.Cache/certificateAuthority";
+        let answer = self.read::<CertificateAuthority>(path).await?;
+        Ok(answer.body.properties.certificate)
     }
 
     /// Every resource group.

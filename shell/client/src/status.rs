@@ -14,8 +14,10 @@ pub struct CacheStatus {
     pub role: Option<String>,
     /// The epoch of the role.
     pub epoch: Option<u64>,
-    /// Where clients reach it.
+    /// Where clients reach it, in short: an address of the direct endpoint.
     pub endpoint: Option<Endpoint>,
+    /// Where clients reach it, door by door.
+    pub endpoints: Option<Endpoints>,
     /// The engine that its nodes run, such as `valkey 8.0.1`.
     pub engine: Option<String>,
     /// By shard index.
@@ -36,6 +38,29 @@ pub struct Endpoint {
     pub host: String,
     /// A port.
     pub port: u16,
+}
+
+/// The doors of a cache.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Endpoints {
+    /// This cache, whatever its role.
+    pub direct: DoorStatus,
+    /// Whichever cache of the pair is geo-primary.
+    pub geo: DoorStatus,
+}
+
+/// One address with its listeners.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DoorStatus {
+    /// The name that its certificate proves.
+    pub host_name: Option<String>,
+    /// Its address.
+    pub host: String,
+    /// The port of TLS, if any.
+    pub ssl_port: Option<u16>,
+    /// The port without TLS, if any.
+    pub port: Option<u16>,
 }
 
 /// One shard of a cache.
@@ -230,6 +255,38 @@ pub struct PositionStatus {
     pub offset: u64,
 }
 
+impl CacheStatus {
+    /// The direct endpoint's listeners. A control plane that knows of no doors names one port,
+    /// without TLS.
+    #[must_use]
+    pub fn direct(&self) -> Option<DoorStatus> {
+        let direct = self.endpoints.as_ref().map(|doors| doors.direct.clone());
+        direct.or_else(|| {
+            let endpoint = self.endpoint.as_ref()?;
+            Some(DoorStatus {
+                host_name: None,
+                host: endpoint.host.clone(),
+                ssl_port: None,
+                port: Some(endpoint.port),
+            })
+        })
+    }
+}
+
+impl DoorStatus {
+    /// The port of TLS; 0 is none.
+    #[must_use]
+    pub fn tls(&self) -> Option<u16> {
+        self.ssl_port.filter(|port| *port > 0)
+    }
+
+    /// The port without TLS; 0 is none.
+    #[must_use]
+    pub fn plain(&self) -> Option<u16> {
+        self.port.filter(|port| *port > 0)
+    }
+}
+
 impl LinkStatus {
     /// The sum over the shards; `None` while any is unknown.
     #[must_use]
@@ -274,6 +331,29 @@ mod tests {
         );
         let status: CacheStatus = serde_json::from_value(json!({"shards": null})).unwrap();
         assert_eq!(status, CacheStatus::default());
+    }
+
+    #[test]
+    fn the_direct_endpoint_is_the_door_or_else_the_one_port() {
+        let doors: CacheStatus = serde_json::from_value(json!({
+            "endpoint": {"host": "127.0.0.1", "port": 1},
+            "endpoints": {
+                "direct": {"hostName": "east.zone.test", "host": "127.77.0.1", "sslPort": 6380, "port": null},
+                "geo": {"hostName": "east.geo.zone.test", "host": "127.77.0.2", "sslPort": 6380, "port": 6379},
+            },
+        }))
+        .unwrap();
+        let direct = doors.direct().unwrap();
+        assert_eq!(
+            (direct.host.as_str(), direct.tls(), direct.plain()),
+            ("127.77.0.1", Some(6380), None)
+        );
+        let one: CacheStatus =
+            serde_json::from_value(json!({"endpoint": {"host": "127.0.0.1", "port": 6401}}))
+                .unwrap();
+        let direct = one.direct().unwrap();
+        assert_eq!((direct.tls(), direct.plain()), (None, Some(6401)));
+        assert_eq!(CacheStatus::default().direct(), None);
     }
 
     #[test]
