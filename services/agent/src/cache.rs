@@ -48,6 +48,8 @@ pub(crate) struct Host {
     /// Where the other regions' agents are told to reach the outbound halves.
     pub(crate) advertised: SocketAddr,
     pub(crate) identity: Identity,
+    /// The zone of the caches' names; empty until the control plane has said.
+    pub(crate) zone: watch::Sender<String>,
     pub(crate) events: Events,
     pub(crate) client: Agents,
     pub(crate) dice: Dice,

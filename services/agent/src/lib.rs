@@ -20,6 +20,7 @@
 
 mod addresses;
 mod cache;
+mod certificate;
 mod config;
 mod identity;
 mod leases;
@@ -30,6 +31,7 @@ mod reporter;
 mod state;
 
 pub use addresses::Addresses;
+pub use certificate::CertificateFiles;
 pub use config::Config;
 pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};

@@ -14,6 +14,8 @@ use model::{CacheUid, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::certificate::KeptServerCertificate;
+
 /// Counts incompatible changes of the files.
 const VERSION: u32 = 1;
 
@@ -124,6 +126,9 @@ impl CacheFile {
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
+    /// The version of the files that are written.
+    pub(crate) const VERSION: u32 = VERSION;
+
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         durable::make_directory(&path.join("caches"))?;
         Ok(Self(path.to_owned()))
@@ -176,6 +181,19 @@ impl Directory {
 
     pub(crate) fn write_identity(&self, file: &IdentityFile) -> Result<(), StateError> {
         write(&self.0.join("identity.json"), file)
+    }
+
+    pub(crate) fn read_server_certificate(
+        &self,
+    ) -> Result<Option<KeptServerCertificate>, StateError> {
+        read(&self.0.join("server-certificate.json"))
+    }
+
+    pub(crate) fn write_server_certificate(
+        &self,
+        file: &KeptServerCertificate,
+    ) -> Result<(), StateError> {
+        write(&self.0.join("server-certificate.json"), file)
     }
 
     pub(crate) fn read_cache(&self, uid: &CacheUid) -> Result<Option<CacheFile>, StateError> {

@@ -66,7 +66,7 @@ pub(crate) fn position(offset: u64) -> Position {
 /// A running control plane.
 pub(crate) struct World {
     pub(crate) plane: Arc<Plane>,
-    service: Router,
+    pub(crate) service: Router,
     tasks: Tasks,
     pub(crate) sub: String,
 }

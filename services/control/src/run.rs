@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{CacheRecord, Region, SubscriptionId};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+use tls::{ServerNames, ServerNamesError};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -33,6 +34,9 @@ pub enum BuildError {
     /// A token is empty or the two are one.
     #[error("refuse to start: {0}")]
     Token(&'static str),
+    /// The zone cannot stand in host names and certificates.
+    #[error("use another zone")]
+    Zone(#[from] ServerNamesError),
     /// There are no regions, or a cache is in one that is not among them.
     #[error("{0}")]
     Regions(String),
@@ -105,6 +109,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
 /// As [`build`], without an address.
 pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
+    ServerNames::new(&config.zone, [])?;
     let store = Store::open_watched(&config.data, &dice, config.crash.clone()).await?;
     let failed = |source: CommitError| BuildError::Subscription {
         path: config.data.clone(),

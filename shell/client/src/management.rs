@@ -13,7 +13,7 @@ use crate::{
     connection::{Answer, Connection},
     operation::{Operation, Reads, Standing, Started, Ticket, WaitError},
     replication::{LinkEvent, LinkSettings, SettingsChange},
-    resources::{Cache, CertificateAuthority, Group, Keys, Link, Location, Page, Subscription},
+    resources::{Cache, Group, Keys, Link, Location, Page, Subscription},
     status::{CacheStatus, LinkStatus},
 };
 
@@ -91,12 +91,11 @@ impl Management {
             .await
     }
 
-    /// The certificate of the deployment's authority, in PEM: whoever trusts it can be sure of
-    /// every cache's TLS.
+    /// The certificate of the deployment's authority, PEM: what clients of the caches trust.
     pub async fn certificate_authority(&self) -> Result<String, RequestError> {
         let path = "/providers/Godwit.Cache/certificateAuthority";
-        let answer = self.read::<CertificateAuthority>(path).await?;
-        Ok(answer.body.properties.certificate)
+        let answer = self.send(Method::GET, path, None::<&()>).await?;
+        answer.text().map(ToOwned::to_owned)
     }
 
     /// Every resource group.

@@ -37,19 +37,6 @@ pub struct Location {
     pub display_name: String,
 }
 
-/// The authority that certifies the doors of a deployment's caches.
-#[derive(Debug, Deserialize)]
-pub(crate) struct CertificateAuthority {
-    pub(crate) properties: CertificateAuthorityProperties,
-}
-
-/// Its properties.
-#[derive(Debug, Deserialize)]
-pub(crate) struct CertificateAuthorityProperties {
-    /// PEM.
-    pub(crate) certificate: String,
-}
-
 /// A resource group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Group {

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, time::Duration};
 use model::EventKind;
 use psync::Position;
 use runtime::chain;
-use tls::TlsError;
+use tls::{Protocol, TlsError};
 use tokio::time::{sleep, timeout};
 use wire::{FrameError, Hello, Partial, Refusal, SnapshotHead, ToInbound, ToOutbound, VERSION};
 
@@ -157,7 +157,9 @@ async fn attempt(
         source,
     })?;
     let identity = &session.standing.identity;
-    let stream = identity.connect(stream, &peer.region).await;
+    let stream = identity
+        .connect(stream, &peer.region, Protocol::Relay)
+        .await;
     let stream = stream.map_err(|source| match source {
         TlsError::Broken(_) | TlsError::Late => DialError::Handshake {
             peer: whose(),

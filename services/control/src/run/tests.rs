@@ -29,6 +29,13 @@ async fn what_cannot_be_served_safely_is_refused() {
     let mut nowhere = config(dir.path());
     nowhere.regions.clear();
     assert!(refusal(nowhere).await.contains("no region"));
+    let mut zoneless = config(dir.path());
+    zoneless.zone = "Zone.test".to_owned();
+    assert!(
+        refusal(zoneless)
+            .await
+            .contains("`Zone.test` is no DNS zone")
+    );
 }
 
 #[tokio::test]

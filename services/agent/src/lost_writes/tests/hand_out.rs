@@ -166,6 +166,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         advertised: outbound.address(),
         outbound,
         identity,
+        zone: tokio::sync::watch::Sender::new(String::new()),
         events,
         leases: Arc::new(crate::leases::Leases::new()),
         client: Agents::new(&format!("http://{control}"), Secret::new("t")).unwrap(),
