@@ -16,6 +16,8 @@ pub struct CacheStatus {
     pub epoch: Option<u64>,
     /// Where clients reach it.
     pub endpoint: Option<Endpoint>,
+    /// All of its endpoints.
+    pub endpoints: Option<Endpoints>,
     /// The engine that its nodes run, such as `valkey 8.0.1`.
     pub engine: Option<String>,
     /// By shard index.
@@ -36,6 +38,31 @@ pub struct Endpoint {
     pub host: String,
     /// A port.
     pub port: u16,
+}
+
+/// A cache's endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Endpoints {
+    /// This cache, whatever its role.
+    pub direct: NamedEndpoint,
+    /// Whichever cache of the pair is geo-primary.
+    pub geo: NamedEndpoint,
+}
+
+/// An endpoint with its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamedEndpoint {
+    /// A name in the deployment's zone.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// Its address; `None` while nobody listens there.
+    pub address: Option<String>,
+    /// The port of TLS.
+    pub tls_port: Option<u16>,
+    /// The port without TLS, when there is one.
+    pub plain_port: Option<u16>,
 }
 
 /// One shard of a cache.
@@ -76,6 +103,9 @@ pub struct LinkStatus {
     /// What is wrong and what to do, a sentence each.
     #[serde(deserialize_with = "or_default")]
     pub reasons: Vec<String>,
+    /// What is not wrong yet and would be after a failover, a sentence each.
+    #[serde(deserialize_with = "or_default")]
+    pub warnings: Vec<String>,
     /// How it moves its bytes.
     pub replication_settings: Option<LinkSettings>,
     /// What keeps a geo-primary that nobody can reach from taking writes.

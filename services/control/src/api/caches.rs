@@ -77,7 +77,7 @@ pub(super) async fn runtime_status(
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let cache = find_cache(&state, &subscription, &group, &name)?;
-    let status = cache_status(&state, &plane.observations.seen(), cache);
+    let status = cache_status(&plane, &state, &plane.observations.seen(), cache);
     Ok(answer::ok(&status))
 }
 

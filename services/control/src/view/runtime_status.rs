@@ -1,9 +1,9 @@
 //! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
 
 use model::{
-    CacheObserved, CacheRecord, JournalObserved, LagObserved, LinkActivity, LinkObserved,
-    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing, Timestamp,
-    WireObserved,
+    CacheObserved, CacheRecord, Door, Doors, JournalObserved, LagObserved, LinkActivity,
+    LinkObserved, LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing,
+    Timestamp, WireObserved,
 };
 use psync::Position;
 use serde_json::{Value, json};
@@ -18,12 +18,18 @@ use super::{
 use crate::{
     admission::warnings_of,
     observations::Seen,
+    plane::Plane,
     reconciler::{is_settled, link_seen},
     store::State,
 };
 
 /// The status of a cache.
-pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> Value {
+pub(crate) fn cache_status(
+    plane: &Plane,
+    state: &State,
+    seen: &Seen,
+    cache: &CacheRecord,
+) -> Value {
     let link = state.link_of(cache);
     let role = link.map(|link| link.role_of(&cache.uid, None).kind());
     let last = seen.last(&cache.region);
@@ -54,11 +60,29 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
             let door = doors.direct;
             json!({"host": door.ip.to_string(), "port": door.plain.unwrap_or(door.tls)})
         }),
+        "endpoints": endpoints(plane, cache, observed.and_then(|seen| seen.doors)),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
         "problem": problem,
         "msSinceReport": last.map(|heard| whole_ms(seen.age(heard))),
         "shards": observed.map_or_else(Vec::new, |seen| seen.shards.iter().map(shard_json).collect()),
+    })
+}
+
+/// Where clients reach a cache: names always, addresses and ports while somebody listens there.
+fn endpoints(plane: &Plane, cache: &CacheRecord, doors: Option<Doors>) -> Value {
+    let endpoint = |name: String, door: Option<Door>| {
+        json!({
+            "name": name,
+            "address": door.map(|door| door.ip),
+            "tlsPort": door.map(|door| door.tls),
+            "plainPort": door.and_then(|door| door.plain),
+        })
+    };
+    let name = &cache.id.name;
+    json!({
+        "direct": endpoint(plane.host(name), doors.map(|doors| doors.direct)),
+        "geo": endpoint(plane.geo_host(name), doors.map(|doors| doors.geo)),
     })
 }
 
