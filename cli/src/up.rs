@@ -105,16 +105,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let (data, _lock) = open_directory(&args.data)?;
     let regions = regions(&args)?;
     read_issuers(&args.token_issuers)?;
-    let mut engines = Vec::new();
-    for region in &regions {
-        let choice = engine_for(region, &args.engines);
-        let program = engine::find(&choice, &search_path()).await?;
-        engines.push((
-            region.clone(),
-            program.path.display().to_string(),
-            program.version,
-        ));
-    }
+    let engines = engines_of(&regions, &args.engines).await?;
     let (token, shown) = management_token(&data, args.token.as_deref())?;
     agent_token(&data)?;
     let mut signals = (
@@ -185,6 +176,21 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     supervisor.stop(talk).await?;
     talk.say("Stopped.");
     Ok(())
+}
+
+/// The engine of each region: its program and its version.
+async fn engines_of(
+    regions: &[Region],
+    options: &[EngineOption],
+) -> anyhow::Result<Vec<(Region, String, EngineVersion)>> {
+    let mut engines = Vec::new();
+    for region in regions {
+        let choice = engine_for(region, options);
+        let program = engine::find(&choice, &search_path()).await?;
+        let path = program.path.display().to_string();
+        engines.push((region.clone(), path, program.version));
+    }
+    Ok(engines)
 }
 
 fn introduce(url: &str, engines: &[(Region, String, EngineVersion)], talk: &Talk) {
