@@ -3,7 +3,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use client::{Management, RequestError, status::DoorStatus};
+use client::{Management, RequestError, status::NamedEndpoint};
 use model::{CacheId, Secret};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, aio::MultiplexedConnection};
 use runtime::tasks::Tasks;
@@ -53,13 +53,14 @@ impl Reach {
         };
         let status = api.cache_status(id).await?.body;
         let door = status.direct().ok_or_else(no_address)?;
+        let host = door.address.clone().ok_or_else(no_address)?;
         let key = api.keys(id).await?.body.primary_key;
         let (port, tls) = match door.tls() {
             Some(port) => (port, Some(expected(api, id, &door).await?)),
             None => (door.plain().ok_or_else(no_address)?, None),
         };
         Ok(Self {
-            host: door.host,
+            host,
             port,
             tls,
             key,
@@ -108,7 +109,7 @@ impl Reach {
 async fn expected(
     api: &Management,
     id: &CacheId,
-    door: &DoorStatus,
+    door: &NamedEndpoint,
 ) -> Result<ServerTrust, Unreachable> {
     let untrusted = |source| Unreachable::Trust {
         cache: id.name.to_string(),
@@ -116,8 +117,7 @@ async fn expected(
     };
     let authority = api.certificate_authority().await?;
     let trust = Trust::from_pem(&authority).map_err(untrusted)?;
-    let name = door.host_name.as_ref().unwrap_or(&door.host);
-    trust.in_server(name).map_err(untrusted)
+    trust.in_server(&door.name).map_err(untrusted)
 }
 
 /// `127.0.0.1:6380`, for people.

@@ -32,7 +32,7 @@ mod stream;
 mod wan;
 
 pub use event::{Event, Events};
-pub use identity::{Credentials, Peer, ShardKey, Source, SourceFacts};
+pub use identity::{Credentials, Firewall, Peer, ShardKey, Source, SourceFacts};
 pub use inbound::{Inbound, InboundAround};
 pub use kept::{KeptError, KeptStream};
 pub use lag::LagSpread;

@@ -131,7 +131,8 @@ impl Outbound {
 
     /// Serves a shard from its geo-primary's engines, with the journal in `directory`. The same
     /// source again changes nothing; one with another epoch or peer ends the shard's session, and a
-    /// fence of another epoch; another engine is followed in the place of the one before.
+    /// fence of another epoch; another engine is followed in the place of the one before; another
+    /// firewall ends the session that it does not admit.
     pub fn serve(&self, key: ShardKey, directory: &Path, source: Source) {
         self.want(key, directory, source, None);
     }
@@ -331,16 +332,19 @@ impl Outbound {
             shard: hello.shard,
         };
         let refusal = match self.shard(&key) {
-            Some(shard) => match shard.admit(hello, &who.region) {
+            Some(shard) => match shard.admit(hello, &who.region, peer.ip()) {
                 Ok(source) => {
                     session::run(&shard, source, peer, greeting).await;
                     return;
                 }
                 Err(refusal) => {
+                    let events = &self.0.around.events;
                     if refusal.code == RefusalCode::WrongPeer {
                         let text = format!("refused {peer}: {}", refusal.why);
-                        let events = &self.0.around.events;
                         events.tell_once(&key, EventKind::PeerRefused, text);
+                    }
+                    if refusal.code == RefusalCode::NotAdmitted {
+                        events.tell_once(&key, EventKind::PeerRefused, refusal.why.clone());
                     }
                     refusal
                 }

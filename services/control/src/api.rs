@@ -15,6 +15,7 @@ use axum::{
 
 use crate::{metrics, plane::Plane};
 
+mod access;
 mod agents;
 mod answer;
 mod body;
@@ -42,6 +43,7 @@ fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
         .merge(resources())
+        .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .route("/metrics", get(scrape))

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use model::{Region, Secret};
+use model::{Region, Secret, TokenIssuer};
 use runtime::crash::Points;
 
 /// The zone of endpoint names when nobody chooses another.
@@ -21,6 +21,8 @@ pub struct Config {
     pub agent_token: Secret,
     /// The DNS zone of every endpoint's name; [`DEFAULT_ZONE`].
     pub zone: String,
+    /// Whose tokens let clients in; none: access keys alone do.
+    pub issuers: Vec<TokenIssuer>,
     /// The regions that caches can be in. An agent of another region is refused.
     pub regions: Vec<Region>,
     /// Where a test can have it die.

@@ -14,9 +14,9 @@ pub struct CacheStatus {
     pub role: Option<String>,
     /// The epoch of the role.
     pub epoch: Option<u64>,
-    /// Where clients reach it, in short: an address of the direct endpoint.
+    /// Where clients reach it.
     pub endpoint: Option<Endpoint>,
-    /// Where clients reach it, door by door.
+    /// All of its endpoints.
     pub endpoints: Option<Endpoints>,
     /// The engine that its nodes run, such as `valkey 8.0.1`.
     pub engine: Option<String>,
@@ -40,27 +40,29 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// The doors of a cache.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A cache's endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Endpoints {
     /// This cache, whatever its role.
-    pub direct: DoorStatus,
+    pub direct: NamedEndpoint,
     /// Whichever cache of the pair is geo-primary.
-    pub geo: DoorStatus,
+    pub geo: NamedEndpoint,
 }
 
-/// One address with its listeners.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DoorStatus {
-    /// The name that its certificate proves.
-    pub host_name: Option<String>,
-    /// Its address.
-    pub host: String,
-    /// The port of TLS, if any.
-    pub ssl_port: Option<u16>,
-    /// The port without TLS, if any.
-    pub port: Option<u16>,
+/// An endpoint with its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamedEndpoint {
+    /// A name in the deployment's zone.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// Its address; `None` while nobody listens there.
+    pub address: Option<String>,
+    /// The port of TLS.
+    pub tls_port: Option<u16>,
+    /// The port without TLS, when there is one.
+    pub plain_port: Option<u16>,
 }
 
 /// One shard of a cache.
@@ -101,6 +103,9 @@ pub struct LinkStatus {
     /// What is wrong and what to do, a sentence each.
     #[serde(deserialize_with = "or_default")]
     pub reasons: Vec<String>,
+    /// What is not wrong yet and would be after a failover, a sentence each.
+    #[serde(deserialize_with = "or_default")]
+    pub warnings: Vec<String>,
     /// How it moves its bytes.
     pub replication_settings: Option<LinkSettings>,
     /// What keeps a geo-primary that nobody can reach from taking writes.
@@ -256,34 +261,34 @@ pub struct PositionStatus {
 }
 
 impl CacheStatus {
-    /// The direct endpoint's listeners. A control plane that knows of no doors names one port,
-    /// without TLS.
+    /// The direct endpoint's listeners. A control plane that names none names one port without TLS,
+    /// and no more.
     #[must_use]
-    pub fn direct(&self) -> Option<DoorStatus> {
-        let direct = self.endpoints.as_ref().map(|doors| doors.direct.clone());
-        direct.or_else(|| {
+    pub fn direct(&self) -> Option<NamedEndpoint> {
+        let direct = self.endpoints.as_ref().map(|all| all.direct.clone());
+        let listens = direct.filter(|direct| direct.address.is_some());
+        listens.or_else(|| {
             let endpoint = self.endpoint.as_ref()?;
-            Some(DoorStatus {
-                host_name: None,
-                host: endpoint.host.clone(),
-                ssl_port: None,
-                port: Some(endpoint.port),
+            Some(NamedEndpoint {
+                address: Some(endpoint.host.clone()),
+                plain_port: Some(endpoint.port),
+                ..NamedEndpoint::default()
             })
         })
     }
 }
 
-impl DoorStatus {
+impl NamedEndpoint {
     /// The port of TLS; 0 is none.
     #[must_use]
     pub fn tls(&self) -> Option<u16> {
-        self.ssl_port.filter(|port| *port > 0)
+        self.tls_port.filter(|port| *port > 0)
     }
 
     /// The port without TLS; 0 is none.
     #[must_use]
     pub fn plain(&self) -> Option<u16> {
-        self.port.filter(|port| *port > 0)
+        self.plain_port.filter(|port| *port > 0)
     }
 }
 
@@ -334,20 +339,18 @@ mod tests {
     }
 
     #[test]
-    fn the_direct_endpoint_is_the_door_or_else_the_one_port() {
-        let doors: CacheStatus = serde_json::from_value(json!({
+    fn the_direct_endpoint_is_the_named_one_or_else_the_one_port() {
+        let named: CacheStatus = serde_json::from_value(json!({
             "endpoint": {"host": "127.0.0.1", "port": 1},
             "endpoints": {
-                "direct": {"hostName": "east.zone.test", "host": "127.77.0.1", "sslPort": 6380, "port": null},
-                "geo": {"hostName": "east.geo.zone.test", "host": "127.77.0.2", "sslPort": 6380, "port": 6379},
+                "direct": {"name": "east.zone.test", "address": "127.77.0.1", "tlsPort": 6380, "plainPort": null},
+                "geo": {"name": "east.geo.zone.test", "address": "127.77.0.2", "tlsPort": 6380},
             },
         }))
         .unwrap();
-        let direct = doors.direct().unwrap();
-        assert_eq!(
-            (direct.host.as_str(), direct.tls(), direct.plain()),
-            ("127.77.0.1", Some(6380), None)
-        );
+        let direct = named.direct().unwrap();
+        assert_eq!(direct.address.as_deref(), Some("127.77.0.1"));
+        assert_eq!((direct.tls(), direct.plain()), (Some(6380), None));
         let one: CacheStatus =
             serde_json::from_value(json!({"endpoint": {"host": "127.0.0.1", "port": 6401}}))
                 .unwrap();

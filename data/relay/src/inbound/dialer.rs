@@ -7,7 +7,9 @@ use psync::Position;
 use runtime::chain;
 use tls::{Protocol, TlsError};
 use tokio::time::{sleep, timeout};
-use wire::{FrameError, Hello, Partial, Refusal, SnapshotHead, ToInbound, ToOutbound, VERSION};
+use wire::{
+    FrameError, Hello, Partial, Refusal, RefusalCode, SnapshotHead, ToInbound, ToOutbound, VERSION,
+};
 
 use super::standing::Session;
 use crate::{
@@ -91,6 +93,26 @@ enum DialError {
     NotAnswer { peer: Peer },
 }
 
+impl DialError {
+    /// What the outbound says of its firewall.
+    fn barred(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } if refusal.code == RefusalCode::NotAdmitted => {
+                Some(&refusal.why)
+            }
+            Self::Refused { .. }
+            | Self::Dial { .. }
+            | Self::Trust { .. }
+            | Self::Handshake { .. }
+            | Self::Silent { .. }
+            | Self::Write { .. }
+            | Self::Read { .. }
+            | Self::Message { .. }
+            | Self::NotAnswer { .. } => None,
+        }
+    }
+}
+
 /// Follows the target as it changes; ends once an outbound answered.
 pub(super) async fn attach(session: &Session, progress: Progress) -> Attached {
     let mut target = session.standing.target();
@@ -124,10 +146,14 @@ async fn keep_dialling(session: &Session, peer: &Peer, progress: Progress) -> At
     let mut last = String::new();
     loop {
         let error = match attempt(session, peer, progress).await {
-            Ok(attached) => return attached,
+            Ok(attached) => {
+                session.barred(None);
+                return attached;
+            }
             Err(error) => error,
         };
         session.connected(false);
+        session.barred(error.barred());
         let why = chain(&error).to_string();
         if why != last {
             let key = &session.standing.key;

@@ -11,8 +11,8 @@ use model::{
 };
 use psync::Position;
 use relay::{
-    Barrier, BindError, Credentials, Drain, Inbound, InboundAround, KeptStream, OutboundStatus,
-    Peer, ShardKey, Source, SourceFacts,
+    Barrier, BindError, Credentials, Drain, Firewall, Inbound, InboundAround, KeptStream,
+    OutboundStatus, Peer, ShardKey, Source, SourceFacts,
 };
 use tokio::sync::watch;
 
@@ -222,6 +222,11 @@ impl LinkHalf {
         let source = Source {
             epoch: desired.epoch,
             peer: replication.peer.clone(),
+            firewall: Firewall {
+                primary: desired.id.name.clone(),
+                secondary: replication.peer_cache.name.clone(),
+                rules: desired.door.firewall.clone(),
+            },
             engine: engines.primary,
             replicas: engines.replicas,
             credentials: credentials(password),

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key};
-use crate::records::{AgentRecord, GroupRecord, OperationRecord, SubscriptionRecord};
+use crate::records::{
+    AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
+};
 use model::{CacheRecord, LinkRecord};
 
 /// A kind of record. Its file says how its key is made.
@@ -56,6 +58,7 @@ pub(crate) struct State {
     pub(crate) links: Table<LinkRecord>,
     pub(crate) operations: Table<OperationRecord>,
     pub(crate) agents: Table<AgentRecord>,
+    pub(crate) deployment: Table<DeploymentRecord>,
 }
 
 impl State {
@@ -65,6 +68,7 @@ impl State {
         self.caches.same(&other.caches)
             && self.links.same(&other.links)
             && self.agents.same(&other.agents)
+            && self.deployment.same(&other.deployment)
     }
 
     /// Follows a commit that went through.
@@ -83,13 +87,14 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 6] = [
+        const KINDS: [Take; 7] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
             take::<LinkRecord>,
             take::<OperationRecord>,
             take::<AgentRecord>,
+            take::<DeploymentRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {

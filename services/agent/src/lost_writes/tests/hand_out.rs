@@ -17,7 +17,7 @@ use model::{
 };
 use parking_lot::Mutex;
 use psync::Position;
-use relay::{Credentials, Events, Outbound, ShardKey, Source, SourceFacts};
+use relay::{Credentials, Events, Firewall, Outbound, ShardKey, Source, SourceFacts};
 use runtime::{dice::Dice, tasks::Tasks};
 use serde_json::{Value, json};
 use tokio::{
@@ -282,6 +282,11 @@ async fn written_since(world: &World, node: &Node, config: &NodeConfig) {
     let source = Source {
         epoch: model::Epoch(1),
         peer: "westus".parse().unwrap(),
+        firewall: Firewall {
+            primary: "east".parse().unwrap(),
+            secondary: "west".parse().unwrap(),
+            rules: Vec::new(),
+        },
         engine: node.address(),
         replicas: Vec::new(),
         credentials: Credentials {

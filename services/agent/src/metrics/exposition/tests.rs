@@ -19,6 +19,8 @@ fn link() -> LinkObserved {
         partial_syncs: 3,
         silent_ms: Some(40),
         last_error: None,
+        not_admitted: None,
+        peer_address: None,
         offsets: OffsetsObserved {
             received: Some(Offset(1_014)),
             journaled: Some(Offset(1_014)),
