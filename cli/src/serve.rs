@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod control;
+pub(crate) mod issuer;
 pub(crate) mod wan;
 
 use std::{

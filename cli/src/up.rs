@@ -23,7 +23,13 @@ use runtime::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{serve::search_path, talk::Talk};
+use crate::{
+    serve::{
+        issuer::{IssuerOption, read_issuers},
+        search_path,
+    },
+    talk::Talk,
+};
 use supervisor::{Plan, Supervisor};
 
 /// Run everything on this machine: a control plane, and one agent per region
@@ -56,6 +62,11 @@ pub(crate) struct UpArgs {
     /// Zone of the caches' host names
     #[arg(long, default_value = "redis.godwit.internal")]
     zone: String,
+    /// Whose tokens let clients in: the issuer, letter by letter as in its tokens; audiences that
+    /// they may be for [default: https://redis.azure.com]; and a JSON Web Key Set, if its keys are
+    /// not to be asked for. Repeat it for more
+    #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
+    token_issuers: Vec<IssuerOption>,
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
@@ -96,16 +107,8 @@ impl FromStr for EngineOption {
 pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let (data, _lock) = open_directory(&args.data)?;
     let regions = regions(&args)?;
-    let mut engines = Vec::new();
-    for region in &regions {
-        let choice = engine_for(region, &args.engines);
-        let program = engine::find(&choice, &search_path()).await?;
-        engines.push((
-            region.clone(),
-            program.path.display().to_string(),
-            program.version,
-        ));
-    }
+    read_issuers(&args.token_issuers)?;
+    let engines = engines_of(&regions, &args.engines).await?;
     let (token, shown) = management_token(&data, args.token.as_deref())?;
     agent_token(&data)?;
     let mut signals = (
@@ -116,6 +119,11 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         data: data.clone(),
         listen: args.listen,
         zone: args.zone,
+        issuers: args
+            .token_issuers
+            .iter()
+            .map(|issuer| issuer.text.clone())
+            .collect(),
         regions: engines
             .iter()
             .map(|(region, path, _)| (region.clone(), path.clone()))
@@ -168,6 +176,21 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     supervisor.stop(talk).await?;
     talk.say("Stopped.");
     Ok(())
+}
+
+/// The engine of each region: its program and its version.
+async fn engines_of(
+    regions: &[Region],
+    options: &[EngineOption],
+) -> anyhow::Result<Vec<(Region, String, EngineVersion)>> {
+    let mut engines = Vec::new();
+    for region in regions {
+        let choice = engine_for(region, options);
+        let program = engine::find(&choice, &search_path()).await?;
+        let path = program.path.display().to_string();
+        engines.push((region.clone(), path, program.version));
+    }
+    Ok(engines)
 }
 
 fn introduce(url: &str, engines: &[(Region, String, EngineVersion)], talk: &Talk) {

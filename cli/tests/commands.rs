@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "commands/access.rs"]
+mod access;
 #[path = "commands/failovers.rs"]
 mod failovers;
 #[path = "commands/fake.rs"]

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) data: PathBuf,
     pub(super) listen: SocketAddr,
     pub(super) zone: String,
+    /// `--token-issuer`, as they were written.
+    pub(super) issuers: Vec<String>,
     /// The regions, each with the path of its engine.
     pub(super) regions: Vec<(Region, String)>,
     pub(super) ports: bool,
@@ -210,6 +212,8 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         format!("--agent-token-file={}", file("agent-token")),
         format!("--zone={}", plan.zone),
     ];
+    let issuers = plan.issuers.iter();
+    arguments.extend(issuers.map(|issuer| format!("--token-issuer={issuer}")));
     arguments.extend(
         plan.regions
             .iter()

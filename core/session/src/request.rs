@@ -33,6 +33,9 @@ impl Session {
         }
         match command {
             Command::Plain | Command::Free => self.pass(Expect::Plain),
+            Command::Refused if self.administration && !table::makes_a_replica(request.name()) => {
+                self.pass(Expect::Plain)
+            }
             Command::Refused => self.refuse_unknown(request),
             Command::Blocking => self.pass_blocking(),
             Command::BlockingRead if change::may_wait(request) => self.pass_blocking(),
@@ -61,7 +64,7 @@ impl Session {
             Command::ReadWrite => self.pass(Expect::Change(Box::new(Change::ReadOnly(false)))),
             Command::Client => self.client(request),
             Command::Cluster => match request.argument(1) {
-                Some(subcommand) if !table::cluster_asks(subcommand) => {
+                Some(subcommand) if !self.administration && !table::cluster_asks(subcommand) => {
                     self.refuse_unknown(request)
                 }
                 Some(_) | None => self.pass(Expect::Plain),

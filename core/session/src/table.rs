@@ -123,6 +123,13 @@ pub(crate) fn command(name: &[u8]) -> Option<Command> {
     Some(row.map_or(Command::Plain, |(_, command)| *command))
 }
 
+/// Whether a command turns its connection into a replica's, on which replies are no replies.
+pub(crate) fn makes_a_replica(name: &[u8]) -> bool {
+    ["SYNC", "PSYNC", "REPLCONF"]
+        .iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// Whether a subcommand of `CLUSTER` only asks.
 pub(crate) fn cluster_asks(subcommand: &[u8]) -> bool {
     const ASK: [&str; 15] = [

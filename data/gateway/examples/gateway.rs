@@ -3,7 +3,8 @@
 //! `gateway ENGINE PASSWORD KEY DIRECT-TLS DIRECT-PLAIN [CERTIFICATE.pem KEY.pem] [MAX-CLIENTS]`:
 //! the engine's address; the password of its user `godwit-client`; the access key; where to listen
 //! on 127.0.0.1 with TLS and without (0: any; what it came to be is printed). Without files, TLS
-//! has no certificate and takes nobody.
+//! has no certificate and takes nobody. With `--open` (feature `testing`) nobody has to log in, and
+//! nothing is refused: so the engines' test suites run through it.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,8 +26,21 @@ fn main() {
     runtime.unwrap().block_on(serve());
 }
 
+#[cfg(feature = "testing")]
+fn admit_everybody(gateway: &Gateway) {
+    gateway.admit_everybody();
+}
+
+#[cfg(not(feature = "testing"))]
+fn admit_everybody(_gateway: &Gateway) {
+    panic!("--open takes the feature `testing`");
+}
+
 async fn serve() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let before = words.len();
+    words.retain(|word| word != "--open");
+    let open = words.len() < before;
     let (needed, more) = words.split_at_checked(5).unwrap();
     let [engine, password, key, tls, plain] = needed else {
         panic!("five words are needed");
@@ -67,6 +81,9 @@ async fn serve() {
         client: Secret::new(password),
         writable: true,
     });
+    if open {
+        admit_everybody(&gateway);
+    }
     let ip = Ipv4Addr::LOCALHOST.into();
     let direct = Door {
         ip,

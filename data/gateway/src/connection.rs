@@ -79,7 +79,7 @@ impl Connection {
             login_required: true,
             standing: orders.place.standing(entered.through().endpoint),
         };
-        Self {
+        let connection = Self {
             pump: Pump::new(stream, Session::new(&policy)),
             alarm: Alarm::default(),
             begun: Instant::now(),
@@ -93,7 +93,34 @@ impl Connection {
             house,
             entered,
             orders,
+        };
+        #[cfg(feature = "testing")]
+        let connection = connection.for_everybody();
+        connection
+    }
+
+    /// Has it begin as after a login, where everybody is to be in.
+    #[cfg(feature = "testing")]
+    fn for_everybody(mut self) -> Self {
+        if !self
+            .house
+            .everybody
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            return self;
         }
+        let endpoint = self.entered.through().endpoint;
+        let policy = Policy {
+            login_required: false,
+            standing: self.orders.place.standing(endpoint),
+        };
+        self.pump.session = Session::new(&policy);
+        self.pump.session.administrate();
+        self.pump.engine_wanted = true;
+        self.pump.logged_in();
+        self.entered.logged_in();
+        self.who = Some(Who::Key(crate::entry::Which::Primary));
+        self
     }
 
     async fn run(&mut self) -> End {

@@ -19,6 +19,9 @@ pub(crate) struct House {
     pub(crate) limits: Limits,
     pub(crate) throttle: Throttle,
     pub(crate) roster: Arc<Roster>,
+    /// Everybody is in from the beginning, and may do everything.
+    #[cfg(feature = "testing")]
+    pub(crate) everybody: std::sync::atomic::AtomicBool,
     orders: Mutex<Arc<Orders>>,
 }
 
@@ -38,6 +41,8 @@ impl House {
             limits,
             throttle: Throttle::default(),
             roster: Arc::default(),
+            #[cfg(feature = "testing")]
+            everybody: std::sync::atomic::AtomicBool::new(false),
             orders: Mutex::new(Arc::new(orders)),
         }
     }

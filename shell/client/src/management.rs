@@ -17,6 +17,7 @@ use crate::{
     status::{CacheStatus, LinkStatus},
 };
 
+mod access;
 mod change;
 mod failover;
 mod lost_writes;

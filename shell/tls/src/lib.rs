@@ -40,6 +40,7 @@ mod server_names;
 mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod trust;
 mod verifier;
 
 pub use authority::{
@@ -58,3 +59,4 @@ pub use key::{AgentKey, KeyError};
 pub use protocol::Protocol;
 pub use server_names::{ADDRESSES, ServerNames, ServerNamesError};
 pub use stream::TlsStream;
+pub use trust::{ClientStream, ServerTrust, Trust, TrustError};

@@ -60,20 +60,20 @@ impl<'a> Cache<'a> {
 
     /// Host and port of the direct endpoint, without TLS.
     pub fn endpoint(&self) -> (String, u16) {
-        self.door("direct", "port")
+        self.door("direct", "plainPort")
     }
 
     /// Host and port of the geo endpoint, without TLS.
     pub fn geo_endpoint(&self) -> (String, u16) {
-        self.door("geo", "port")
+        self.door("geo", "plainPort")
     }
 
-    /// Host and port of a door: `direct` or `geo`, `port` or `sslPort`.
+    /// Host and port of a door: `direct` or `geo`, `plainPort` or `tlsPort`.
     pub fn door(&self, door: &str, port: &str) -> (String, u16) {
         waiting::until("the cache has an endpoint", || {
             let status = self.status();
             let door = &status["endpoints"][door];
-            let host = door["host"].as_str()?.to_owned();
+            let host = door["address"].as_str()?.to_owned();
             let port = u16::try_from(door[port].as_u64()?).ok()?;
             Some((host, port))
         })

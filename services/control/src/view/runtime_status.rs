@@ -1,9 +1,9 @@
 //! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
 
 use model::{
-    CacheObserved, CacheRecord, Door, JournalObserved, LagObserved, LinkActivity, LinkObserved,
-    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing, Timestamp,
-    WireObserved,
+    CacheObserved, CacheRecord, Door, Doors, JournalObserved, LagObserved, LinkActivity,
+    LinkObserved, LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing,
+    Timestamp, WireObserved,
 };
 use psync::Position;
 use serde_json::{Value, json};
@@ -60,13 +60,7 @@ pub(crate) fn cache_status(
             let door = doors.direct;
             json!({"host": door.ip.to_string(), "port": door.plain.unwrap_or(door.tls)})
         }),
-        "endpoints": observed.and_then(|seen| seen.doors).map(|doors| {
-            let name = &cache.id.name;
-            json!({
-                "direct": door_json(doors.direct, &plane.host(name)),
-                "geo": door_json(doors.geo, &plane.geo_host(name)),
-            })
-        }),
+        "endpoints": endpoints(plane, cache, observed.and_then(|seen| seen.doors)),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
         "problem": problem,
@@ -75,13 +69,20 @@ pub(crate) fn cache_status(
     })
 }
 
-/// An endpoint: its name, its address, and the ports that are open.
-fn door_json(door: Door, host_name: &str) -> Value {
+/// Where clients reach a cache: names always, addresses and ports while somebody listens there.
+fn endpoints(plane: &Plane, cache: &CacheRecord, doors: Option<Doors>) -> Value {
+    let endpoint = |name: String, door: Option<Door>| {
+        json!({
+            "name": name,
+            "address": door.map(|door| door.ip),
+            "tlsPort": door.map(|door| door.tls),
+            "plainPort": door.and_then(|door| door.plain),
+        })
+    };
+    let name = &cache.id.name;
     json!({
-        "hostName": host_name,
-        "host": door.ip.to_string(),
-        "sslPort": door.tls,
-        "port": door.plain,
+        "direct": endpoint(plane.host(name), doors.map(|doors| doors.direct)),
+        "geo": endpoint(plane.geo_host(name), doors.map(|doors| doors.geo)),
     })
 }
 
