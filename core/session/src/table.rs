@@ -153,12 +153,6 @@ pub(crate) fn cluster_asks(subcommand: &[u8]) -> bool {
         .any(|name| name.as_bytes().eq_ignore_ascii_case(subcommand))
 }
 
-/// Whether a subcommand of `SCRIPT` is the debugger, which speaks another protocol. A NUL could
-/// stand for it.
-pub(crate) fn is_debugger(subcommand: &[u8]) -> bool {
-    subcommand.contains(&0) || subcommand.eq_ignore_ascii_case(b"DEBUG")
-}
-
 /// Sorted by name. What is refused is what the managed service refuses, and beside it what would
 /// take the engine out of Godwit's hands (`FAILOVER`, `MODULE`).
 const TABLE: [(&str, Command); 61] = [

@@ -166,8 +166,11 @@ impl Pump {
 
     /// The client has sent everything: so is the engine told.
     fn end_requests(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
-        // The engines forget what they have not written yet when they learn of it.
-        if self.engine_told || self.boundary() == Boundary::Busy {
+        // The engines forget what they have not written yet when they learn of it. A request that was
+        // cut off is answered by nobody.
+        let cut_off = self.requests.is_streaming() && self.session.outstanding() <= 1;
+        let due = self.boundary() == Boundary::Busy && !cut_off;
+        if self.engine_told || due {
             return Ok(false);
         }
         let Some(upstream) = &mut self.upstream else {

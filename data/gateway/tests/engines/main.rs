@@ -22,6 +22,7 @@ macro_rules! both {
 
 mod client;
 mod entering;
+mod hold;
 mod hostile;
 mod node;
 mod passing;

@@ -177,7 +177,8 @@ async fn an_engine_that_is_not_there_is_waited_for(kind: EngineKind) {
 
 async fn a_client_that_is_killed_is_gone(kind: EngineKind) {
     let rig = Rig::start(kind);
-    for mut client in [rig.client(), rig.geo_client()] {
+    for connect in [Rig::client, Rig::geo_client] {
+        let mut client = connect(&rig);
         assert_eq!(client.run("PING"), "PONG");
         assert_eq!(rig.node.run("CLIENT KILL USER godwit-client"), "1");
         assert_eq!(client.rest(), "");
