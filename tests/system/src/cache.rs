@@ -5,6 +5,7 @@ use std::{fs, net::SocketAddr, time::Duration};
 use ledger::Endpoint;
 use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
 use serde_json::{Value, json};
+use tls::Trust;
 
 use crate::{World, waiting};
 
@@ -112,6 +113,16 @@ impl<'a> Cache<'a> {
     pub fn geo_login(&self) -> Endpoint {
         let (host, port) = self.geo_endpoint();
         Endpoint::new(host, port, self.key())
+    }
+
+    /// As [`Cache::geo_login`], over TLS, from whoever proves to be the geo endpoint of this cache.
+    pub fn geo_login_over_tls(&self) -> Endpoint {
+        let (host, port) = self.door("geo", "tlsPort");
+        let name = self.status()["endpoints"]["geo"]["name"].clone();
+        let authority = fs::read_to_string(self.world.data().join("ca.pem")).unwrap();
+        let trust = Trust::from_pem(&authority).unwrap();
+        let server = trust.in_server(name.as_str().unwrap()).unwrap();
+        Endpoint::new(host, port, self.key()).over_tls(server)
     }
 
     /// A connection of an application to the geo endpoint.

@@ -295,12 +295,17 @@ impl World {
 
     /// Has `new` take over from `old` by force.
     pub fn force(&self, new: &Cache<'_>, old: &Cache<'_>) {
+        self.begin_failover(new, old, &json!({ "force": true }));
+    }
+
+    /// Has `new` begin to take over from `old`, with options of the management API.
+    pub fn begin_failover(&self, new: &Cache<'_>, old: &Cache<'_>, options: &Value) {
         let place = self.ok(&["cache", "show", old.name()]).json()["location"].clone();
         let body = json!({ "properties": {
             "linkedRedisCacheId": old.id(),
             "linkedRedisCacheLocation": place,
             "serverRole": "Secondary",
-            "failover": { "force": true },
+            "failover": options,
         }});
         let path = format!("{}/linkedServers/{}", new.id(), old.name());
         let (code, answer) = self.send("PUT", &path, Some(&body)).unwrap();
