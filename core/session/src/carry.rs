@@ -209,10 +209,7 @@ impl Session {
                 return;
             }
             Expect::Say(text) => text.into(),
-            Expect::Sentence => match self.sentence_line() {
-                Some(line) => line,
-                None => texts::UNKNOWN_OUTCOME.to_vec(),
-            },
+            Expect::Sentence => self.sentence_line(),
             Expect::Abort(_) => {
                 self.state.watch = Watch::Nothing;
                 texts::EXECABORT_FAILOVER.to_vec()

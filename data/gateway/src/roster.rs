@@ -185,6 +185,11 @@ impl Inner {
 }
 
 impl Entered {
+    /// The connection itself.
+    pub(crate) fn ticket(&self) -> Arc<Ticket> {
+        Arc::clone(&self.ticket)
+    }
+
     /// It is no stranger any more.
     pub(crate) fn logged_in(&self) {
         self.roster.inner.lock().strangers.remove(&self.ticket.id);
