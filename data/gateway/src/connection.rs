@@ -27,7 +27,6 @@ use crate::{
     sentences,
     status::Refusal,
     ticket::Standing,
-    tunnel::Kind,
     upstream::Upstream,
 };
 
@@ -56,8 +55,8 @@ struct Connection {
     /// No request is taken; since when.
     stopped: Option<Instant>,
     standing: Standing,
-    /// The gateway at the other end of the tunnel knows that it is held.
-    told_held: bool,
+    /// For which time the gateway at the other end of the tunnel knows that it is held.
+    told_held: u32,
 }
 
 /// What the connection's task is to see to.
@@ -89,7 +88,7 @@ impl Connection {
             leaving: None,
             stopped: None,
             standing: Standing::Running,
-            told_held: false,
+            told_held: 0,
             house,
             entered,
             orders,
@@ -120,9 +119,15 @@ impl Connection {
         if self.entered.poll_changed(cx) {
             return Poll::Ready(Step::Orders);
         }
-        let gate = self.gate();
-        if let Poll::Ready(event) = self.pump.poll(cx, gate, &self.entered) {
-            return Poll::Ready(Step::Pump(event));
+        loop {
+            let gate = self.gate();
+            if let Poll::Ready(event) = self.pump.poll(cx, gate, &self.entered) {
+                return Poll::Ready(Step::Pump(event));
+            }
+            // The gateway at the other end of a tunnel may just have said something.
+            if self.gate() == gate {
+                break;
+            }
         }
         if self.stand(cx) {
             return Poll::Ready(Step::Move);
@@ -159,7 +164,6 @@ impl Connection {
     fn stand(&mut self, cx: &mut Context<'_>) -> bool {
         if self.stopped.is_none() {
             self.note(Standing::Running);
-            self.told_held = false;
             return false;
         }
         let in_transaction = self.pump.session.is_in_transaction();
@@ -181,10 +185,11 @@ impl Connection {
         if self.orders.hold.is_none() && (self.leaving.is_some() || moved) {
             return true;
         }
-        if !self.told_held {
-            self.told_held = true;
-            if let Some(Upstream::Tunnel(tunnel)) = self.pump.upstream_mut() {
-                tunnel.say(Kind::Held);
+        if let Some(Upstream::Tunnel(tunnel)) = self.pump.upstream_mut() {
+            let heard = tunnel.heard();
+            if heard.hold && heard.holds != self.told_held {
+                self.told_held = heard.holds;
+                tunnel.say_held(heard.holds);
                 self.pump.flush_engine(cx);
             }
         }

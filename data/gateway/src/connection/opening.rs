@@ -85,6 +85,7 @@ impl Connection {
                             self.entered.set_tunnelled(tunnelled);
                             self.opened = Some(target);
                             self.leaving = None;
+                            self.told_held = 0;
                             return Ok(upstream);
                         }
                         Ok(_) => continue,

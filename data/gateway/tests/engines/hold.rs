@@ -275,7 +275,7 @@ async fn a_geo_connection_survives_its_engine_s_death(kind: EngineKind) {
 
 /// Asks for its own tokens until it is told to stop; each reply has to be its own, and each `INCR`
 /// one more.
-fn load(mut client: Client, number: usize, stop: &AtomicBool, asked: &AtomicU64) {
+pub(crate) fn load(mut client: Client, number: usize, stop: &AtomicBool, asked: &AtomicU64) {
     let mut token = 0_u64;
     let mut counted = 0_u64;
     while !stop.load(Ordering::Relaxed) {
