@@ -51,10 +51,6 @@ impl Client {
         })
     }
 
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.tcp.local_addr().unwrap()
-    }
-
     /// Sends bytes as they are.
     pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_say(bytes).unwrap();
