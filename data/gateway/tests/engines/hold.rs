@@ -11,6 +11,8 @@ use std::{
 
 use gateway::{Held, Limits, Place};
 use model::{EngineKind, Secret};
+use runtime::tasks::Tasks;
+use tokio::sync::oneshot;
 
 use crate::{
     client::{Client, command},
@@ -178,10 +180,14 @@ async fn a_transaction_on_its_way_comes_to_its_end_first(kind: EngineKind) {
     let _idle = rig.geo_client();
     assert_eq!(client.run("MULTI"), "OK");
     let gateway = rig.gateway.clone();
-    let holding = tokio::spawn(async move { gateway.hold(PATIENCE).await });
+    let (tell, told) = oneshot::channel();
+    let tasks = Tasks::new();
+    tasks.spawn("test hold", async move {
+        tell.send(gateway.hold(PATIENCE).await).unwrap();
+    });
     until("it is stopping", || rig.status().held == 1).await;
     client.say(["SET a 1", "EXEC", "GET a"].map(command).concat());
-    assert_eq!(holding.await.unwrap(), Held { held: 2, busy: 0 });
+    assert_eq!(told.await.unwrap(), Held { held: 2, busy: 0 });
     client.expect("+QUEUED\r\n*1\r\n+OK\r\n");
     client.hears_nothing();
     rig.gateway.lead(leads(&other));
