@@ -55,6 +55,8 @@ struct Connection {
     /// No request is taken; since when.
     stopped: Option<Instant>,
     standing: Standing,
+    /// It has no engine, and waits for one.
+    opening: bool,
     /// For which time the gateway at the other end of the tunnel knows that it is held.
     told_held: u32,
 }
@@ -88,6 +90,7 @@ impl Connection {
             leaving: None,
             stopped: None,
             standing: Standing::Running,
+            opening: false,
             told_held: 0,
             house,
             entered,
@@ -229,8 +232,12 @@ impl Connection {
             (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
         };
         // Whoever holds has counted it as not held.
-        self.standing = Standing::Running;
-        self.entered.stand(Standing::Running);
+        self.standing = if self.opening {
+            Standing::Held
+        } else {
+            Standing::Running
+        };
+        self.entered.stand(self.standing);
         None
     }
 
@@ -267,12 +274,11 @@ impl Connection {
         let limits = &self.house.limits;
         let login = self.who.is_none().then(|| self.begun + limits.login);
         let transaction = self.stopped.map(|since| since + limits.transaction);
-        let transaction = transaction.filter(|_| self.pump.session.is_in_transaction());
+        let transaction =
+            transaction.filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
         let moving = self.leaving.filter(|_| self.orders.hold.is_none());
-        let frame = self.pump.partial_since.filter(|_| self.stopped.is_none());
-        let idle = limits
-            .idle
-            .filter(|_| !self.pump.session.is_listening() && self.stopped.is_none());
+        let frame = self.pump.partial_since().filter(|_| self.stopped.is_none());
+        let idle = limits.idle.filter(|_| self.is_idle());
         let all = [
             login,
             transaction,
@@ -293,7 +299,7 @@ impl Connection {
         let over = |since: Option<Instant>, time| since.is_some_and(|since| since + time <= now);
         let slow = if self.who.is_none() && over(Some(self.begun), limits.login) {
             Some("it did not log in in time")
-        } else if self.stopped.is_none() && over(self.pump.partial_since, limits.frame) {
+        } else if self.stopped.is_none() && over(self.pump.partial_since(), limits.frame) {
             Some("its request did not come to its end in time")
         } else if self.is_too_much() {
             Some("it sent too much before it logged in")
@@ -312,14 +318,20 @@ impl Connection {
         if over(self.pump.closing_since(), FAREWELL) {
             return self.pump.close_now();
         }
-        let idle = limits.idle.filter(|_| !self.pump.session.is_listening());
-        if self.stopped.is_none() && idle.is_some_and(|idle| self.pump.active + idle <= now) {
+        let idle = limits.idle.filter(|_| self.is_idle());
+        if idle.is_some_and(|idle| self.pump.active + idle <= now) {
             return Some(End::Said);
         }
         if self.orders.hold.is_none() && over(self.leaving, limits.moving) {
             return self.give_up().await;
         }
         None
+    }
+
+    /// Tells whether nothing is asked, waited for or listened to.
+    fn is_idle(&self) -> bool {
+        let session = &self.pump.session;
+        self.stopped.is_none() && session.is_idle() && !session.is_listening()
     }
 
     /// Tells whether a client that has not logged in has sent too much.

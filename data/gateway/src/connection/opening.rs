@@ -10,7 +10,7 @@ use std::{
 };
 
 use runtime::chain;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Connection;
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     place::Target,
     pump::End,
     sentences,
+    ticket::Standing,
     tunnel::{self, RefusalCode, TunnelError},
     upstream::{OpenError, Upstream, open_engine},
 };
@@ -64,6 +65,15 @@ impl Connection {
     /// A connection to where the connection goes now. While there is nowhere to go, or nobody
     /// answers, it waits; and while everybody is held, in any case.
     pub(super) async fn upstream(&mut self) -> Result<Upstream, Unopened> {
+        self.opening = true;
+        self.note(Standing::Held);
+        let opened = self.find_upstream().await;
+        self.opening = false;
+        self.note(Standing::Running);
+        opened
+    }
+
+    async fn find_upstream(&mut self) -> Result<Upstream, Unopened> {
         let mut patience = None;
         let mut pause = FIRST;
         loop {
@@ -127,11 +137,31 @@ impl Connection {
     /// Does something while the client reads what is there for it, and may go away.
     async fn meanwhile<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Unopened> {
         let mut something = pin!(something);
-        poll_fn(|cx| match self.pump.poll_client(cx, &self.entered) {
+        let tasks = self.house.tasks.clone();
+        let meanwhile = poll_fn(|cx| match self.pump.poll_client(cx, &self.entered) {
             Poll::Ready(end) => Poll::Ready(Err(Unopened::Ended(end))),
             Poll::Pending => something.as_mut().poll(cx).map(Ok),
-        })
-        .await
+        });
+        tokio::select! {
+            done = meanwhile => done,
+            () = tasks.cancelled() => Err(Unopened::Ended(End::Closed)),
+        }
+    }
+
+    /// Has the client read all that is there for it, for as long as a client may take.
+    pub(super) async fn drained(&mut self) -> Option<End> {
+        let tasks = self.house.tasks.clone();
+        let drained = poll_fn(|cx| match self.pump.drain_client(cx) {
+            Ok(true) => Poll::Ready(None),
+            Ok(false) => Poll::Pending,
+            Err(_gone) => Poll::Ready(Some(End::Gone)),
+        });
+        tokio::select! {
+            drained = timeout(self.house.limits.stalled, drained) => {
+                drained.unwrap_or(Some(End::Gone))
+            }
+            () = tasks.cancelled() => Some(End::Closed),
+        }
     }
 
     /// Looks at its orders in the middle of something.

@@ -151,16 +151,15 @@ impl Pump {
     fn keep(&mut self, rest: &[u8], moved: bool) {
         if rest.is_empty() {
             self.kept = Vec::new();
-            self.partial_since = None;
         } else {
             self.kept.clear();
             self.kept.extend_from_slice(rest);
         }
-        let streaming = self.requests.is_streaming();
-        if (streaming || !rest.is_empty()) && (moved || self.partial_since.is_none()) {
-            self.partial_since = Some(Instant::now());
-        } else if !streaming && rest.is_empty() {
+        let partial = self.requests.is_streaming() || !(rest.is_empty() || self.kept_whole);
+        if !partial {
             self.partial_since = None;
+        } else if moved || self.partial_since.is_none() {
+            self.partial_since = Some(Instant::now());
         }
     }
 
@@ -173,7 +172,11 @@ impl Pump {
             return true;
         };
         match self.to_engine.poll_drain(cx, upstream) {
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(())) => {
+                // Until now the client was not waited for.
+                self.partial_since = self.partial_since.map(|_| Instant::now());
+                true
+            }
             // What it said before it ended is read first, then its end.
             Poll::Ready(Err(_)) => {
                 self.to_engine.clear();
@@ -187,7 +190,7 @@ impl Pump {
     fn is_ready(&mut self) -> Result<bool, Event> {
         if matches!(self.waiting, Waiting::No) {
             let own = self.to_client.waiting();
-            return Ok(own <= ANSWERS || self.upstream.is_some());
+            return Ok(own <= ANSWERS || self.session.is_logged_in());
         }
         if !self.session.is_idle() || self.replies.is_streaming() {
             return Ok(false);
@@ -250,7 +253,7 @@ impl Pump {
         let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
-            let answers = self.to_client.waiting() > ANSWERS && self.upstream.is_none();
+            let answers = self.to_client.waiting() > ANSWERS && !self.session.is_logged_in();
             let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
             if !streaming && waits {
                 self.kept_whole = true;
