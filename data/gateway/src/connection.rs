@@ -155,12 +155,18 @@ impl Connection {
             self.stopped = None;
             return Gate::Open;
         }
-        let since = *self.stopped.get_or_insert_with(Instant::now);
-        if since + self.house.limits.transaction > Instant::now() {
+        self.stopped.get_or_insert_with(Instant::now);
+        if self.transaction_end() > Some(Instant::now()) {
             Gate::Transaction
         } else {
             Gate::Shut
         }
+    }
+
+    /// Until when a transaction that is open may come to its end, while no other request is taken.
+    fn transaction_end(&self) -> Option<Instant> {
+        let end = self.stopped? + self.house.limits.transaction;
+        Some(self.orders.hold.map_or(end, |patience| patience.min(end)))
     }
 
     /// Says how far it is in being held. `true`: it is to go elsewhere, now.
@@ -169,11 +175,8 @@ impl Connection {
             self.note(Standing::Running);
             return false;
         }
-        let in_transaction = self.pump.session.is_in_transaction();
-        let waits = in_transaction
-            && self
-                .stopped
-                .is_some_and(|since| since + self.house.limits.transaction > Instant::now());
+        let waits =
+            self.pump.session.is_in_transaction() && self.transaction_end() > Some(Instant::now());
         let settled = match self.pump.boundary() {
             Boundary::Idle => !waits,
             Boundary::Blocked => true,
@@ -273,9 +276,9 @@ impl Connection {
     fn next_deadline(&self) -> Option<Instant> {
         let limits = &self.house.limits;
         let login = self.who.is_none().then(|| self.begun + limits.login);
-        let transaction = self.stopped.map(|since| since + limits.transaction);
-        let transaction =
-            transaction.filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
+        let transaction = self
+            .transaction_end()
+            .filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
         let moving = self.leaving.filter(|_| self.orders.hold.is_none());
         let frame = self.pump.partial_since().filter(|_| self.stopped.is_none());
         let idle = limits.idle.filter(|_| self.is_idle());
