@@ -244,7 +244,7 @@ impl Session {
 
     /// A transaction whose `MULTI` or whose commands were lost must not run without them.
     fn end_lost(&mut self) {
-        if self.ahead.transaction {
+        if self.ahead.transaction && !self.state.is_subscriber() {
             self.state.transaction.carry();
         } else {
             self.state.transaction.end();
