@@ -209,10 +209,7 @@ impl Session {
                 return;
             }
             Expect::Say(text) => text.into(),
-            Expect::Sentence => match self.sentence_line() {
-                Some(line) => line,
-                None => texts::UNKNOWN_OUTCOME.to_vec(),
-            },
+            Expect::Sentence => self.sentence_line(),
             Expect::Abort(_) => {
                 self.state.watch = Watch::Nothing;
                 texts::EXECABORT_FAILOVER.to_vec()
@@ -247,7 +244,7 @@ impl Session {
 
     /// A transaction whose `MULTI` or whose commands were lost must not run without them.
     fn end_lost(&mut self) {
-        if self.ahead.transaction {
+        if self.ahead.transaction && !self.state.is_subscriber() {
             self.state.transaction.carry();
         } else {
             self.state.transaction.end();

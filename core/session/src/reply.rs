@@ -280,7 +280,7 @@ impl Session {
             }
             Expect::Sentence => {
                 state.note(reply);
-                return self.sentence_line();
+                return Some(self.sentence_line());
             }
             Expect::Plain
             | Expect::Aside
@@ -327,9 +327,10 @@ impl Session {
         }
     }
 
-    pub(crate) fn sentence_line(&self) -> Option<Vec<u8>> {
-        let sentence = self.sentence.as_deref();
-        sentence.map(|sentence| format!("-{sentence}\r\n").into_bytes())
+    /// What is said in the place of data; the full sync may have ended since it was decided.
+    pub(crate) fn sentence_line(&self) -> Vec<u8> {
+        let sentence = self.sentence.as_deref().unwrap_or(texts::SYNCED);
+        format!("-{sentence}\r\n").into_bytes()
     }
 
     fn logged_in(&mut self, login: Login, reply: &Reply<'_>) {

@@ -22,6 +22,15 @@ impl Session {
         let Some(command) = table::command(request.name()) else {
             return self.refuse_unknown(request);
         };
+        if command == Command::Plain
+            && self.is_logged_in()
+            && self.sentence.is_none()
+            && self.state.unknown.is_none()
+        {
+            self.ahead.data = true;
+            self.queue.push_plain();
+            return Verdict::Pass;
+        }
         if is_refused(command, request) && !self.spares(command, request) {
             return self.refuse_unknown(request);
         }

@@ -65,6 +65,10 @@ pub(crate) fn syncing(geo_primary: &str) -> Arc<str> {
     .into()
 }
 
+/// To a command that came before a full sync was over, and is answered after that.
+pub(crate) const SYNCED: &str =
+    "LOADING Full data sync was in progress on this geo-secondary; it is over, try again";
+
 pub(crate) fn wrong_arity(command: &str) -> Vec<u8> {
     format!("-ERR wrong number of arguments for '{command}' command\r\n").into_bytes()
 }

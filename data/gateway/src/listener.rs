@@ -1,9 +1,11 @@
 //! Where a gateway listens.
 
 use std::{
+    future::poll_fn,
     io,
     net::{Shutdown, SocketAddr},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -309,6 +311,11 @@ async fn shake(
     let minimum = house.orders().entry.door.minimum_tls;
     let shaken = tokio::select! {
         shaken = front.accept(tcp, minimum) => shaken,
+        () = evicted(entered) => {
+            let why = "it did not log in, and others came";
+            house.refused(Refusal::Slow, &entered.peer, why);
+            return None;
+        }
         () = house.tasks.cancelled() => return None,
     };
     match shaken {
@@ -324,6 +331,19 @@ async fn shake(
             None
         }
     }
+}
+
+/// Resolves when it has to make room.
+async fn evicted(entered: &Entered) {
+    poll_fn(|cx| {
+        let _looked_at_later = entered.poll_changed(cx);
+        if entered.is_evicted() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Tells whether a name is one of a geo endpoint: `<cache>.geo.<zone>`.

@@ -183,7 +183,7 @@ impl Worker {
         }
         self.handoff = Handoff::of(self.handoff.take(), &self.order);
         // Whoever lost the right to be led to is not led to any more, before anything else.
-        self.lead();
+        self.lead().await;
         let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
         let mut pause = CALM.min(right.ends_in());
@@ -196,7 +196,7 @@ impl Worker {
                 pause = AFTER_FAILURE.min(right.ends_in());
             }
         }
-        self.lead();
+        self.lead().await;
         // An engine of an earlier version may have to leave the address first.
         if let Err(why) = self.front.listen(&mut self.store, &self.order.uid) {
             problem.get_or_insert(why);
@@ -216,14 +216,14 @@ impl Worker {
     }
 
     /// Says where the cache's connections go, by what is known now.
-    fn lead(&mut self) {
+    async fn lead(&mut self) {
         let Some(shard) = self.shards.first() else {
             return;
         };
         let leading = shard.leading(&self.store, &self.order);
         let zone = self.host.zone.borrow().clone();
         let file = self.store.file();
-        let place = place(Seen {
+        let decision = place(Seen {
             order: &self.order,
             standing: &shard.observed().standing,
             took_over: leading.took_over,
@@ -236,7 +236,7 @@ impl Worker {
             before: self.front.place(),
             holds: self.front.holds(),
         });
-        self.front.lead(place);
+        self.front.follow(decision).await;
     }
 
     /// Logs a problem when it is new, and its end.

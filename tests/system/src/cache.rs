@@ -158,6 +158,11 @@ impl<'a> Cache<'a> {
         Client::open(info.set_redis_settings(login)).unwrap()
     }
 
+    /// A connection to the leading engine itself, which needs no agent.
+    pub fn connect_to_engine(&self) -> Connection {
+        connected(&self.engine())
+    }
+
     /// A connection of an application to the direct endpoint.
     pub fn connect(&self) -> Connection {
         connected(&self.client())

@@ -123,3 +123,15 @@ fn a_long_pipeline_is_answered_in_pieces() {
     let rest = gateway.lose();
     assert_eq!(piece.len() + rest.len(), UNKNOWN.len() * 1000);
 }
+
+#[test]
+fn a_subscriber_on_resp2_has_no_transaction_to_lose() {
+    let mut gateway = Gateway::logged_in(Make::Redis);
+    gateway.say(&["SUBSCRIBE", "a"]);
+    gateway.send(&command(&["MULTI"]));
+    gateway.read_request();
+    assert_eq!(gateway.lose(), UNKNOWN);
+    gateway.carry().unwrap();
+    assert_eq!(gateway.settle(), "");
+    assert!(!gateway.broken && gateway.session.accepts());
+}

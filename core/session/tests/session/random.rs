@@ -214,7 +214,7 @@ fn split(mut bytes: &[u8]) -> Vec<String> {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 1500,
+        cases: 1000,
         failure_persistence: None,
         ..ProptestConfig::default()
     }

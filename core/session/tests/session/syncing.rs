@@ -109,3 +109,16 @@ fn the_name_cannot_break_the_line() {
         "{said}"
     );
 }
+
+#[test]
+fn what_was_asked_before_the_data_came_is_to_be_asked_again() {
+    let mut gateway = syncing();
+    gateway.send(&command(&["GET", "a"]));
+    gateway.read_request();
+    gateway.session.stand(&Standing::Serving);
+    let said = gateway.settle();
+    assert!(
+        said.starts_with("-LOADING") && said.contains("try again"),
+        "{said}"
+    );
+}

@@ -53,39 +53,27 @@ impl Pump {
         if self.client_ended && (!self.kept_whole || self.boundary() == Boundary::Blocked) {
             return self.end_requests(cx);
         }
-        let taking = self.may_take(gate) || self.requests.is_streaming();
-        if !taking && (self.client_ended || self.kept.len() >= AHEAD) {
-            return Ok(false);
+        if !self.may_take(gate) && !self.requests.is_streaming() {
+            if self.client_ended || self.kept.len() >= AHEAD {
+                return Ok(false);
+            }
+            return self.read_ahead(cx, ticket);
         }
         scratch::borrow(|memory| {
             let kept = self.kept.len();
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept);
             let mut filled = kept;
-            if !taking || !self.kept_whole {
+            if !self.kept_whole {
                 // Never without room: a read of nothing is an end.
-                let mut buffer = ReadBuf::new(room.get_mut(..READ).unwrap_or_default());
-                match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
-                    Poll::Pending => return Ok(false),
-                    Poll::Ready(Ok(())) => filled += buffer.filled().len(),
-                    // Many clients of TLS end without the closing alert.
-                    Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
-                    Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
-                }
-                if filled == kept {
-                    self.client_ended = true;
+                let room = room.get_mut(..READ).unwrap_or_default();
+                let Poll::Ready(read) = self.read(cx, room, ticket)? else {
+                    return Ok(false);
+                };
+                if read == 0 {
                     return Ok(true);
                 }
-                self.received += (filled - kept) as u64;
-                ticket.note_received(filled - kept);
-                self.active = Instant::now();
-            }
-            if !taking {
-                // So is its end heard while it waits.
-                let ahead = memory.get(kept..filled).unwrap_or_default();
-                self.kept.extend_from_slice(ahead);
-                self.kept_whole = true;
-                return Ok(true);
+                filled += read;
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
@@ -96,20 +84,82 @@ impl Pump {
         })
     }
 
+    /// Has the client read what is there for it, and looks whether it goes away, while there is no
+    /// engine. Resolves when it is gone.
+    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Poll<End> {
+        let drained = self.drain_client(cx);
+        let heard = drained.and_then(|_all| {
+            while !self.client_ended && self.kept.len() < AHEAD {
+                if !self.read_ahead(cx, ticket)? {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match heard {
+            Ok(()) => Poll::Pending,
+            Err(Event::End(end)) => Poll::Ready(end),
+            Err(Event::Login(_) | Event::Open | Event::EngineEnded { .. }) => {
+                Poll::Ready(End::Closed)
+            }
+        }
+    }
+
+    /// Reads requests that are not looked at yet. So is the client's end heard while it waits.
+    fn read_ahead(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Result<bool, Event> {
+        scratch::borrow(|memory| {
+            let room = memory.get_mut(..READ).unwrap_or_default();
+            let Poll::Ready(read) = self.read(cx, room, ticket)? else {
+                return Ok(false);
+            };
+            if read > 0 {
+                let ahead = memory.get(..read).unwrap_or_default();
+                self.kept.extend_from_slice(ahead);
+                self.kept_whole = true;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Reads from the client; 0: it has ended.
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+        ticket: &Ticket,
+    ) -> Result<Poll<usize>, Event> {
+        let mut buffer = ReadBuf::new(room);
+        match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(())) => {}
+            // Many clients of TLS end without the closing alert.
+            Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
+            Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
+        }
+        let read = buffer.filled().len();
+        if read == 0 {
+            self.client_ended = true;
+        } else {
+            self.received += read as u64;
+            ticket.note_received(read);
+            self.active = Instant::now();
+        }
+        Ok(Poll::Ready(read))
+    }
+
     /// Keeps what nobody took.
     fn keep(&mut self, rest: &[u8], moved: bool) {
         if rest.is_empty() {
             self.kept = Vec::new();
-            self.partial_since = None;
         } else {
             self.kept.clear();
             self.kept.extend_from_slice(rest);
         }
-        let streaming = self.requests.is_streaming();
-        if (streaming || !rest.is_empty()) && (moved || self.partial_since.is_none()) {
-            self.partial_since = Some(Instant::now());
-        } else if !streaming && rest.is_empty() {
+        let partial = self.requests.is_streaming() || !(rest.is_empty() || self.kept_whole);
+        if !partial {
             self.partial_since = None;
+        } else if moved || self.partial_since.is_none() {
+            self.partial_since = Some(Instant::now());
         }
     }
 
@@ -122,7 +172,11 @@ impl Pump {
             return true;
         };
         match self.to_engine.poll_drain(cx, upstream) {
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(())) => {
+                // Until now the client was not waited for.
+                self.partial_since = self.partial_since.map(|_| Instant::now());
+                true
+            }
             // What it said before it ended is read first, then its end.
             Poll::Ready(Err(_)) => {
                 self.to_engine.clear();
@@ -136,7 +190,7 @@ impl Pump {
     fn is_ready(&mut self) -> Result<bool, Event> {
         if matches!(self.waiting, Waiting::No) {
             let own = self.to_client.waiting();
-            return Ok(own <= ANSWERS || self.upstream.is_some());
+            return Ok(own <= ANSWERS || self.session.is_logged_in());
         }
         if !self.session.is_idle() || self.replies.is_streaming() {
             return Ok(false);
@@ -199,7 +253,7 @@ impl Pump {
         let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
-            let answers = self.to_client.waiting() > ANSWERS && self.upstream.is_none();
+            let answers = self.to_client.waiting() > ANSWERS && !self.session.is_logged_in();
             let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
             if !streaming && waits {
                 self.kept_whole = true;

@@ -31,28 +31,22 @@ impl Client {
         }
     }
 
-    /// Over TLS, to the host of this name.
+    /// Over TLS, to the host of this name. The error is why there is none.
     pub(crate) fn encrypted(
         address: SocketAddr,
         config: &Arc<ClientConfig>,
         name: &str,
     ) -> io::Result<Self> {
         let mut tcp = dial(address);
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let (mut tls, socket) = begin(config, name, &tcp);
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
         }
-        let stream = StreamOwned::new(tls, tcp.try_clone().unwrap());
-        let stream: Box<dyn Wire> = Box::new(stream);
+        let stream: Box<dyn Wire> = Box::new(StreamOwned::new(tls, socket));
         Ok(Self {
             stream: BufReader::new(stream),
             tcp,
         })
-    }
-
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.tcp.local_addr().unwrap()
     }
 
     /// Sends bytes as they are.
@@ -169,6 +163,12 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tcp.fmt(f)
     }
+}
+
+fn begin(config: &Arc<ClientConfig>, name: &str, tcp: &TcpStream) -> (ClientConnection, TcpStream) {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+    (tls, tcp.try_clone().unwrap())
 }
 
 fn dial(address: SocketAddr) -> TcpStream {

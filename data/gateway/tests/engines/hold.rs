@@ -11,6 +11,8 @@ use std::{
 
 use gateway::{Held, Limits, Place};
 use model::{EngineKind, Secret};
+use runtime::tasks::Tasks;
+use tokio::sync::oneshot;
 
 use crate::{
     client::{Client, command},
@@ -46,7 +48,8 @@ fn leads(node: &Node) -> Place {
 async fn a_held_connection_waits_and_goes_on(kind: EngineKind) {
     let rig = Rig::start(kind);
     let (mut direct, mut geo, _stranger) = (rig.client(), rig.geo_client(), rig.stranger());
-    assert_eq!(rig.gateway.hold(PATIENCE).await, Held { held: 3, busy: 0 });
+    until("all are in", || rig.status().connections.total() == 3).await;
+    assert_eq!(rig.gateway.hold(PATIENCE).await, Held { held: 2, busy: 0 });
     for client in [&mut direct, &mut geo] {
         client.say(command("INCR a").repeat(10));
     }
@@ -76,7 +79,7 @@ async fn what_is_on_the_way_is_answered_before_a_connection_is_held(kind: Engine
     let mut client = rig.client();
     rig.node.freeze();
     client.say(command("INCR a").repeat(3));
-    until("it is on the way", || rig.status().bytes_in > 100).await;
+    until("it is on the way", || rig.status().bytes_in > 90).await;
     let held = rig.gateway.hold(Duration::from_millis(50)).await;
     assert_eq!(held, Held { held: 0, busy: 1 });
     let holding = rig.gateway.hold(PATIENCE);
@@ -174,12 +177,17 @@ async fn a_transaction_on_its_way_comes_to_its_end_first(kind: EngineKind) {
     let rig = Rig::with(kind, entry(), limits);
     let other = Node::start(kind);
     let mut client = rig.geo_client();
+    let _idle = rig.geo_client();
     assert_eq!(client.run("MULTI"), "OK");
     let gateway = rig.gateway.clone();
-    let holding = tokio::spawn(async move { gateway.hold(PATIENCE).await });
-    until("it is stopping", || !holding.is_finished()).await;
+    let (tell, told) = oneshot::channel();
+    let tasks = Tasks::new();
+    tasks.spawn("test hold", async move {
+        tell.send(gateway.hold(PATIENCE).await).unwrap();
+    });
+    until("it is stopping", || rig.status().held == 1).await;
     client.say(["SET a 1", "EXEC", "GET a"].map(command).concat());
-    assert_eq!(holding.await.unwrap(), Held { held: 1, busy: 0 });
+    assert_eq!(told.await.unwrap(), Held { held: 2, busy: 0 });
     client.expect("+QUEUED\r\n*1\r\n+OK\r\n");
     client.hears_nothing();
     rig.gateway.lead(leads(&other));
@@ -273,7 +281,7 @@ async fn a_geo_connection_survives_its_engine_s_death(kind: EngineKind) {
 
 /// Asks for its own tokens until it is told to stop; each reply has to be its own, and each `INCR`
 /// one more.
-fn load(mut client: Client, number: usize, stop: &AtomicBool, asked: &AtomicU64) {
+pub(crate) fn load(mut client: Client, number: usize, stop: &AtomicBool, asked: &AtomicU64) {
     let mut token = 0_u64;
     let mut counted = 0_u64;
     while !stop.load(Ordering::Relaxed) {

@@ -28,3 +28,4 @@ mod node;
 mod passing;
 mod rig;
 mod slow;
+mod tunnels;

@@ -23,12 +23,12 @@ use crate::{
     switchboard::Switchboard,
 };
 
-pub(super) use place::{Seen, place};
+pub(super) use place::{Decision, Seen, place};
 
-/// How long a handoff waits for connections to come to a command boundary before writes are
-/// paused: what is still under way then waits in the engine. Writes go on meanwhile, so that no
-/// pause gets longer by it.
-const HOLD: Duration = Duration::from_millis(5);
+/// How long a handoff waits for connections to come to a command boundary before writes are paused:
+/// what is still under way then waits in the engine, and may be refused there. As a rule it takes a
+/// fraction of a millisecond; a command that runs for long does not hold a handoff up for longer.
+const HOLD: Duration = Duration::from_millis(40);
 /// How far away another region's gateway may be for its connections to be waited for.
 const FAR: Duration = Duration::from_millis(400);
 /// How long connections may take to end when the cache stops.
@@ -185,16 +185,26 @@ impl Front {
         self.holds
     }
 
-    /// Says where connections go; `None`: where they went before. A hold ends with it.
-    pub(super) fn lead(&mut self, place: Option<Place>) {
-        let Some(place) = place else { return };
-        if self.place.as_ref() == Some(&place) && !self.holds {
-            return;
+    /// Does what was decided. A hold ends when connections go somewhere.
+    pub(super) async fn follow(&mut self, decision: Decision) {
+        match decision {
+            Decision::Stay => {}
+            Decision::Wait if self.holds => {}
+            Decision::Wait => {
+                tracing::debug!("connections wait");
+                self.gateway.hold(Duration::ZERO).await;
+                self.holds = true;
+            }
+            Decision::Go(place) => {
+                if self.place.as_ref() == Some(&*place) && !self.holds {
+                    return;
+                }
+                tracing::debug!(?place, "connections go");
+                self.gateway.lead(Place::clone(&place));
+                self.place = Some(*place);
+                self.holds = false;
+            }
         }
-        tracing::debug!(?place, "connections go");
-        self.gateway.lead(place.clone());
-        self.place = Some(place);
-        self.holds = false;
     }
 
     /// Has connections wait at a command boundary, until they are led somewhere. Those that come

@@ -32,26 +32,38 @@ pub(in crate::cache) struct Seen<'a> {
     pub(in crate::cache) holds: bool,
 }
 
-/// Where connections go; `None`: it stays as it is.
+/// What is to become of a cache's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cache) enum Decision {
+    /// They go where they went before, or wait as they did.
+    Stay,
+    /// They wait, because where they are must not be written to.
+    Wait,
+    /// They go there.
+    Go(Box<Place>),
+}
+
+/// Decides where connections go.
 ///
 /// A write never goes to a side without the right to take it: an engine that may take writes is
-/// led to only while its cache's role says so.
-pub(in crate::cache) fn place(seen: Seen<'_>) -> Option<Place> {
+/// led to only while its cache's role says so, and whoever is there already hears that there is
+/// nothing for now, or waits.
+pub(in crate::cache) fn place(seen: Seen<'_>) -> Decision {
     match &seen.order.role {
         GeoRole::Alone | GeoRole::Primary { .. } => leading(seen),
         GeoRole::Yielding { .. } => yielding(seen),
         GeoRole::Secondary { source, .. } | GeoRole::Taking { source, .. } => {
-            Some(following(seen, *source))
+            following(seen, *source)
         }
     }
 }
 
-fn leading(seen: Seen<'_>) -> Option<Place> {
+fn leading(seen: Seen<'_>) -> Decision {
     let Some(engine) = seen.engine else {
-        return Some(nowhere("the cache's leading engine is being started"));
+        return nowhere("the cache's leading engine is being started");
     };
     let here = |writable| {
-        Some(Place::Here {
+        go(Place::Here {
             engine,
             client: seen.client.clone(),
             writable,
@@ -61,81 +73,88 @@ fn leading(seen: Seen<'_>) -> Option<Place> {
         _ if seen.took_over => here(true),
         ShardStanding::Writable => here(true),
         ShardStanding::Unleased => here(false),
+        // A handoff was given up, and the engine is about to be told.
+        _ if seen.holds => Decision::Stay,
         // Something is being settled, or the engine is busy: whoever is there stays.
         ShardStanding::Starting | ShardStanding::Silent => match seen.before {
-            Some(Place::Here { engine: before, .. }) if *before == engine => None,
+            Some(Place::Here { engine: before, .. }) if *before == engine => Decision::Stay,
             Some(Place::Here { .. } | Place::There { .. } | Place::Syncing { .. })
             | Some(Place::Nowhere { .. })
-            | None => Some(nowhere("the cache's leading engine is not ready yet")),
+            | None => nowhere("the cache's leading engine is not ready yet"),
         },
-        ShardStanding::Lost => Some(nowhere("every node of the cache is gone")),
+        ShardStanding::Lost => nowhere("every node of the cache is gone"),
         ShardStanding::Yielded { .. }
         | ShardStanding::Following
         | ShardStanding::Syncing
         | ShardStanding::Cut
         | ShardStanding::Unpromotable { .. }
         | ShardStanding::Rejoining { .. }
-        | ShardStanding::Unsaved { .. } => Some(nowhere("the cache cannot take its role yet")),
+        | ShardStanding::Unsaved { .. } => nowhere("the cache cannot take its role yet"),
     }
 }
 
 /// Until it is fenced, it is led to as before; who is held stays so until the handoff has ended.
-fn yielding(seen: Seen<'_>) -> Option<Place> {
+fn yielding(seen: Seen<'_>) -> Decision {
     if seen.holds {
-        return None;
+        return Decision::Stay;
     }
     match seen.engine {
-        Some(engine) if seen.may_write => Some(Place::Here {
+        Some(engine) if seen.may_write => go(Place::Here {
             engine,
             client: seen.client.clone(),
             writable: true,
         }),
         Some(_) | None => match seen.before {
-            Some(_) => None,
-            None => Some(nowhere("a failover is under way")),
+            Some(_) => Decision::Stay,
+            None => nowhere("a failover is under way"),
         },
     }
 }
 
-fn following(seen: Seen<'_>, source: Option<SocketAddr>) -> Place {
+fn following(seen: Seen<'_>, source: Option<SocketAddr>) -> Decision {
     let link = seen.order.replication.as_ref();
     let (Some(relay), Some(link), Some(engine)) = (source, link, seen.service) else {
-        return nowhere("the geo-primary is not known here yet");
+        return if seen.may_write {
+            Decision::Wait
+        } else {
+            nowhere("the geo-primary is not known here yet")
+        };
     };
-    if seen.may_write {
-        return nowhere("the cache is no longer the geo-primary, and its engine is being told");
-    }
     let (region, cache) = (link.peer.clone(), link.peer_cache.clone());
     let client = seen.client.clone();
     let stale = link.settings.secondary_reads == SecondaryReads::Stale;
     let syncing = *seen.standing == ShardStanding::Syncing && !stale;
-    if syncing || !seen.has_data {
+    if seen.may_write || syncing || !seen.has_data {
         let geo_primary_name = match seen.zone {
             "" => cache.name.to_string(),
             zone => format!("{}.{zone}", cache.name),
         };
-        return Place::Syncing {
+        return go(Place::Syncing {
             engine,
             client,
             region,
             relay,
             cache,
             geo_primary_name,
-        };
+        });
     }
-    Place::There {
+    go(Place::There {
         engine,
         client,
         region,
         relay,
         cache,
-    }
+    })
 }
 
-fn nowhere(why: &str) -> Place {
-    Place::Nowhere {
+fn go(place: Place) -> Decision {
+    Decision::Go(Box::new(place))
+}
+
+fn nowhere(why: &str) -> Decision {
+    go(Place::Nowhere {
         why: why.to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

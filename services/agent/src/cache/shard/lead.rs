@@ -65,7 +65,6 @@ impl ShardRunner {
 
     /// To the other side and back, as far as it is known.
     pub(super) fn round_trip(&self) -> Duration {
-        let lag = self.link.lag();
-        lag.map_or(Duration::ZERO, |(_, round_trip)| round_trip)
+        self.link.round_trip().unwrap_or_default()
     }
 }

@@ -111,7 +111,7 @@ fn writing<'a>(order: &'a CacheDesired, standing: &'a ShardStanding, key: &'a Se
     }
 }
 
-fn here(writable: bool) -> Place {
+fn at(writable: bool) -> Place {
     Place::Here {
         engine: engine(),
         client: Secret::new("c"),
@@ -119,8 +119,19 @@ fn here(writable: bool) -> Place {
     }
 }
 
-fn is_nowhere(place: Option<Place>) -> bool {
-    matches!(place, Some(Place::Nowhere { .. }))
+fn here(writable: bool) -> Decision {
+    go(at(writable))
+}
+
+fn place_of(decision: Decision) -> Option<Place> {
+    match decision {
+        Decision::Go(place) => Some(*place),
+        Decision::Stay | Decision::Wait => None,
+    }
+}
+
+fn is_nowhere(decision: Decision) -> bool {
+    matches!(place_of(decision), Some(Place::Nowhere { .. }))
 }
 
 #[test]
@@ -128,16 +139,16 @@ fn a_cache_that_leads_is_led_to_once_it_takes_writes() {
     let key = Secret::new("c");
     for order in [primary(), order(GeoRole::Alone)] {
         let seen = writing(&order, &ShardStanding::Writable, &key);
-        assert_eq!(place(seen), Some(here(true)));
+        assert_eq!(place(seen), here(true));
         let seen = writing(&order, &ShardStanding::Unleased, &key);
-        assert_eq!(place(seen), Some(here(false)));
+        assert_eq!(place(seen), here(false));
         let seen = following(&order, &ShardStanding::Starting, &key);
         assert!(is_nowhere(place(seen)), "it may be a replica still");
         let promoted = Seen {
             took_over: true,
             ..seen
         };
-        assert_eq!(place(promoted), Some(here(true)));
+        assert_eq!(place(promoted), here(true));
         let dead = Seen {
             engine: None,
             ..writing(&order, &ShardStanding::Writable, &key)
@@ -148,35 +159,56 @@ fn a_cache_that_leads_is_led_to_once_it_takes_writes() {
 
 #[test]
 fn whoever_is_there_stays_while_something_is_settled() {
-    let (key, order, at) = (Secret::new("c"), primary(), here(true));
+    let (key, order, at) = (Secret::new("c"), primary(), at(true));
     for standing in [ShardStanding::Starting, ShardStanding::Silent] {
         let seen = Seen {
             before: Some(&at),
             ..writing(&order, &standing, &key)
         };
-        assert_eq!(place(seen), None);
+        assert_eq!(place(seen), Decision::Stay);
+    }
+}
+
+#[test]
+fn a_handoff_that_is_given_up_holds_until_writes_are_taken_again() {
+    let (key, order, before) = (Secret::new("c"), primary(), at(true));
+    for standing in [
+        ShardStanding::Yielded { attempt: 1 },
+        ShardStanding::Starting,
+    ] {
+        let seen = Seen {
+            before: Some(&before),
+            holds: true,
+            ..following(&order, &standing, &key)
+        };
+        assert_eq!(place(seen), Decision::Stay);
+        let resumed = Seen {
+            took_over: true,
+            ..seen
+        };
+        assert_eq!(place(resumed), here(true));
     }
 }
 
 #[test]
 fn a_handoff_leaves_everybody_where_they_are_until_it_has_ended() {
-    let (key, order, at) = (Secret::new("c"), yielding(), here(true));
+    let (key, order, at) = (Secret::new("c"), yielding(), at(true));
     let starting = ShardStanding::Starting;
     let seen = Seen {
         before: Some(&at),
         ..writing(&order, &starting, &key)
     };
-    assert_eq!(place(seen), Some(here(true)), "it is not fenced yet");
+    assert_eq!(place(seen), here(true), "it is not fenced yet");
     let held = Seen {
         holds: true,
         ..seen
     };
-    assert_eq!(place(held), None);
+    assert_eq!(place(held), Decision::Stay);
     let fenced = Seen {
         may_write: false,
         ..held
     };
-    assert_eq!(place(fenced), None);
+    assert_eq!(place(fenced), Decision::Stay);
     let started_again = Seen {
         before: None,
         holds: false,
@@ -189,7 +221,7 @@ fn a_handoff_leaves_everybody_where_they_are_until_it_has_ended() {
 fn a_geo_secondary_leads_over_to_the_other_side() {
     let (key, order) = (Secret::new("c"), secondary());
     for standing in [ShardStanding::Following, ShardStanding::Cut] {
-        let there = place(following(&order, &standing, &key));
+        let there = place_of(place(following(&order, &standing, &key)));
         let Some(Place::There {
             relay: to, cache, ..
         }) = there
@@ -201,7 +233,7 @@ fn a_geo_secondary_leads_over_to_the_other_side() {
 }
 
 #[test]
-fn a_geo_secondary_whose_engine_may_take_writes_is_not_led_to() {
+fn an_engine_that_lost_the_right_to_take_writes_is_not_led_to() {
     let (key, order) = (Secret::new("c"), secondary());
     let doing = String::new();
     for standing in [
@@ -209,7 +241,8 @@ fn a_geo_secondary_whose_engine_may_take_writes_is_not_led_to() {
         ShardStanding::Rejoining { doing },
         ShardStanding::Following,
     ] {
-        assert!(is_nowhere(place(writing(&order, &standing, &key))));
+        let said = place_of(place(writing(&order, &standing, &key)));
+        assert!(matches!(said, Some(Place::Syncing { .. })), "{said:?}");
     }
 }
 
@@ -217,7 +250,7 @@ fn a_geo_secondary_whose_engine_may_take_writes_is_not_led_to() {
 fn a_full_sync_is_said_unless_old_data_are_wanted() {
     let (key, mut order) = (Secret::new("c"), secondary());
     let syncing = ShardStanding::Syncing;
-    let said = place(following(&order, &syncing, &key));
+    let said = place_of(place(following(&order, &syncing, &key)));
     let Some(Place::Syncing {
         geo_primary_name, ..
     }) = said
@@ -229,12 +262,15 @@ fn a_full_sync_is_said_unless_old_data_are_wanted() {
         link.settings.secondary_reads = SecondaryReads::Stale;
     }
     let stale = following(&order, &syncing, &key);
-    assert!(matches!(place(stale), Some(Place::There { .. })));
+    assert!(matches!(place_of(place(stale)), Some(Place::There { .. })));
     let never = Seen {
         has_data: false,
         ..stale
     };
-    assert!(matches!(place(never), Some(Place::Syncing { .. })));
+    assert!(matches!(
+        place_of(place(never)),
+        Some(Place::Syncing { .. })
+    ));
 }
 
 #[test]
@@ -247,4 +283,6 @@ fn without_a_known_geo_primary_there_is_nowhere_to_go() {
     });
     let seen = following(&unknown, &ShardStanding::Cut, &key);
     assert!(is_nowhere(place(seen)));
+    let seen = writing(&unknown, &ShardStanding::Cut, &key);
+    assert_eq!(place(seen), Decision::Wait);
 }
