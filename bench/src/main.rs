@@ -6,6 +6,7 @@
 //! directory and is killed when it ends, however it ends but by SIGKILL.
 
 mod client;
+mod gateway;
 mod info;
 mod load;
 mod measure;
@@ -24,10 +25,11 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use engine::{EngineChoice, EngineProgram};
 use model::EngineKind;
 use serde::Serialize;
+use tempfile::TempDir;
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{SignalKind, signal},
@@ -47,8 +49,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Measure Godwit beside the engines' own replication
 #[derive(Debug, Parser)]
-#[command(name = "bench")]
+#[command(name = "bench", args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Engine to measure with; repeat it for both [default: every one that is installed]
     #[arg(long = "engine", value_enum)]
     engines: Vec<Engine>,
@@ -69,6 +73,12 @@ struct Arguments {
     godwit: Option<PathBuf>,
 }
 
+/// What else can be measured.
+#[derive(Debug, Subcommand)]
+enum Other {
+    Gateway(gateway::Gateway),
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Engine {
     Valkey,
@@ -76,7 +86,12 @@ enum Engine {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let ran = match arguments.other {
+        Some(Other::Gateway(gateway)) => run_gateway(gateway),
+        None => run(&arguments),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
@@ -85,16 +100,40 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let runtime = runtime::Builder::new_multi_thread()
+fn run_gateway(gateway: gateway::Gateway) -> anyhow::Result<()> {
+    let runtime = start_runtime()?;
+    let directory = start_directory()?;
+    let root = directory.path().to_owned();
+    let measured = guarded(&runtime, &root, {
+        let (handle, root) = (runtime.handle().clone(), root.clone());
+        move || {
+            let report = gateway.measure(&handle, &root, say)?;
+            shown(gateway.json(), &report, || report.table())
+        }
+    });
+    runtime.shutdown_background();
+    let text = measured?;
+    writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+fn start_runtime() -> anyhow::Result<Runtime> {
+    runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .context("start the runtime")?;
+        .context("start the runtime")
+}
+
+fn start_directory() -> anyhow::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("bench").tempdir();
+    directory.context("make a directory")
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let runtime = start_runtime()?;
     let godwit = find_godwit(arguments.godwit.as_deref())?;
     let programs = runtime.block_on(find_engines(&arguments.engines))?;
-    let directory = tempfile::Builder::new().prefix("bench").tempdir();
-    let directory = directory.context("make a directory")?;
+    let directory = start_directory()?;
     let rounds = arguments.rounds.filter(|rounds| *rounds > 0);
     let plan = if arguments.quick {
         Plan::quick(rounds.unwrap_or(1))

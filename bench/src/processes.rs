@@ -48,7 +48,8 @@ pub(crate) fn kill_below(root: &Path) {
     }
 }
 
-fn look(pid: u32) -> Option<Process> {
+/// What a process uses; `None` when it has ended.
+pub(crate) fn look(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (head, tail) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();

@@ -9,6 +9,8 @@ use std::{
 use client::{BuildError, RequestError, WaitError};
 use runtime::chain;
 
+use crate::reach::Unreachable;
+
 /// Exit codes, as `godwit --help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -137,6 +139,18 @@ impl From<RequestError> for Failure {
             | RequestError::Silent { .. }
             | RequestError::Broken { .. }
             | RequestError::Foreign { .. } => failure,
+        }
+    }
+}
+
+impl From<Unreachable> for Failure {
+    fn from(error: Unreachable) -> Self {
+        match error {
+            Unreachable::Request(error) => error.into(),
+            Unreachable::NoAddress { .. } => {
+                Self::new(chain(&error).to_string()).hint("wait until it has been created")
+            }
+            Unreachable::Trust { .. } => Self::new(chain(&error).to_string()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod progress;
 mod quantity;
+mod reach;
 mod serve;
 mod session;
 mod talk;

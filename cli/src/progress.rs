@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use client::{Operation, Progress, Sight, Ticket};
+use client::{Operation, Progress, Sight, Started, Ticket};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use tokio::{signal, time::Instant};
 
 use crate::{
+    arguments::Waiting,
     failure::Failure,
     output::{bytes, milliseconds},
     session::Session,
@@ -53,6 +54,21 @@ impl Session {
             operation: ended.body,
             json: ended.json,
         })
+    }
+
+    /// As [`Session::finish`], unless nobody wants to wait. `Ok(false)`: it goes on.
+    pub(crate) async fn followed(
+        &self,
+        what: &str,
+        started: Started,
+        waiting: Waiting,
+    ) -> Result<bool, Failure> {
+        if waiting.no_wait {
+            Talk.say(&format!("{what} has begun"));
+            return Ok(false);
+        }
+        self.finish(what, started.ticket.as_ref()).await?;
+        Ok(true)
     }
 }
 

@@ -20,6 +20,11 @@ impl Talk {
         self.say(&format!("error: {text}"));
     }
 
+    /// Says what may be wrong, or will be.
+    pub(crate) fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
     /// Asks for a yes. `Ok(false)`: they do not want it.
     pub(crate) fn confirm(&self, warning: &str, question: &str) -> Result<bool, Failure> {
         need_somebody(warning)?;

@@ -1,6 +1,7 @@
 //! `godwit up`: a control plane, a DNS server and one agent per region, in a process tree on this
 //! machine.
 
+mod certificates;
 mod child;
 mod demo;
 mod load;
@@ -24,7 +25,13 @@ use runtime::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{serve::search_path, talk::Talk};
+use crate::{
+    serve::{
+        issuer::{IssuerOption, read_issuers},
+        search_path,
+    },
+    talk::Talk,
+};
 use supervisor::{Plan, Supervisor};
 
 /// Run everything on this machine: a control plane, a DNS server, and one agent per region
@@ -59,11 +66,18 @@ pub(crate) struct UpArgs {
     zone: String,
     #[command(flatten)]
     names: names::NamesArgs,
+    /// Whose tokens let clients in: the issuer, letter by letter as in its tokens; audiences that
+    /// they may be for [default: https://redis.azure.com]; and a JSON Web Key Set, if its keys are
+    /// not to be asked for. Repeat it for more
+    #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
+    token_issuers: Vec<IssuerOption>,
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
     #[command(flatten)]
     relays: relay::Relays,
+    #[command(flatten)]
+    certificates: certificates::Certificates,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -97,16 +111,8 @@ impl FromStr for EngineOption {
 pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let (data, _lock) = open_directory(&args.data)?;
     let regions = regions(&args)?;
-    let mut engines = Vec::new();
-    for region in &regions {
-        let choice = engine_for(region, &args.engines);
-        let program = engine::find(&choice, &search_path()).await?;
-        engines.push((
-            region.clone(),
-            program.path.display().to_string(),
-            program.version,
-        ));
-    }
+    read_issuers(&args.token_issuers)?;
+    let engines = engines_of(&regions, &args.engines).await?;
     let (token, shown) = management_token(&data, args.token.as_deref())?;
     made_token(&data.join("agent-token"))?;
     made_token(&data.join("names-token"))?;
@@ -120,12 +126,19 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         listen: args.listen,
         dns: args.names.address(talk),
         zone: args.zone,
+        issuers: args
+            .token_issuers
+            .iter()
+            .map(|issuer| issuer.text.clone())
+            .collect(),
         regions: engines
             .iter()
             .map(|(region, path, _)| (region.clone(), path.clone()))
             .collect(),
         ports: args.addresses == "ports",
         relays: args.relays,
+        certificates: args.certificates.clone(),
+        token: token.clone(),
     };
     let mut supervisor = tokio::select! {
         started = Supervisor::start(plan) => started?,
@@ -142,15 +155,10 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         format!(" --data {}", args.data.display())
     };
     introduce(&supervisor, &engines, &zone, talk);
-    let kept = token_file(&data);
-    if shown {
-        talk.say(&format!(
-            "  token: {} (kept in {})",
-            token.reveal(),
-            kept.display()
-        ));
-    } else {
-        talk.say(&format!("  token: in {}", kept.display()));
+    tell_token(shown.then_some(&token), &data, talk);
+    if args.certificates.are_the_authoritys() {
+        let path = certificates::file(&data);
+        talk.say(&format!("  clients trust: {}", path.display()));
     }
     if !args.demo {
         suggest(regions.first(), &flag, talk);
@@ -175,6 +183,21 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The engine of each region: its program and its version.
+async fn engines_of(
+    regions: &[Region],
+    options: &[EngineOption],
+) -> anyhow::Result<Vec<(Region, String, EngineVersion)>> {
+    let mut engines = Vec::new();
+    for region in regions {
+        let choice = engine_for(region, options);
+        let program = engine::find(&choice, &search_path()).await?;
+        let path = program.path.display().to_string();
+        engines.push((region.clone(), path, program.version));
+    }
+    Ok(engines)
+}
+
 fn introduce(
     supervisor: &Supervisor,
     engines: &[(Region, String, EngineVersion)],
@@ -196,6 +219,14 @@ fn introduce(
     for (region, address) in supervisor.metrics() {
         talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
     }
+}
+
+fn tell_token(new: Option<&Secret>, data: &Path, talk: &Talk) {
+    let kept = token_file(data);
+    talk.say(&match new {
+        Some(token) => format!("  token: {} (kept in {})", token.reveal(), kept.display()),
+        None => format!("  token: in {}", kept.display()),
+    });
 }
 
 fn suggest(region: Option<&Region>, flag: &str, talk: &Talk) {

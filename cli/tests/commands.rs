@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "commands/access.rs"]
+mod access;
 #[path = "commands/failovers.rs"]
 mod failovers;
 #[path = "commands/fake.rs"]
@@ -502,4 +504,17 @@ fn progress(phase: &str, waiting_for: &str) -> fake::Says {
         200,
         json!({"status": "InProgress", "properties": properties, "error": null}),
     )
+}
+
+#[tokio::test]
+async fn what_clients_trust_is_printed_as_a_file() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
+    let fake = Fake::start([]).await;
+    let path = "GET /providers/Godwit.Cache/certificateAuthority";
+    fake.holds(path, PEM).await;
+    let ran = fake.run(["ca"]).await;
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), (PEM, "", 0));
+    let ran = fake.run(["ca", "--output", "json"]).await;
+    let printed: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(printed, json!({ "certificate": PEM }));
 }

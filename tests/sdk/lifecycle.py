@@ -4,6 +4,7 @@ Usage: lifecycle.py GODWIT ENGINE. The SDK is pointed at `godwit up`, nothing in
 http needs an authentication policy that does not insist on TLS, which the SDK takes as an argument.
 """
 
+import base64
 import json
 import os
 import signal
@@ -50,6 +51,16 @@ def until(what, ask):
     raise AssertionError("gave up: " + what)
 
 
+def issuer(directory):
+    """Somebody whose tokens are believed, with a key that nobody has signed anything with."""
+    keys = os.path.join(directory, "keys.json")
+    modulus = base64.urlsafe_b64encode(b"\xc1" + os.urandom(254) + b"\x01").decode().rstrip("=")
+    with open(keys, "w") as file:
+        json.dump({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k", "e": "AQAB",
+                             "n": modulus}]}, file)
+    return "https://issuer.test,jwks=" + keys
+
+
 class Deployment:
     """A running `godwit up`."""
 
@@ -58,7 +69,7 @@ class Deployment:
         self.log = open(os.path.join(directory, "up.log"), "w+")
         self.process = subprocess.Popen(
             [binary, "up", "--data", self.data, "--listen", "127.0.0.1:0", "--addresses", "ports",
-             "--engine", engine],
+             "--engine", engine, "--token-issuer", issuer(directory)],
             stderr=self.log, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         endpoint = os.path.join(self.data, "endpoint")
         until("godwit up is up", lambda: self.alive() and os.path.exists(endpoint))
@@ -107,6 +118,54 @@ def refused(call, *words):
     raise AssertionError("not refused: %s" % (words,))
 
 
+def entrance(sdk):
+    """Who may come in: rules, policies and their assignments, of a cache that nobody uses yet."""
+    cache = (GROUP, "sdk-east")
+    rules = sdk.firewall_rules
+    rule = rules.create_or_update(*cache, "office", {"start_ip": "10.0.0.1", "end_ip": "10.0.0.9"})
+    assert (rule.name, rule.start_ip, rule.end_ip) == ("office", "10.0.0.1", "10.0.0.9"), rule
+    rule = rules.create_or_update(*cache, "office", {"start_ip": "2001:db8::1", "end_ip": "2001:db8::2"})
+    assert rules.get(*cache, "OFFICE").end_ip == "2001:db8::2" == rule.end_ip
+    refused(lambda: rules.create_or_update(*cache, "r", {"start_ip": "10.0.0.9", "end_ip": "10.0.0.1"}),
+            "lies before")
+    refused(lambda: sdk.redis.begin_update(*cache, {"public_network_access": "Disabled"}).result(),
+            "firewall rules")
+    assert [one.name for one in rules.list(*cache)] == ["office"]
+    rules.delete(*cache, "office")
+    rules.delete(*cache, "office")
+    assert list(rules.list(*cache)) == []
+
+    refused(lambda: sdk.redis.begin_update(*cache, {"disable_access_key_authentication": True}).result(),
+            "nobody could come in")
+    updated = sdk.redis.begin_update(*cache, {"redis_configuration": {"aad_enabled": "true"},
+                                              "minimum_tls_version": "1.2"}).result()
+    assert updated.redis_configuration.aad_enabled == "true", updated
+    assert updated.minimum_tls_version == "1.2", updated
+    policies, assignments = sdk.access_policy, sdk.access_policy_assignment
+    made = policies.begin_create_update(*cache, "my policy", {"permissions": "+@read ~a:*"}).result()
+    assert (made.provisioning_state, made.type_properties_type) == ("Succeeded", "Custom"), made
+    refused(lambda: policies.begin_create_update(*cache, "p", {"permissions": "+get on"}).result(), "`on`")
+    refused(lambda: policies.begin_create_update(*cache, "Data Owner", {"permissions": "+get"}).result(),
+            "built in")
+    names = [one.name for one in policies.list(*cache)]
+    assert names == ["Data Owner", "Data Contributor", "Data Reader", "my policy"], names
+    given = assignments.begin_create_update(*cache, "anne", {
+        "object_id": "6f1c4f30-0000-4000-8000-00000000000a", "object_id_alias": "Anne",
+        "access_policy_name": "my policy"}).result()
+    assert (given.provisioning_state, given.access_policy_name) == ("Succeeded", "my policy"), given
+    assert [one.object_id_alias for one in assignments.list(*cache)] == ["Anne"]
+    refused(lambda: policies.begin_delete(*cache, "my policy").result(), "anne")
+    assignments.begin_delete(*cache, "anne").result()
+    policies.begin_delete(*cache, "my policy").result()
+    assert policies.get(*cache, "Data Reader").permissions.startswith("+@read")
+    try:
+        assignments.get(*cache, "anne")
+        raise AssertionError("the assignment is still there")
+    except ResourceNotFoundError:
+        pass
+    sdk.redis.begin_update(*cache, {"redis_configuration": {"aad_enabled": "false"}}).result()
+
+
 def lifecycle(world):
     sdk = world.sdk()
     group = "/subscriptions/%s/resourcegroups/%s?api-version=2024-11-01" % (world.subscription, GROUP)
@@ -134,6 +193,8 @@ def lifecycle(world):
     assert len(keys.primary_key) == 44 and keys.primary_key != keys.secondary_key
     fresh = sdk.redis.regenerate_key(GROUP, "sdk-east", {"key_type": "Primary"})
     assert fresh.primary_key != keys.primary_key and fresh.secondary_key == keys.secondary_key
+
+    entrance(sdk)
 
     def client(name):
         status = world.get("%s/runtimeStatus?api-version=2024-11-01" % sdk.redis.get(GROUP, name).id)

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::link::pair;
-use crate::{arguments::Common, failure::Failure, session::Session, talk::Talk};
+use crate::{arguments::Common, failure::Failure, reach::Reach, session::Session, talk::Talk};
 
 /// What the keys begin with, before a number of the run's own.
 const PREFIX: &str = "godwit-bench";
@@ -222,13 +222,7 @@ impl Caches {
     }
 
     async fn endpoint(&self, id: &CacheId) -> Result<Endpoint, Failure> {
-        let status = self.management.cache_status(id).await?.body;
-        let Some(endpoint) = status.endpoint else {
-            let failure = Failure::new(format!("`{}` has no address yet", id.name));
-            return Err(failure.hint("wait until it has been created"));
-        };
-        let key = self.management.keys(id).await?.body.primary_key;
-        Ok(Endpoint::new(endpoint.host, endpoint.port, key.reveal()))
+        Ok(Reach::find(&self.management, id).await?.endpoint())
     }
 
     /// Those that have an address now; `None` when the control plane does not answer.

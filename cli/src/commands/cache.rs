@@ -1,9 +1,13 @@
 //! `godwit cache …`.
 
+mod access;
 mod create;
 mod delete;
+mod entrance;
+mod firewall;
 mod keys;
 mod list;
+mod policy;
 mod show;
 mod update;
 
@@ -31,6 +35,15 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     Keys(keys::Keys),
     RegenerateKey(keys::Regenerate),
+    /// Say from which addresses clients may connect
+    #[command(subcommand)]
+    Firewall(firewall::Firewall),
+    /// Say who comes in with a token
+    #[command(subcommand)]
+    Access(access::Access),
+    /// Say what those may do who come in with a token
+    #[command(subcommand)]
+    Policy(policy::Policy),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -45,6 +58,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
         Command::RegenerateKey(regenerate) => regenerate.run(session).await,
+        Command::Firewall(firewall) => firewall::run(firewall, session).await,
+        Command::Access(access) => access::run(access, session).await,
+        Command::Policy(policy) => policy::run(policy, session).await,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use agent::Addresses;
+use agent::{Addresses, CertificateFiles};
 use anyhow::Context as _;
 use engine::EngineChoice;
 use model::Region;
@@ -44,6 +44,13 @@ pub(crate) struct AgentArgs {
     /// Where they are told to reach them instead, when that is another address (a forwarded port)
     #[arg(long)]
     relay_advertise: Option<SocketAddr>,
+    /// File with the certificate that clients are shown and its chain (PEM), read again whenever it
+    /// changes [default: one of the control plane's authority, which `godwit ca` prints]
+    #[arg(long, requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// File with the private key of --tls-certificate (PEM, unencrypted)
+    #[arg(long, requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Where to serve metrics for Prometheus, over plain http and without a token: keep it to
     /// loopback or a private network; port 0 picks one [default: nowhere]
     #[arg(long)]
@@ -88,6 +95,10 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         addresses: args.addresses.0,
         relay: args.relay,
         advertise: args.relay_advertise,
+        certificate: args
+            .tls_certificate
+            .zip(args.tls_key)
+            .map(|(certificate, key)| CertificateFiles { certificate, key }),
         full_syncs: args.full_syncs,
         metrics: args.metrics,
         crash,

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use model::Region;
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 
+use super::issuer::{IssuerOption, read_issuers};
 use super::{crash_points, read_token, tell_ready, told_to_stop, trace};
 
 /// Run the control plane: resource store, reconciler and management API
@@ -33,6 +34,11 @@ pub(crate) struct ControlArgs {
     #[arg(long, default_value_t = control::DEFAULT_TTL_SECONDS, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     names_ttl: u32,
+    /// Whose tokens let clients in: the issuer, letter by letter as in its tokens; audiences that
+    /// they may be for [default: https://redis.azure.com]; and a JSON Web Key Set, if its keys are
+    /// not to be asked for. Repeat it for more
+    #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
+    token_issuers: Vec<IssuerOption>,
     /// Region that caches can be created in; repeat it for each
     #[arg(long = "region", required = true)]
     regions: Vec<Region>,
@@ -58,6 +64,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
                 .transpose()?,
             ttl_seconds: args.names_ttl,
         },
+        issuers: read_issuers(&args.token_issuers)?,
         regions: args.regions,
         crash: crash_points("control"),
     };

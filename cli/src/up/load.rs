@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use client::Management;
 use model::CacheId;
-use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo,
-    aio::MultiplexedConnection,
-};
+use redis::{Pipeline, aio::MultiplexedConnection};
 use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::reach::Reach;
 
 /// Between two batches of writes.
 const BEAT: Duration = Duration::from_millis(50);
@@ -71,20 +70,8 @@ impl Load {
             Err(error) if error.is_not_found() => &self.east,
             Err(error) => return Err(error.into()),
         };
-        let endpoint = self.api.cache_status(primary).await?.body.endpoint;
-        let endpoint = endpoint.context("the geo-primary has no address yet")?;
-        let key = self.api.keys(primary).await?.body.primary_key;
-        let login = RedisConnectionInfo::default().set_password(key.reveal());
-        let info = (endpoint.host, endpoint.port)
-            .into_connection_info()?
-            .set_redis_settings(login);
-        let client = Client::open(info)?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_LIMIT));
-        self.connection = Some(
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await?,
-        );
+        let reach = Reach::find(&self.api, primary).await?;
+        self.connection = Some(reach.connect(0, ANSWER_LIMIT).await?);
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use model::Region;
+use model::{Region, Secret};
 use tokio::time::sleep;
 
 use super::{
+    certificates::{self, Certificates},
     child::{Child, Recipe},
     relay::Relays,
     targets::Targets,
@@ -30,10 +31,15 @@ pub(super) struct Plan {
     /// Where names are answered, if they are.
     pub(super) dns: Option<SocketAddr>,
     pub(super) zone: String,
+    /// `--token-issuer`, as they were written.
+    pub(super) issuers: Vec<String>,
     /// The regions, each with the path of its engine.
     pub(super) regions: Vec<(Region, String)>,
     pub(super) ports: bool,
     pub(super) relays: Relays,
+    pub(super) certificates: Certificates,
+    /// The management API's token.
+    pub(super) token: Secret,
 }
 
 /// What runs.
@@ -47,6 +53,8 @@ pub(super) struct Supervisor {
     /// By agent.
     metrics: Vec<Option<SocketAddr>>,
     targets: Targets,
+    data: PathBuf,
+    token: Secret,
 }
 
 impl Supervisor {
@@ -70,7 +78,13 @@ impl Supervisor {
             agent_recipes,
             metrics: Vec::new(),
             targets: Targets::new(&plan),
+            data: plan.data.clone(),
+            token: plan.token.clone(),
         };
+        if let Err(error) = up.write_authority().await {
+            up.stop_all().await;
+            return Err(error);
+        }
         if let Some(listen) = plan.dns
             && let Err(error) = up.start_dns(&plan, listen).await
         {
@@ -120,6 +134,10 @@ impl Supervisor {
         format!("http://{}", self.address)
     }
 
+    async fn write_authority(&self) -> anyhow::Result<()> {
+        certificates::write(&self.data, &self.url(), &self.token).await
+    }
+
     /// Starts again, for ever, whatever ends.
     pub(super) async fn watch(&mut self, talk: &Talk) {
         loop {
@@ -144,7 +162,13 @@ impl Supervisor {
             match place.and_then(|index| self.agents.get_mut(index)) {
                 Some(agent) => *agent = Some(child),
                 None if recipe.name == DNS => self.dns = Some(child),
-                None => self.control = Some(child),
+                None => {
+                    self.control = Some(child);
+                    // It may have made another authority.
+                    if let Err(error) = self.write_authority().await {
+                        talk.error(&format!("{error:#}"));
+                    }
+                }
             }
             if let Some(known) = place.and_then(|index| self.metrics.get_mut(index)) {
                 *known = ready.metrics;
@@ -224,6 +248,8 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         format!("--names-token-file={}", file("names-token")),
         format!("--zone={}", plan.zone),
     ];
+    let issuers = plan.issuers.iter();
+    arguments.extend(issuers.map(|issuer| format!("--token-issuer={issuer}")));
     arguments.extend(
         plan.regions
             .iter()
@@ -276,6 +302,7 @@ fn agent_recipe(
         "--metrics=127.0.0.1:0".to_owned(),
     ];
     arguments.extend(plan.relays.arguments(region));
+    arguments.extend(plan.certificates.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

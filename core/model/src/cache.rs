@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessKeys, CacheId, CacheUid, Epoch, LinkId, Region, Sku, Timestamp};
+use crate::{
+    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, LinkId, Region, Sku, Timestamp,
+    TlsVersion,
+};
 
 /// One cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,13 +22,16 @@ pub struct CacheRecord {
     pub spec: CacheSpec,
     /// Its access keys.
     pub keys: AccessKeys,
+    /// Who may come in.
+    #[serde(default)]
+    pub access: Access,
     /// The epoch of its role; carried on when a link ends, so that it never goes back.
     pub epoch: Epoch,
     /// The link that it is part of.
     pub link: Option<LinkId>,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
-    /// Counts changes of `spec` and `keys`.
+    /// Counts changes of `spec`, `keys` and `access`.
     pub revision: u64,
     /// When it was created.
     pub created: Timestamp,
@@ -82,7 +88,49 @@ pub struct CacheSpec {
     pub tags: BTreeMap<String, String>,
 }
 
+impl CacheRecord {
+    /// What its gateway is told.
+    #[must_use]
+    pub fn front_door(&self) -> FrontDoor {
+        let spec = &self.spec;
+        FrontDoor {
+            plain: spec.enable_non_ssl_port,
+            public: spec.is_public(),
+            minimum_tls: spec.minimum_tls(),
+            access_keys: !spec.disable_access_key_authentication,
+            firewall: self.access.firewall.clone(),
+            users: if spec.takes_tokens() {
+                self.access.users()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
 impl CacheSpec {
+    /// Tells whether clients may connect at all (`publicNetworkAccess`).
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.public_network_access != "Disabled"
+    }
+
+    /// The lowest version of TLS that is spoken.
+    #[must_use]
+    pub fn minimum_tls(&self) -> TlsVersion {
+        match self.minimum_tls_version.as_deref() {
+            Some("1.3") => TlsVersion::V1_3,
+            Some(_) | None => TlsVersion::V1_2,
+        }
+    }
+
+    /// Tells whether tokens let clients in (`aad-enabled`).
+    #[must_use]
+    pub fn takes_tokens(&self) -> bool {
+        let value = self.configuration.get("aad-enabled");
+        value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// Tells whether the cache is to survive a restart of everything by itself. Such a cache
     /// cannot be linked.
     #[must_use]

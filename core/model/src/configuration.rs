@@ -140,8 +140,7 @@ fn check(sku: Sku, key: &str, value: &str) -> Result<(), ConfigurationError> {
         },
         "aad-enabled" | "rdb-backup-enabled" | "aof-backup-enabled" => {
             match (value.to_ascii_lowercase().as_str(), key) {
-                ("false", _) => Ok(()),
-                ("true", "aad-enabled") => unsupported("check Microsoft Entra tokens"),
+                ("false", _) | ("true", "aad-enabled") => Ok(()),
                 ("true", _) => unsupported("persist caches to storage accounts"),
                 (_, _) => bad("use `true` or `false`".to_owned()),
             }

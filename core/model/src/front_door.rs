@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-pub use firewall::{FirewallRule, FirewallRuleError, admits};
+pub use firewall::{FirewallRule, FirewallRuleError, admits, not_admitted, would_not_admit};
 pub use tokens::{IssuerKeys, TokenIssuer, TokenUser};
 
 /// Who may come in to a cache, and through which listeners: what its gateway is told.

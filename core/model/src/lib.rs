@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod answer;
 mod behind;
 mod cache;
@@ -29,6 +30,11 @@ mod settings;
 pub mod shard;
 mod sku;
 
+pub use access::{
+    Access, AccessPolicy, AccessProgress, AccessState, BUILT_IN_POLICIES, MOST_ACCESS_ENTRIES,
+    PermissionsError, PolicyAssignment, built_in_permissions, check_permissions,
+    permissions_in_force,
+};
 pub use answer::{Asked, ReportAnswer, Wanted};
 pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
@@ -41,7 +47,7 @@ pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
-    TokenUser, admits,
+    TokenUser, admits, not_admitted, would_not_admit,
 };
 pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
@@ -53,7 +59,10 @@ pub use link::{
     ForceRefused, ForcedBy, GeoSample, LinkPhase, LinkRecord, LinkSeen, Member,
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
-pub use names::{CacheName, GroupName, NameError, Region, SubscriptionId};
+pub use names::{
+    AssignmentName, CacheName, GroupName, NameError, ObjectId, PolicyName, Region, RuleName,
+    SubscriptionId,
+};
 pub use observed::{
     CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
     LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,

@@ -4,6 +4,7 @@
 //! level-triggered: it looks at the record and at what the agents report and gives the next
 //! record, or none; it may be asked at any time, by anybody, twice.
 
+mod barred;
 mod empty;
 mod force;
 mod geo_sample;

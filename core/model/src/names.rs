@@ -125,6 +125,19 @@ name! {
     Region
 }
 
+mod access;
+
+pub use access::{AssignmentName, ObjectId, PolicyName, RuleName};
+
+/// Tells a GUID as it is written without braces.
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
 impl FromStr for CacheName {
     type Err = NameError;
 
@@ -163,13 +176,8 @@ impl FromStr for SubscriptionId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let ok = text.len() == 36
-            && text.bytes().enumerate().all(|(i, b)| match i {
-                8 | 13 | 18 | 23 => b == b'-',
-                _ => b.is_ascii_hexdigit(),
-            });
         check(
-            ok,
+            is_guid(text),
             "subscription ID",
             text,
             "use a GUID, such as 5d0c4f30-0000-4000-8000-000000000001",

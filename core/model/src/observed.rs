@@ -1,6 +1,6 @@
 //! What a region's agent reports to the control plane.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
@@ -209,6 +209,12 @@ pub struct LinkObserved {
     pub silent_ms: Option<u64>,
     /// What went wrong last, in a sentence.
     pub last_error: Option<String>,
+    /// The geo-primary's firewall keeps the geo-secondary's agent out: the sentence that says so.
+    #[serde(default)]
+    pub not_admitted: Option<String>,
+    /// From where the other half dialled last, as this side sees it (geo-primary's side).
+    #[serde(default)]
+    pub peer_address: Option<IpAddr>,
     /// How far the stream has come at each station (geo-primary's side; the geo-secondary's side
     /// tells `shipped` and `applied` of what reached it).
     #[serde(default)]

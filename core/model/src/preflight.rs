@@ -1,12 +1,13 @@
 //! What a failover would meet, before anybody asks for it. API, command line and portal show the same
 //! sentences.
 
+mod firewall;
 mod forced;
 mod likeness;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use crate::{
     Behind, CacheObserved, FailoverRefused, ForceRefused, LagLimits, Lifecycle, LinkRecord,
@@ -30,6 +31,8 @@ pub struct Preflight<'a> {
     pub limits: LagLimits,
     /// Nothing would be asked of the geo-primary.
     pub forced: bool,
+    /// From where the agent beside the present geo-primary would follow, as far as that is known.
+    pub dials_from: Option<IpAddr>,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -95,6 +98,20 @@ pub enum FindingCode {
     Stalled,
     /// A shard of the new geo-primary has no replica in step.
     ReplicaMissing,
+    /// A firewall does not admit the agent of the other side.
+    FirewallExcludesAgent,
+    /// There are firewall rules, and whom they have to admit is not known.
+    FirewallAddressUnknown,
+    /// The new geo-primary's firewall admits the agent of the other side.
+    FirewallAdmitsAgent,
+    /// `publicNetworkAccess` differs.
+    PublicNetworkAccessDiffers,
+    /// `disableAccessKeyAuthentication` differs.
+    AccessKeyAuthenticationDiffers,
+    /// The firewall rules differ.
+    FirewallDiffers,
+    /// Those who come in with tokens, or what they may do, differ.
+    AccessPoliciesDiffer,
     /// `enableNonSslPort` differs.
     NonSslPortDiffers,
     /// `minimumTlsVersion` differs.
@@ -153,6 +170,7 @@ pub fn preflight(sight: &Preflight<'_>) -> Vec<Finding> {
         findings.extend(forced::findings(sight));
     }
     findings.extend(sight.missing_replicas());
+    findings.extend(firewall::findings(sight));
     findings.extend(likeness::findings(
         sight.primary.cache,
         sight.secondary.cache,

@@ -37,6 +37,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             primary: Secret::new("k1"),
             secondary: Secret::new("k2"),
         },
+        access: crate::Access::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,

@@ -31,7 +31,7 @@ impl Session {
             self.queue.push_plain();
             return Verdict::Pass;
         }
-        if is_refused(command, request) {
+        if is_refused(command, request) && !self.spares(command, request) {
             return self.refuse_unknown(request);
         }
         if !self.is_logged_in() {
@@ -108,6 +108,13 @@ impl Session {
     pub(crate) fn instead(&mut self, expect: Expect) -> Verdict {
         self.expect(expect);
         Verdict::Forward(texts::REFUSED.to_vec())
+    }
+
+    /// Whoever administers the engine through the gateway may do what clients may not.
+    fn spares(&self, command: Command, request: &Request<'_>) -> bool {
+        let may = command == Command::Cluster
+            || command == Command::Refused && !table::makes_a_replica(request.name());
+        self.administration && may
     }
 
     fn refuse_unknown(&mut self, request: &Request<'_>) -> Verdict {

@@ -36,6 +36,8 @@ pub enum Standing {
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(crate) login_required: bool,
+    /// What is refused to clients passes, as far as replies go on being told apart.
+    pub(crate) administration: bool,
     /// The engine's user; `None` before a login.
     pub(crate) user: Option<Box<str>>,
     /// A login that is being checked.
@@ -74,6 +76,7 @@ impl Session {
     pub fn new(policy: &Policy) -> Self {
         let mut session = Self {
             login_required: policy.login_required,
+            administration: false,
             user: None,
             checking: None,
             sentence: None,
@@ -86,6 +89,13 @@ impl Session {
         };
         session.stand(&policy.standing);
         session
+    }
+
+    /// From now on, what is refused to clients passes as well (`CONFIG`, `DEBUG`, `ACL`, …), but
+    /// for what makes a replica of the connection: the engines' own test suites administer.
+    #[cfg(feature = "testing")]
+    pub const fn administrate(&mut self) {
+        self.administration = true;
     }
 
     /// Says what the engine can do from now on.

@@ -41,9 +41,11 @@ pub enum RefusalCode {
     WrongPeer = 13,
     /// The journal does not reach back any more to where the session stands.
     Outrun = 14,
+    /// The geo-primary's firewall does not admit the address that the inbound dials from.
+    NotAdmitted = 15,
 }
 
-const CODES: [RefusalCode; 14] = [
+const CODES: [RefusalCode; 15] = [
     RefusalCode::UnknownShard,
     RefusalCode::WrongEpoch,
     RefusalCode::WrongVersion,
@@ -58,6 +60,7 @@ const CODES: [RefusalCode; 14] = [
     RefusalCode::EmptySource,
     RefusalCode::WrongPeer,
     RefusalCode::Outrun,
+    RefusalCode::NotAdmitted,
 ];
 
 /// A reason and a sentence for people.

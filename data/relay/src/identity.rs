@@ -1,9 +1,16 @@
 //! Who talks to whom: shards, sources, peers and their credentials.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
-use model::{EngineVersion, Epoch, LinkId, Region, ReplicationSettings, Secret, ShardIndex};
+use model::{
+    CacheName, EngineVersion, Epoch, FirewallRule, LinkId, Region, ReplicationSettings, Secret,
+    ShardIndex, admits, not_admitted,
+};
 use psync::{Backlog, Handshake, Login, Offset, Position};
+use wire::{Refusal, RefusalCode};
 
 /// One shard of one link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +42,28 @@ impl Credentials {
     }
 }
 
+/// From where a geo-primary may be followed, and what people call the two caches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firewall {
+    /// The geo-primary.
+    pub primary: CacheName,
+    /// The geo-secondary.
+    pub secondary: CacheName,
+    /// The geo-primary's rules; none: from everywhere.
+    pub rules: Vec<FirewallRule>,
+}
+
+impl Firewall {
+    /// Why an inbound is refused that dials from there; `None`: it is admitted.
+    pub(crate) fn refusal(&self, address: IpAddr) -> Option<Refusal> {
+        if admits(&self.rules, address) {
+            return None;
+        }
+        let why = not_admitted(&self.primary, address, &self.secondary);
+        Some(Refusal::new(RefusalCode::NotAdmitted, why))
+    }
+}
+
 /// The geo-primary's engines of a shard, the epoch under which they are, and how to serve them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -42,6 +71,9 @@ pub struct Source {
     pub epoch: Epoch,
     /// The region of the geo-secondary; an agent of another one is refused.
     pub peer: Region,
+    /// From where that agent may dial. Another firewall holds at once, and cuts off whom it does not
+    /// admit.
+    pub firewall: Firewall,
     /// Where the shard's primary listens.
     pub engine: SocketAddr,
     /// Where its replicas listen that are in step, for snapshots.

@@ -32,11 +32,11 @@ mod stream;
 mod wan;
 
 pub use event::{Event, Events};
-pub use identity::{Credentials, Peer, ShardKey, Source, SourceFacts};
+pub use identity::{Credentials, Firewall, Peer, ShardKey, Source, SourceFacts};
 pub use inbound::{Inbound, InboundAround};
 pub use kept::{KeptError, KeptStream};
 pub use lag::LagSpread;
-pub use outbound::{Drain, Fence, Keepers, Kept, Outbound, Permission};
+pub use outbound::{Drain, Fence, FromGateway, Keepers, Kept, Outbound, Permission};
 pub use socket::BindError;
 pub use status::{Counters, InboundStatus, OutboundStatus, Phase, Traffic};
 pub use wire::Barrier;

@@ -16,14 +16,14 @@ use std::{
     time::Duration,
 };
 
-use model::EventKind;
+use model::{EventKind, Region};
 use parking_lot::Mutex;
 use psync::Position;
 use runtime::{chain, dice::Dice, tasks::Tasks};
-use tls::{Identity, TlsError};
+use tls::{Identity, Protocol, TlsError, TlsStream};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     time::timeout,
 };
 use wire::{Barrier, RefusalCode};
@@ -61,6 +61,15 @@ pub struct Drain {
     pub from: Option<Position>,
 }
 
+/// A connection of another region's gateway, which carries a client over.
+#[derive(Debug)]
+pub struct FromGateway {
+    /// The connection.
+    pub stream: TlsStream,
+    /// The region whose agent it is.
+    pub region: Region,
+}
+
 /// One per agent. A cheap handle: clones are the same outbound.
 #[derive(Debug, Clone)]
 pub struct Outbound(Arc<Inner>);
@@ -69,6 +78,7 @@ pub struct Outbound(Arc<Inner>);
 struct Inner {
     identity: Identity,
     shards: Mutex<BTreeMap<ShardKey, Arc<Shard>>>,
+    gateways: Mutex<Option<mpsc::Sender<FromGateway>>>,
     around: Around,
 }
 
@@ -86,6 +96,7 @@ impl Outbound {
         let outbound = Self(Arc::new(Inner {
             identity,
             shards: Mutex::default(),
+            gateways: Mutex::default(),
             around: Around {
                 tasks: tasks.clone(),
                 dice,
@@ -106,6 +117,12 @@ impl Outbound {
         self.0.around.shown_as
     }
 
+    /// Hands connections of other regions' gateways over from now on. They come through the same
+    /// port, and say within TLS that they are none of a link's. While the queue is full, they wait.
+    pub fn hand_gateways_to(&self, taker: mpsc::Sender<FromGateway>) {
+        *self.0.gateways.lock() = Some(taker);
+    }
+
     /// How many full syncs may go to one region at the same time; 1 unless said otherwise, before
     /// anything is served.
     pub fn allow_full_syncs(&self, at_once: NonZeroUsize) {
@@ -114,7 +131,8 @@ impl Outbound {
 
     /// Serves a shard from its geo-primary's engines, with the journal in `directory`. The same
     /// source again changes nothing; one with another epoch or peer ends the shard's session, and a
-    /// fence of another epoch; another engine is followed in the place of the one before.
+    /// fence of another epoch; another engine is followed in the place of the one before; another
+    /// firewall ends the session that it does not admit.
     pub fn serve(&self, key: ShardKey, directory: &Path, source: Source) {
         self.want(key, directory, source, None);
     }
@@ -296,6 +314,10 @@ impl Outbound {
             Ok(accepted) => accepted,
             Err(error) => return self.refused(peer, &error),
         };
+        match who.protocol {
+            Protocol::Relay => {}
+            Protocol::Gateway => return self.hand_over(stream, who.region).await,
+        }
         let (read, write) = tokio::io::split(stream);
         let mut greeting = match opening::greeting(read, write).await {
             Ok(greeting) => greeting,
@@ -310,16 +332,19 @@ impl Outbound {
             shard: hello.shard,
         };
         let refusal = match self.shard(&key) {
-            Some(shard) => match shard.admit(hello, &who.region) {
+            Some(shard) => match shard.admit(hello, &who.region, peer.ip()) {
                 Ok(source) => {
                     session::run(&shard, source, peer, greeting).await;
                     return;
                 }
                 Err(refusal) => {
+                    let events = &self.0.around.events;
                     if refusal.code == RefusalCode::WrongPeer {
                         let text = format!("refused {peer}: {}", refusal.why);
-                        let events = &self.0.around.events;
                         events.tell_once(&key, EventKind::PeerRefused, text);
+                    }
+                    if refusal.code == RefusalCode::NotAdmitted {
+                        events.tell_once(&key, EventKind::PeerRefused, refusal.why.clone());
                     }
                     refusal
                 }
@@ -333,6 +358,19 @@ impl Outbound {
         };
         tracing::info!(%peer, link = %key.link, shard = %key.shard, why = refusal.why, "refused an inbound");
         opening::refuse(&mut greeting.writer, refusal).await;
+    }
+
+    /// A connection of another region's gateway is none of the links'.
+    async fn hand_over(&self, stream: TlsStream, region: Region) {
+        let taker = self.0.gateways.lock().clone();
+        let Some(taker) = taker else {
+            tracing::warn!(%region, "another region's gateway came, and there is none here");
+            return;
+        };
+        let from = FromGateway { stream, region };
+        if taker.send(from).await.is_err() {
+            tracing::debug!("another region's gateway came while this agent ends");
+        }
     }
 
     /// Somebody could not prove to be an agent. Which shard was meant is not known, so every link's

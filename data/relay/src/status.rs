@@ -1,6 +1,9 @@
 //! What can be seen of the two halves.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use model::{Epoch, Timestamp};
 use psync::{Offset, Position};
@@ -72,6 +75,10 @@ pub struct OutboundStatus {
     pub epoch: Epoch,
     /// The inbound that is connected.
     pub peer: Option<SocketAddr>,
+    /// From where the agent dialled last that may follow the shard, admitted or not.
+    pub seen_from: Option<IpAddr>,
+    /// The firewall does not admit that address: the sentence that says so.
+    pub not_admitted: Option<String>,
     /// What happens now.
     pub phase: Phase,
     /// Since when the phase is what it is (progress within a full sync is no change).
@@ -137,6 +144,8 @@ pub struct InboundStatus {
     pub engine: Option<SocketAddr>,
     /// Connected to the outbound.
     pub connected: bool,
+    /// The geo-primary's firewall does not admit this side: the sentence that says so.
+    pub not_admitted: Option<String>,
     /// What happens now.
     pub phase: Phase,
     /// Since when the phase is what it is (progress within a full sync is no change).

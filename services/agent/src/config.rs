@@ -6,7 +6,7 @@ use engine::EngineChoice;
 use model::{Region, Secret};
 use runtime::crash::Points;
 
-use crate::Addresses;
+use crate::{Addresses, CertificateFiles};
 
 /// An agent's configuration, read once.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Config {
     /// Where they are told to reach them instead, when that is another address than the one that is
     /// listened on: a forwarded port, an emulated WAN.
     pub advertise: Option<SocketAddr>,
+    /// What clients are shown; `None`: a certificate of the control plane's authority.
+    pub certificate: Option<CertificateFiles>,
     /// Where whoever watches the agent may read its metrics, over plain HTTP and without a token;
     /// port 0 picks one. `None`: nowhere.
     pub metrics: Option<SocketAddr>,

@@ -20,6 +20,7 @@
 
 mod addresses;
 mod cache;
+mod certificate;
 mod config;
 mod identity;
 mod leases;
@@ -28,8 +29,10 @@ mod metrics;
 mod region;
 mod reporter;
 mod state;
+mod switchboard;
 
 pub use addresses::Addresses;
+pub use certificate::CertificateFiles;
 pub use config::Config;
 pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};

@@ -1,6 +1,6 @@
 //! The agent: learns what its region is to run, keeps it on disk, and has a worker for each cache.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use client::Agents;
 use engine::{EngineProgram, FindError};
@@ -12,6 +12,7 @@ use runtime::{
     durable::{self, DirectoryLock, FileError},
     tasks::Tasks,
 };
+use tls::{FrontError, FrontTls};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -20,13 +21,15 @@ use tokio::{
 
 use crate::{
     Config,
-    cache::{self, Host},
+    cache::{self, Fronts, Host},
+    certificate::{self, Wanted},
     identity::Keeper,
     leases::Leases,
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
+    switchboard,
 };
 
 /// How long the control plane may hold an answer back while nothing changes.
@@ -60,6 +63,9 @@ pub enum BuildError {
     /// Nobody could read the metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// Clients cannot be served by TLS.
+    #[error("serve clients by TLS")]
+    Front(#[from] FrontError),
     /// The control plane's address cannot be used.
     #[error("reach the control plane")]
     Client(#[from] client::BuildError),
@@ -80,18 +86,13 @@ pub struct Agent {
 impl Agent {
     /// Finds the engine, opens the directory, takes up the certificate, and binds the relay.
     pub async fn build(config: Config, dice: Dice, tasks: Tasks) -> Result<Self, BuildError> {
-        let path = config.data.display().to_string();
         let directory_error =
             |source: Box<dyn std::error::Error + Send + Sync>| BuildError::Directory {
-                path: path.clone(),
+                path: config.data.display().to_string(),
                 source,
             };
         let program = engine::find(&config.engine, &config.search).await?;
-        let directory =
-            Directory::open(&config.data).map_err(|error| directory_error(error.into()))?;
-        let lock = durable::lock_directory(directory.root(), "lock")
-            .map_err(|error: FileError| directory_error(error.into()))?
-            .ok_or_else(|| BuildError::InUse(path.clone()))?;
+        let (directory, lock) = open(&config.data)?;
         let mut file = directory
             .read_agent()
             .map_err(|error| directory_error(error.into()))?;
@@ -107,22 +108,25 @@ impl Agent {
         keeper.settle().await;
         let identity = keeper.identity();
         relay_tasks.spawn("certificate", keeper.run());
+        let front = FrontTls::new()?;
+        let shown = certificate::Keeper::open(
+            config.certificate,
+            &directory,
+            &config.region,
+            client.clone(),
+            front.clone(),
+        );
+        let shown = shown.await.map_err(|error| directory_error(error.into()))?;
+        let zone = file.desired.as_ref().map(|desired| desired.zone.clone());
         let (events, happenings) = Events::new();
         let listen = |address| {
             let (identity, events) = (identity.clone(), events.clone());
             Outbound::bind(&relay_tasks, address, identity, events, dice.clone())
         };
-        let outbound = match file.relay {
-            Some(before) => match listen(before).await {
-                Ok(outbound) => outbound,
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "the relay moves to another port");
-                    listen(config.relay).await?
-                }
-            },
-            None => listen(config.relay).await?,
-        };
+        let outbound = bind(listen, file.relay, config.relay).await?;
         outbound.allow_full_syncs(config.full_syncs);
+        let fronts = open_fronts(&directory, front, &outbound, &relay_tasks)
+            .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)
@@ -137,6 +141,7 @@ impl Agent {
             advertised: config.advertise.unwrap_or_else(|| outbound.address()),
             outbound,
             identity,
+            zone: watch::Sender::new(zone.unwrap_or_default()),
             events,
             client,
             dice,
@@ -144,9 +149,11 @@ impl Agent {
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
+            fronts,
             crash: config.crash,
         };
         let host = Arc::new(host);
+        relay_tasks.spawn("certificate for clients", show(shown, Arc::clone(&host)));
         Ok(Self {
             metrics: Metrics::new(Arc::clone(&host)),
             scraped,
@@ -349,6 +356,7 @@ impl Agent {
         desired: &RegionDesired,
     ) {
         self.metrics.learn(desired);
+        self.host.zone.send_replace(desired.zone.clone());
         workers.retain(|_, order| !order.is_closed());
         for wanted in &desired.caches {
             if let Some(order) = workers.get(&wanted.uid) {
@@ -371,4 +379,59 @@ impl Agent {
             tasks.spawn_until_done("cache", worker);
         }
     }
+}
+
+/// Opens the agent's directory, and keeps other agents out of it.
+fn open(data: &Path) -> Result<(Directory, DirectoryLock), BuildError> {
+    let path = data.display().to_string();
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| BuildError::Directory {
+        path: path.clone(),
+        source,
+    };
+    let directory = Directory::open(data).map_err(|error| failed(error.into()))?;
+    let lock = durable::lock_directory(directory.root(), "lock")
+        .map_err(|error: FileError| failed(error.into()))?;
+    match lock {
+        Some(lock) => Ok((directory, lock)),
+        None => Err(BuildError::InUse(path)),
+    }
+}
+
+/// Binds the relay where it was before, so that the other agents find it; else anew.
+async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
+    listen: impl Fn(SocketAddr) -> L,
+    before: Option<SocketAddr>,
+    anew: SocketAddr,
+) -> Result<Outbound, BindError> {
+    if let Some(before) = before {
+        match listen(before).await {
+            Ok(outbound) => return Ok(outbound),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the relay moves to another port");
+            }
+        }
+    }
+    listen(anew).await
+}
+
+/// The front doors, and the way to them for other regions' gateways.
+fn open_fronts(
+    directory: &Directory,
+    front: FrontTls,
+    outbound: &Outbound,
+    tasks: &Tasks,
+) -> Result<Fronts, StateError> {
+    let fronts = Fronts::open(directory, front)?;
+    let (to_gateways, from_gateways) = mpsc::channel(switchboard::WAITING);
+    outbound.hand_gateways_to(to_gateways);
+    let switchboard = Arc::clone(&fronts.switchboard);
+    let switching = switchboard::run(switchboard, from_gateways, tasks.clone());
+    tasks.spawn("switchboard", switching);
+    Ok(fronts)
+}
+
+/// Shows clients a certificate that names the doors of the caches.
+async fn show(keeper: certificate::Keeper, host: Arc<Host>) {
+    let wanted = || Wanted::new(&host.identity, &host.zone.borrow(), host.board.doors());
+    keeper.run(wanted).await;
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -134,6 +135,15 @@ impl Board {
         let seen = self.seen.lock();
         let caches = seen.caches.values().cloned().collect();
         (seen.generation, seen.problem.clone(), caches)
+    }
+
+    /// The addresses where clients connect to the caches.
+    pub(crate) fn doors(&self) -> Vec<IpAddr> {
+        let seen = self.seen.lock();
+        let doors = seen.caches.values().filter_map(|cache| cache.doors);
+        doors
+            .flat_map(|doors| [doors.direct.ip, doors.geo.ip])
+            .collect()
     }
 
     fn snapshot(&self, host: &Host) -> RegionObserved {

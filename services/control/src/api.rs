@@ -15,6 +15,7 @@ use axum::{
 
 use crate::{metrics, plane::Plane};
 
+mod access;
 mod agents;
 mod answer;
 mod body;
@@ -43,6 +44,7 @@ fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
         .merge(resources())
+        .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .route(names::PATH, get(names::show))

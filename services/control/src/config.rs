@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use model::{Region, Secret};
+use model::{Region, Secret, TokenIssuer};
 use runtime::crash::Points;
 
 /// The zone of endpoint names when nobody chooses another.
@@ -35,6 +35,8 @@ pub struct Config {
     pub zone: String,
     /// How the names below that are told.
     pub names: NamesConfig,
+    /// Whose tokens let clients in; none: access keys alone do.
+    pub issuers: Vec<TokenIssuer>,
     /// The regions that caches can be in. An agent of another region is refused.
     pub regions: Vec<Region>,
     /// Where a test can have it die.

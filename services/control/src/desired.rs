@@ -6,13 +6,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, FrontDoor, GeoRole, Lifecycle, Presence, Region, RegionDesired,
+    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired,
     ReplicationDesired, StoreId, engine_settings,
 };
 use runtime::chain;
 use tokio::sync::watch;
 
-use crate::{records::agent_key, store::State};
+use crate::{
+    records::{DeploymentRecord, agent_key, deployment},
+    store::State,
+};
 
 /// The desired state of every region, to be watched.
 pub(crate) struct Desired {
@@ -23,12 +26,13 @@ impl Desired {
     /// Derives it for the first time.
     pub(crate) fn new(store: &StoreId, regions: &[Region], state: &State) -> Self {
         let mut derived = derive(state);
+        let DeploymentRecord { zone, issuers } = told(state);
         let publish = |region: &Region| {
             let first = RegionDesired {
                 store: store.clone(),
                 generation: state.revision,
-                zone: String::new(),
-                issuers: Vec::new(),
+                zone: zone.clone(),
+                issuers: issuers.clone(),
                 caches: derived.remove(region).unwrap_or_default(),
             };
             (region.clone(), watch::Sender::new(Arc::new(first)))
@@ -41,17 +45,20 @@ impl Desired {
     /// Derives it again, and wakes who watches a region in which something changed.
     pub(crate) fn refresh(&self, state: &State) {
         let mut derived = derive(state);
+        let DeploymentRecord { zone, issuers } = told(state);
         for (region, published) in &self.regions {
             let caches = derived.remove(region).unwrap_or_default();
             published.send_if_modified(|present| {
-                if present.caches == caches || present.generation >= state.revision {
+                let same =
+                    present.caches == caches && present.zone == zone && present.issuers == issuers;
+                if same || present.generation >= state.revision {
                     return false;
                 }
                 *present = Arc::new(RegionDesired {
                     store: present.store.clone(),
                     generation: state.revision,
-                    zone: String::new(),
-                    issuers: Vec::new(),
+                    zone: zone.clone(),
+                    issuers: issuers.clone(),
                     caches,
                 });
                 true
@@ -69,6 +76,18 @@ impl Desired {
     pub(crate) fn watch(&self, region: &Region) -> Option<watch::Receiver<Arc<RegionDesired>>> {
         self.regions.get(region).map(watch::Sender::subscribe)
     }
+}
+
+/// What every region is told.
+fn told(state: &State) -> DeploymentRecord {
+    let record = state.deployment.get(&deployment::key());
+    record.map_or_else(
+        || DeploymentRecord {
+            zone: String::new(),
+            issuers: Vec::new(),
+        },
+        |record| DeploymentRecord::clone(record),
+    )
 }
 
 fn derive(state: &State) -> BTreeMap<Region, Vec<CacheDesired>> {
@@ -124,10 +143,7 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         replicas: cache.spec.replicas,
         settings,
         keys: cache.keys.clone(),
-        door: FrontDoor {
-            plain: cache.spec.enable_non_ssl_port,
-            ..FrontDoor::default()
-        },
+        door: cache.front_door(),
     })
 }
 

@@ -19,6 +19,7 @@
 
 #![warn(missing_docs)]
 
+mod admission;
 mod api;
 mod behind;
 mod ca;

@@ -4,6 +4,7 @@
 mod address;
 mod agent;
 pub(crate) mod cache;
+pub(crate) mod deployment;
 mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
@@ -12,6 +13,7 @@ pub(crate) mod subscription;
 
 pub(crate) use address::{AddressRecord, key as address_key};
 pub(crate) use agent::{AgentRecord, key as agent_key};
+pub(crate) use deployment::DeploymentRecord;
 pub(crate) use failover::{FailoverKind, FailoverRecord, StepRecord, StepSide};
 pub(crate) use group::GroupRecord;
 pub(crate) use operation::{OperationRecord, Outcome, Work, key as operation_key};

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{CacheRecord, Region, SubscriptionId};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
+use tls::{ServerNames, ServerNamesError};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     observations::Observations,
     plane::Plane,
     reconciler,
-    records::SubscriptionRecord,
+    records::{DeploymentRecord, SubscriptionRecord, deployment},
     store::{Change, CommitError, State, Store},
     transfers::Transfers,
 };
@@ -34,6 +35,9 @@ pub enum BuildError {
     /// A token is empty or the two are one.
     #[error("refuse to start: {0}")]
     Token(&'static str),
+    /// The zone cannot stand in host names and certificates.
+    #[error("use another zone")]
+    Zone(#[from] ServerNamesError),
     /// There are no regions, or a cache is in one that is not among them.
     #[error("{0}")]
     Regions(String),
@@ -60,9 +64,9 @@ pub enum BuildError {
     /// The certificate authority cannot be read or made.
     #[error(transparent)]
     Authority(#[from] AuthorityFileError),
-    /// The first subscription cannot be stored.
-    #[error("store the first subscription in {}", path.display())]
-    Subscription {
+    /// What it is started with cannot be stored.
+    #[error("store the first subscription and what every region is told in {}", path.display())]
+    Settings {
         /// The data directory.
         path: PathBuf,
         /// What the attempt met.
@@ -106,12 +110,18 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
 /// As [`build`], without an address.
 pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
+    ServerNames::new(&config.zone, [])?;
     let store = Store::open_watched(&config.data, &dice, config.crash.clone()).await?;
-    let failed = |source: CommitError| BuildError::Subscription {
+    let failed = |source: CommitError| BuildError::Settings {
         path: config.data.clone(),
         source: Box::new(source),
     };
     first_subscription(&store, &dice).await.map_err(failed)?;
+    let told = DeploymentRecord {
+        zone: config.zone.clone(),
+        issuers: config.issuers,
+    };
+    remember(&store, &told).await.map_err(failed)?;
     check_regions(&config.regions, store.state().caches.iter().map(|c| &**c))?;
     let authority = ca::open(&config.data, store.id(), clock.now())?;
     let desired = Desired::new(store.id(), &config.regions, &store.state());
@@ -198,6 +208,18 @@ async fn first_subscription(store: &Store, dice: &Dice) -> Result<(), CommitErro
         tenant: dice.guid(),
     };
     store.commit(Change::new().insert(&record)).await?;
+    Ok(())
+}
+
+/// Stores what every region is told, when that is news.
+async fn remember(store: &Store, told: &DeploymentRecord) -> Result<(), CommitError> {
+    let state = store.state();
+    let change = match state.deployment.get(&deployment::key()) {
+        Some(old) if **old == *told => return Ok(()),
+        Some(old) => Change::new().replace(old, told),
+        None => Change::new().insert(told),
+    };
+    store.commit(change).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Resources as the management API shows them: JSON made from records and reports.
 
+mod access;
 mod cache;
 mod event;
 mod geo_metric;
@@ -9,6 +10,7 @@ mod lost_writes;
 mod operation;
 mod runtime_status;
 
+pub(crate) use access::{assignment_json, built_in_json, policy_json, rule_json};
 pub(crate) use cache::{cache_json, displayed_configuration, provisioning_state};
 pub(crate) use event::event_json;
 pub(crate) use geo_metric::{

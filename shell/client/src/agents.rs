@@ -10,7 +10,7 @@ use model::{
 };
 use reqwest::{Body, Method, StatusCode};
 use serde::Serialize;
-use tls::{CertificateRequest, IssuedCertificate, KnownAuthority};
+use tls::{CertificateRequest, IssuedCertificate, KnownAuthority, ServerCertificateRequest};
 use tokio::sync::mpsc;
 
 use crate::{BuildError, RequestError, connection::Connection};
@@ -82,6 +82,18 @@ impl Agents {
         request: &CertificateRequest,
     ) -> Result<IssuedCertificate, RequestError> {
         let path = "/agents/v1/certificates";
+        self.0
+            .ask(Method::POST, path, &[], Some(request), ANSWER_LIMIT)
+            .await?
+            .json()
+    }
+
+    /// Asks for a certificate to show to clients, for the key that made the request.
+    pub async fn server_certificate(
+        &self,
+        request: &ServerCertificateRequest,
+    ) -> Result<IssuedCertificate, RequestError> {
+        let path = "/agents/v1/server-certificates";
         self.0
             .ask(Method::POST, path, &[], Some(request), ANSWER_LIMIT)
             .await?

@@ -385,6 +385,14 @@ impl Answer {
         })
     }
 
+    /// The body as text.
+    pub(crate) fn text(&self) -> Result<&str, RequestError> {
+        std::str::from_utf8(&self.body).map_err(|_binary| {
+            let found = "a body that is not text".to_owned();
+            self.asked.foreign(self.status, found)
+        })
+    }
+
     /// A part of the body, as what it should be.
     pub(crate) fn part<T: DeserializeOwned>(&self, value: &Value) -> Result<T, RequestError> {
         T::deserialize(value).map_err(|error| {

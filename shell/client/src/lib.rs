@@ -13,6 +13,7 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
 mod agents;
 mod connection;
 pub mod failover;

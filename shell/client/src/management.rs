@@ -17,6 +17,7 @@ use crate::{
     status::{CacheStatus, LinkStatus},
 };
 
+mod access;
 mod change;
 mod failover;
 mod lost_writes;
@@ -89,6 +90,13 @@ impl Management {
     ) -> Result<Answered<Vec<Location>>, RequestError> {
         self.list(&format!("/subscriptions/{subscription}/locations"))
             .await
+    }
+
+    /// The certificate of the deployment's authority, PEM: what clients of the caches trust.
+    pub async fn certificate_authority(&self) -> Result<String, RequestError> {
+        let path = "/providers/Godwit.Cache/certificateAuthority";
+        let answer = self.send(Method::GET, path, None::<&()>).await?;
+        answer.text().map(ToOwned::to_owned)
     }
 
     /// Every resource group.

@@ -94,6 +94,8 @@ pub struct CacheProperties {
     pub host_name: String,
     /// Replicas of each primary.
     pub replicas_per_primary: Option<u8>,
+    /// `Enabled` or `Disabled`.
+    pub public_network_access: Option<String>,
     /// Settings, as they were set and as they follow from the size.
     #[serde(deserialize_with = "or_default")]
     pub redis_configuration: BTreeMap<String, String>,

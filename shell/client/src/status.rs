@@ -16,6 +16,8 @@ pub struct CacheStatus {
     pub epoch: Option<u64>,
     /// Where clients reach it.
     pub endpoint: Option<Endpoint>,
+    /// All of its endpoints.
+    pub endpoints: Option<Endpoints>,
     /// The engine that its nodes run, such as `valkey 8.0.1`.
     pub engine: Option<String>,
     /// By shard index.
@@ -36,6 +38,31 @@ pub struct Endpoint {
     pub host: String,
     /// A port.
     pub port: u16,
+}
+
+/// A cache's endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Endpoints {
+    /// This cache, whatever its role.
+    pub direct: NamedEndpoint,
+    /// Whichever cache of the pair is geo-primary.
+    pub geo: NamedEndpoint,
+}
+
+/// An endpoint with its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamedEndpoint {
+    /// A name in the deployment's zone.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// Its address; `None` while nobody listens there.
+    pub address: Option<String>,
+    /// The port of TLS.
+    pub tls_port: Option<u16>,
+    /// The port without TLS, when there is one.
+    pub plain_port: Option<u16>,
 }
 
 /// One shard of a cache.
@@ -76,6 +103,9 @@ pub struct LinkStatus {
     /// What is wrong and what to do, a sentence each.
     #[serde(deserialize_with = "or_default")]
     pub reasons: Vec<String>,
+    /// What is not wrong yet and would be after a failover, a sentence each.
+    #[serde(deserialize_with = "or_default")]
+    pub warnings: Vec<String>,
     /// How it moves its bytes.
     pub replication_settings: Option<LinkSettings>,
     /// What keeps a geo-primary that nobody can reach from taking writes.
@@ -230,6 +260,38 @@ pub struct PositionStatus {
     pub offset: u64,
 }
 
+impl CacheStatus {
+    /// The direct endpoint's listeners. A control plane that names none names one port without TLS,
+    /// and no more.
+    #[must_use]
+    pub fn direct(&self) -> Option<NamedEndpoint> {
+        let direct = self.endpoints.as_ref().map(|all| all.direct.clone());
+        let listens = direct.filter(|direct| direct.address.is_some());
+        listens.or_else(|| {
+            let endpoint = self.endpoint.as_ref()?;
+            Some(NamedEndpoint {
+                address: Some(endpoint.host.clone()),
+                plain_port: Some(endpoint.port),
+                ..NamedEndpoint::default()
+            })
+        })
+    }
+}
+
+impl NamedEndpoint {
+    /// The port of TLS; 0 is none.
+    #[must_use]
+    pub fn tls(&self) -> Option<u16> {
+        self.tls_port.filter(|port| *port > 0)
+    }
+
+    /// The port without TLS; 0 is none.
+    #[must_use]
+    pub fn plain(&self) -> Option<u16> {
+        self.plain_port.filter(|port| *port > 0)
+    }
+}
+
 impl LinkStatus {
     /// The sum over the shards; `None` while any is unknown.
     #[must_use]
@@ -274,6 +336,27 @@ mod tests {
         );
         let status: CacheStatus = serde_json::from_value(json!({"shards": null})).unwrap();
         assert_eq!(status, CacheStatus::default());
+    }
+
+    #[test]
+    fn the_direct_endpoint_is_the_named_one_or_else_the_one_port() {
+        let named: CacheStatus = serde_json::from_value(json!({
+            "endpoint": {"host": "127.0.0.1", "port": 1},
+            "endpoints": {
+                "direct": {"name": "east.zone.test", "address": "127.77.0.1", "tlsPort": 6380, "plainPort": null},
+                "geo": {"name": "east.geo.zone.test", "address": "127.77.0.2", "tlsPort": 6380},
+            },
+        }))
+        .unwrap();
+        let direct = named.direct().unwrap();
+        assert_eq!(direct.address.as_deref(), Some("127.77.0.1"));
+        assert_eq!((direct.tls(), direct.plain()), (Some(6380), None));
+        let one: CacheStatus =
+            serde_json::from_value(json!({"endpoint": {"host": "127.0.0.1", "port": 6401}}))
+                .unwrap();
+        let direct = one.direct().unwrap();
+        assert_eq!((direct.tls(), direct.plain()), (None, Some(6401)));
+        assert_eq!(CacheStatus::default().direct(), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{io, time::Duration};
 
 use model::Secret;
 use resp::write_command;
+use tls::{ClientStream, ServerTrust};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -20,6 +21,8 @@ pub struct Endpoint {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Who has to answer there, over TLS; `None`: without TLS, and whoever answers is believed.
+    pub tls: Option<ServerTrust>,
     /// Who logs in; nobody in particular when there is only a password.
     pub user: Option<String>,
     /// With which password; an engine that wants none gets none.
@@ -32,6 +35,7 @@ impl Endpoint {
         Self {
             host: host.into(),
             port,
+            tls: None,
             user: None,
             password: Some(Secret::new(password)),
         }
@@ -42,8 +46,27 @@ impl Endpoint {
         Self {
             host: host.into(),
             port,
+            tls: None,
             user: None,
             password: None,
+        }
+    }
+
+    /// The same over TLS, to a server that proves who it is.
+    #[must_use]
+    pub fn over_tls(self, tls: ServerTrust) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    async fn dial(&self) -> io::Result<ClientStream> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        match &self.tls {
+            Some(tls) => tls.connect(tcp).await,
+            None => Ok(ClientStream::plain(tcp)),
         }
     }
 }
@@ -90,7 +113,7 @@ pub enum AskError {
 const READ_BYTES: usize = 16 * 1024;
 
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: ClientStream,
     buffer: Vec<u8>,
     start: usize,
     limit: Duration,
@@ -111,11 +134,9 @@ impl Connection {
             port: endpoint.port,
             source,
         };
-        let dial = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
-        let dialled = timeout(patience, dial).await;
+        let dialled = timeout(patience, endpoint.dial()).await;
         let late = |_late| fail(io::ErrorKind::TimedOut.into());
         let stream = dialled.map_err(late)?.map_err(fail)?;
-        stream.set_nodelay(true).map_err(fail)?;
         let mut connection = Self {
             stream,
             buffer: Vec::new(),
@@ -139,10 +160,16 @@ impl Connection {
 
     /// Sends bytes that are whole commands.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), AskError> {
-        match timeout(self.limit, self.stream.write_all(bytes)).await {
+        match timeout(self.limit, self.write(bytes)).await {
             Ok(sent) => sent.map_err(AskError::Broken),
             Err(_late) => Err(AskError::Silent(self.limit)),
         }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        // What TLS has not handed to the socket yet would wait for ever.
+        self.stream.flush().await
     }
 
     /// The next answer.

@@ -1,5 +1,7 @@
-//! The deployment's own certificate authority: made with the store, it certifies agents and
-//! nothing else.
+//! The deployment's own certificate authority: made with the store, it certifies agents, and what
+//! they serve to clients.
+
+mod server;
 
 use std::fmt;
 
@@ -209,26 +211,40 @@ impl Authority {
         dice: &Dice,
     ) -> Result<IssuedCertificate, IssueError> {
         let key = RequestedKey::read(request)?;
+        let mut params = self.params(now, dice)?;
+        params.distinguished_name = common_name(region.as_str());
+        params.subject_alt_names =
+            vec![uri(&name::agent_uri(&self.certificate.store, region)).map_err(IssueError::Sign)?];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        self.sign(params, &key)
+    }
+
+    /// What every certificate has that is issued at `now`.
+    fn params(&self, now: Timestamp, dice: &Dice) -> Result<CertificateParams, IssueError> {
         let expires = self.certificate.expires;
         if now >= expires {
             return Err(IssueError::Expired { at: expires });
         }
         let mut params = CertificateParams::default();
-        params.distinguished_name = common_name(region.as_str());
-        params.subject_alt_names =
-            vec![uri(&name::agent_uri(&self.certificate.store, region)).map_err(IssueError::Sign)?];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(serial(dice));
         params.not_before = moment(Timestamp(now.0.saturating_sub(CLOCK_SLACK_MS)));
         params.not_after = moment(now.plus_ms(CERTIFICATE_DAYS * DAY_MS).min(expires));
+        Ok(params)
+    }
+
+    fn sign(
+        &self,
+        params: CertificateParams,
+        key: &RequestedKey,
+    ) -> Result<IssuedCertificate, IssueError> {
         let made = params
-            .signed_by(&key, &self.issuer)
+            .signed_by(key, &self.issuer)
             .map_err(IssueError::Sign)?;
         Ok(IssuedCertificate {
             certificate: made.pem(),

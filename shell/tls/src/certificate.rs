@@ -1,6 +1,6 @@
 //! What a certificate says, read strictly, before anybody believes it.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use model::Timestamp;
 use x509_cert::{
@@ -8,6 +8,8 @@ use x509_cert::{
     der::{self, DateTime, Decode as _},
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
+
+use crate::Validity;
 
 /// How much of a text from outside is shown.
 const SHOWN: usize = 200;
@@ -50,6 +52,19 @@ impl Claims {
         })
     }
 
+    /// Every name, for people.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// When it is valid.
+    pub(crate) fn validity(&self) -> Validity {
+        Validity {
+            from: self.not_before,
+            until: self.not_after,
+        }
+    }
+
     /// Whose certificate it says to be, and whose signature it says to have, for people.
     pub(crate) fn describe(&self) -> String {
         let who = if self.names.is_empty() {
@@ -65,13 +80,22 @@ fn shown_name(name: &GeneralName) -> String {
     match name {
         GeneralName::UniformResourceIdentifier(uri) => shown(uri.as_str()),
         GeneralName::DnsName(dns) => shown(&format!("DNS:{}", dns.as_str())),
+        GeneralName::IpAddress(octets) => shown_ip(octets.as_bytes()),
         GeneralName::OtherName(_)
         | GeneralName::Rfc822Name(_)
         | GeneralName::DirectoryName(_)
         | GeneralName::EdiPartyName(_)
-        | GeneralName::IpAddress(_)
         | GeneralName::RegisteredId(_) => "a name of another kind".to_owned(),
     }
+}
+
+fn shown_ip(octets: &[u8]) -> String {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    let ip = v4.or_else(|_longer| <[u8; 16]>::try_from(octets).map(IpAddr::from));
+    ip.map_or_else(
+        |_odd| "an address of an odd length".to_owned(),
+        |ip| format!("IP:{ip}"),
+    )
 }
 
 fn shown(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! A key with its certificate, and the messages by which an agent comes to have one.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use model::{Region, Secret, StoreId, Timestamp};
 use rustls::{
@@ -26,10 +26,22 @@ pub struct CertificateRequest {
     pub request: String,
 }
 
+/// An agent asks for a certificate to show to clients: the body of
+/// `POST /agents/v1/server-certificates`. The host names are the control plane's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCertificateRequest {
+    /// The agent's region.
+    pub region: Region,
+    /// The addresses of its caches' doors.
+    pub addresses: Vec<IpAddr>,
+    /// [`AgentKey::request`].
+    pub request: String,
+}
+
 /// The answer: a certificate, and the authority that issued it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedCertificate {
-    /// The agent's certificate, PEM.
+    /// The certificate, PEM.
     pub certificate: String,
     /// The authority's certificate, PEM.
     pub authority: String,
@@ -126,10 +138,7 @@ impl Certified {
             issued,
             authority,
             region,
-            validity: Validity {
-                from: claims.not_before,
-                until: claims.not_after,
-            },
+            validity: claims.validity(),
             signing: Arc::new(signing),
         })
     }
@@ -186,7 +195,7 @@ impl fmt::Debug for Certified {
 }
 
 /// Checks the authority's signature and the certificate's purpose, as of a moment in its time.
-fn check_issuer(
+pub(crate) fn check_issuer(
     der: &CertificateDer<'_>,
     authority: &AuthorityCertificate,
     at: Timestamp,

@@ -5,7 +5,7 @@ use std::io;
 use model::{Region, StoreId, Timestamp};
 use rustls::AlertDescription;
 
-use crate::{certificate::shown_time, identity::HANDSHAKE};
+use crate::{Protocol, certificate::shown_time, identity::HANDSHAKE};
 
 /// A connection between agents that did not come about, or that the other side refused.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +37,18 @@ pub enum TlsError {
     #[error("the other side refused this agent's certificate: {0}")]
     RefusedByPeer(Alert),
     /// The two sides speak different protocols within TLS.
-    #[error("the other side does not speak `godwit/1`{}; update the older of the two agents", offered(.presented.as_ref()))]
+    #[error("the other side does not speak {}{}; update the older of the two agents", either(.wanted), offered(.presented.as_ref()))]
     Application {
+        /// What was offered to it.
+        wanted: Vec<Protocol>,
         /// What it speaks instead.
         presented: Option<String>,
     },
+}
+
+fn either(wanted: &[Protocol]) -> String {
+    let names: Vec<_> = wanted.iter().map(|each| format!("`{each}`")).collect();
+    names.join(" or ")
 }
 
 fn offered(presented: Option<&String>) -> String {
@@ -54,7 +61,7 @@ impl TlsError {
     pub fn presented(&self) -> Option<String> {
         match self {
             Self::Refused(refusal) => refusal.presented(),
-            Self::Application { presented } => presented.clone(),
+            Self::Application { presented, .. } => presented.clone(),
             Self::NoIdentity { .. }
             | Self::Late
             | Self::Broken(_)

@@ -12,32 +12,26 @@ use rustls::{
     sign::SingleCertAndKey,
     version::TLS13,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    Alert, Certified, Refusal, TlsError, TlsStream,
+    Alert, Certified, Protocol, Refusal, TlsError, TlsStream,
+    farewell::farewell,
     provider::provider,
     verifier::{Rules, Verdict, Verifier},
 };
 
-/// The protocol that agents speak within TLS.
-pub const ALPN: &[u8] = b"godwit/1";
 /// How long a handshake may take.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long, and for how much, a refused peer is listened to, so that it gets to read why.
-const FAREWELL: Duration = Duration::from_secs(1);
-const FAREWELL_BYTES: u64 = 64 << 10;
 
 /// Who is at the other end of a stream: an agent of the same deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// The region whose agent it is.
     pub region: Region,
+    /// What it wants to speak.
+    pub protocol: Protocol,
 }
 
 /// An agent's identity. Clones are one: a certificate that is replaced is replaced for all, for
@@ -104,7 +98,8 @@ impl Identity {
         current.as_ref().map(|current| current.certified.clone())
     }
 
-    /// Accepts the connection of another agent of the deployment, and says whose it is.
+    /// Accepts the connection of another agent of the deployment, and says whose it is and which
+    /// protocol it dialled for.
     pub async fn accept(&self, tcp: TcpStream) -> Result<(TlsStream, PeerIdentity), TlsError> {
         let verdict = Verdict::default();
         let config = self.current()?.server(Arc::clone(&verdict))?;
@@ -113,26 +108,35 @@ impl Identity {
             Err(_elapsed) => return Err(TlsError::Late),
             Ok(Err((error, tcp))) => {
                 farewell(tcp).await;
-                return Err(failure(error, &verdict));
+                return Err(failure(error, &Protocol::ALL, &verdict));
             }
             Ok(Ok(stream)) => TlsStream::new(stream.into()),
         };
-        let region = admit(&stream, &verdict)?;
-        Ok((stream, PeerIdentity { region }))
+        let protocol = agreed(&stream, &Protocol::ALL)?;
+        let region = admitted(&verdict)?;
+        Ok((stream, PeerIdentity { region, protocol }))
     }
 
-    /// Makes a connection to the agent of `region`: whoever answers has to prove to be it. When
-    /// the other side refuses this agent's certificate, the first read of the stream says so.
-    pub async fn connect(&self, tcp: TcpStream, region: &Region) -> Result<TlsStream, TlsError> {
+    /// Makes a connection to the agent of `region`, to speak `protocol`: whoever answers has to prove
+    /// to be it. When the other side refuses this agent's certificate, the first read of the stream
+    /// says so.
+    pub async fn connect(
+        &self,
+        tcp: TcpStream,
+        region: &Region,
+        protocol: Protocol,
+    ) -> Result<TlsStream, TlsError> {
         let verdict = Verdict::default();
-        let config = self.current()?.client(region, Arc::clone(&verdict))?;
+        let current = self.current()?;
+        let config = current.client(region, protocol, Arc::clone(&verdict))?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(unused_name(), tcp);
         let stream = match timeout(HANDSHAKE, shaken).await {
             Err(_elapsed) => return Err(TlsError::Late),
-            Ok(Err(error)) => return Err(failure(error, &verdict)),
+            Ok(Err(error)) => return Err(failure(error, &[protocol], &verdict)),
             Ok(Ok(stream)) => TlsStream::new(stream.into()),
         };
-        admit(&stream, &verdict)?;
+        agreed(&stream, &[protocol])?;
+        admitted(&verdict)?;
         Ok(stream)
     }
 
@@ -191,21 +195,26 @@ impl Current {
             .map_err(TlsError::Protocol)?
             .with_client_cert_verifier(self.verifier(None, verdict))
             .with_cert_resolver(Arc::clone(&self.signing) as _);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = Protocol::ALL.map(|each| each.alpn().to_vec()).to_vec();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
         Ok(config)
     }
 
-    fn client(&self, region: &Region, verdict: Verdict) -> Result<ClientConfig, TlsError> {
+    fn client(
+        &self,
+        region: &Region,
+        protocol: Protocol,
+        verdict: Verdict,
+    ) -> Result<ClientConfig, TlsError> {
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Protocol)?
             .dangerous()
             .with_custom_certificate_verifier(self.verifier(Some(region.clone()), verdict))
             .with_client_cert_resolver(Arc::clone(&self.signing) as _);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![protocol.alpn().to_vec()];
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
         config.enable_sni = false;
@@ -219,21 +228,25 @@ fn unused_name() -> ServerName<'static> {
     ServerName::DnsName(name)
 }
 
-/// Takes a finished handshake: the other side was verified and speaks the same protocol.
-fn admit(stream: &TlsStream, verdict: &Verdict) -> Result<Region, TlsError> {
-    if stream.protocol() != Some(ALPN) {
-        let presented = stream.protocol();
-        return Err(TlsError::Application {
-            presented: presented
-                .map(|name| String::from_utf8_lossy(name).escape_debug().to_string()),
-        });
-    }
+/// What both sides of a finished handshake speak, if it is one of `wanted`.
+fn agreed(stream: &TlsStream, wanted: &[Protocol]) -> Result<Protocol, TlsError> {
+    let presented = stream.alpn();
+    let known = |protocol: &Protocol| Some(protocol.alpn()) == presented;
+    let found = wanted.iter().copied().find(known);
+    found.ok_or_else(|| TlsError::Application {
+        wanted: wanted.to_vec(),
+        presented: presented.map(|name| String::from_utf8_lossy(name).escape_debug().to_string()),
+    })
+}
+
+/// Whom the handshake verified.
+fn admitted(verdict: &Verdict) -> Result<Region, TlsError> {
     let found = verdict.lock().take();
     Ok(found.ok_or(TlsError::Anonymous)??)
 }
 
 /// Why a handshake failed.
-fn failure(error: io::Error, verdict: &Verdict) -> TlsError {
+fn failure(error: io::Error, wanted: &[Protocol], verdict: &Verdict) -> TlsError {
     let inner = error.get_ref();
     let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return TlsError::Broken(error);
@@ -249,23 +262,13 @@ fn failure(error: io::Error, verdict: &Verdict) -> TlsError {
             _,
             rustls::Error::NoApplicationProtocol
             | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
-        ) => TlsError::Application { presented: None },
+        ) => TlsError::Application {
+            wanted: wanted.to_vec(),
+            presented: None,
+        },
         (_, tls) => match Alert::of(tls) {
             Some(alert) => TlsError::RefusedByPeer(alert),
             None => TlsError::Protocol(tls.clone()),
         },
-    }
-}
-
-/// Ends a refused connection so that the alert arrives: closing it with bytes unread would reset
-/// it, and the alert with it.
-async fn farewell(mut tcp: TcpStream) {
-    let listen = async {
-        tcp.shutdown().await?;
-        let mut rest = (&mut tcp).take(FAREWELL_BYTES);
-        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
-    };
-    if !matches!(timeout(FAREWELL, listen).await, Ok(Ok(_))) {
-        tracing::trace!("a refused peer did not close its connection");
     }
 }

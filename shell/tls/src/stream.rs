@@ -29,7 +29,7 @@ impl TlsStream {
     }
 
     /// What both sides agreed to speak.
-    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.0.get_ref().1.alpn_protocol()
     }
 }

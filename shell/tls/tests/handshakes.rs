@@ -4,7 +4,7 @@
 use std::io::IoSlice;
 
 use model::Region;
-use tls::{Identity, PeerIdentity, TlsError, TlsStream, testing};
+use tls::{Identity, PeerIdentity, Protocol, TlsError, TlsStream, testing};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -29,7 +29,10 @@ async fn tcp() -> (TcpStream, TcpStream) {
 async fn meet(server: &Identity, client: &Identity, expected: &str) -> (Accepted, Connected) {
     let (near, far) = tcp().await;
     let expected = region(expected);
-    tokio::join!(server.accept(near), client.connect(far, &expected))
+    tokio::join!(
+        server.accept(near),
+        client.connect(far, &expected, Protocol::Relay)
+    )
 }
 
 /// Bytes go both ways.
@@ -102,7 +105,9 @@ async fn without_a_certificate_nothing_is_accepted_or_dialled() {
     let vacant = Identity::vacant(region("eastus"));
     let (near, far) = tcp().await;
     let accepted = vacant.accept(near).await;
-    let connected = vacant.connect(far, &region("westus")).await;
+    let connected = vacant
+        .connect(far, &region("westus"), Protocol::Relay)
+        .await;
     for error in [
         accepted.map(drop).unwrap_err(),
         connected.map(drop).unwrap_err(),
@@ -158,4 +163,20 @@ async fn many_bytes_arrive_as_they_were_sent() {
     let (read, ()) = tokio::join!(far.read_to_end(&mut received), sending);
     assert_eq!(read.unwrap(), header.len() + body.len());
     assert!(received[..16] == header && received[16..] == body);
+}
+
+#[tokio::test]
+async fn who_dials_says_what_is_spoken() {
+    let authority = testing::authority();
+    let east = testing::identity(&authority, &region("eastus"));
+    let west = testing::identity(&authority, &region("westus"));
+    for protocol in Protocol::ALL {
+        let (near, far) = tcp().await;
+        let expected = region("eastus");
+        let (accepted, connected) =
+            tokio::join!(east.accept(near), west.connect(far, &expected, protocol));
+        let (mut near, peer) = accepted.unwrap();
+        assert_eq!(peer.protocol, protocol);
+        talk(&mut near, &mut connected.unwrap()).await;
+    }
 }

@@ -18,12 +18,14 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
-use tls::{ALPN, AgentKey, Authority, Certified, Identity, TlsError, testing};
+use tls::{AgentKey, Authority, Certified, Identity, Protocol, TlsError, testing};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+const ALPN: &[u8] = Protocol::Relay.alpn();
 
 fn region(name: &str) -> Region {
     name.parse().unwrap()
@@ -181,7 +183,7 @@ async fn connect_to(client: &Identity, shown: Forged, protocols: &[&[u8]]) -> Re
         }
     };
     let west = region("westus");
-    let connected = async { client.connect(near, &west).await.map(drop) };
+    let connected = async { client.connect(near, &west, Protocol::Relay).await.map(drop) };
     tokio::join!(connected, rogue).0
 }
 
@@ -413,7 +415,10 @@ async fn bytes_that_are_not_tls() {
         let (near, mut far) = tcp().await;
         far.write_all(garbage).await.unwrap();
         far.shutdown().await.unwrap();
-        let error = agent.connect(near, &region("westus")).await.map(drop);
+        let error = agent
+            .connect(near, &region("westus"), Protocol::Relay)
+            .await
+            .map(drop);
         let error = error.unwrap_err();
         assert!(
             matches!(error, TlsError::Protocol(_) | TlsError::Broken(_)),
@@ -432,7 +437,10 @@ async fn somebody_who_never_finishes() {
         let error = agent.accept(near).await.map(drop).unwrap_err();
         assert!(matches!(error, TlsError::Late), "{error:?}");
         let (near, _far) = tcp().await;
-        let error = agent.connect(near, &region("westus")).await.map(drop);
+        let error = agent
+            .connect(near, &region("westus"), Protocol::Relay)
+            .await
+            .map(drop);
         assert!(matches!(error, Err(TlsError::Late)), "{error:?}");
     }
 }
@@ -468,7 +476,10 @@ async fn a_refused_dialler_reads_why() {
     let old = Identity::new(Certified::new(&key, issued.unwrap()).unwrap());
     let (near, far) = tcp().await;
     let dialler = async {
-        let mut stream = old.connect(far, &region("eastus")).await.unwrap();
+        let mut stream = old
+            .connect(far, &region("eastus"), Protocol::Relay)
+            .await
+            .unwrap();
         // It has begun to talk by the time it is refused.
         let _lost = stream.write_all(&[7; 10_000]).await;
         stream.read(&mut [0; 1]).await.unwrap_err().to_string()
@@ -479,5 +490,30 @@ async fn a_refused_dialler_reads_why() {
     assert!(
         told.contains("not valid by the other side's clock"),
         "{told}"
+    );
+}
+
+#[tokio::test]
+async fn what_caches_show_to_clients() {
+    let (authority, agent) = deployment();
+    let caches = forge(&authority, |params| {
+        params.subject_alt_names = vec![
+            SanType::DnsName("*.zone.test".try_into().unwrap()),
+            SanType::DnsName("*.geo.zone.test".try_into().unwrap()),
+        ];
+        params.extended_key_usages = vec![Usage::ServerAuth];
+    });
+    let client = rogue_client(&TLS13, Some(caches.clone()), &[ALPN]);
+    let error = accept_from(&agent, client).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("not for connections between agents"),
+        "{error}"
+    );
+    let error = connect_to(&agent, caches, &[ALPN]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("does not name one agent"),
+        "{error}"
     );
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use client::CacheChange;
 use model::{CacheId, CacheName, GroupName};
 
-use super::{Size, TierName, map, show::show, size, without_keys};
+use super::{Size, TierName, entrance::Entrance, map, show::show, size, without_keys};
 use crate::{
     arguments::{Waiting, pair},
     failure::{Exit, Failure},
@@ -41,6 +41,8 @@ pub(crate) struct Create {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     tag: Vec<(String, String)>,
     #[command(flatten)]
+    entrance: Entrance,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
@@ -54,13 +56,15 @@ impl Create {
             ensure_group(session, &group, &self.location).await?;
         }
         let id = session.id(group, name.clone());
-        let change = CacheChange {
+        let mut change = CacheChange {
             location: Some(self.location),
             sku: Some(sku),
             replicas: self.replicas,
             configuration: map(self.set),
             tags: (!self.tag.is_empty()).then(|| map(self.tag)),
+            ..CacheChange::default()
         };
+        self.entrance.add_to(&mut change);
         let started = session.management.create_cache(&id, &change).await;
         let started = started.map_err(|error| advise(session, error.into()))?;
         if self.waiting.no_wait {

@@ -1,6 +1,9 @@
 //! `godwit cache show`.
 
-use client::{resources::Cache, status::CacheStatus};
+use client::{
+    resources::Cache,
+    status::{CacheStatus, NamedEndpoint},
+};
 use model::CacheId;
 
 use super::{role_text, sku_text, tags};
@@ -47,7 +50,7 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
         Some(other) => format!("{}, linked with {other}", role_text(role)),
         None => role_text(role),
     });
-    let endpoint = status.endpoint.as_ref();
+    let (endpoint, endpoints) = (status.endpoint.as_ref(), status.endpoints.as_ref());
     let connect = endpoint.map(|at| {
         format!(
             "REDISCLI_AUTH=\"$({keys})\" redis-cli -h {} -p {}",
@@ -80,6 +83,8 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
         ("role", role),
         ("engine", status.engine.clone()),
         ("host name", Some(properties.host_name.clone())),
+        ("direct", endpoints.and_then(|all| listens(&all.direct))),
+        ("geo", endpoints.and_then(|all| listens(&all.geo))),
         (
             "endpoint",
             endpoint.map(|at| format!("{}:{}", at.host, at.port)),
@@ -91,6 +96,19 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
         ("problem", problem(status)),
         ("connect", connect),
     ])
+}
+
+/// An endpoint with its name and where it listens.
+fn listens(at: &NamedEndpoint) -> Option<String> {
+    let (address, tls) = (at.address.as_ref()?, at.tls_port?);
+    let plain = at
+        .plain_port
+        .map(|port| format!(", without TLS on port {port}"));
+    Some(format!(
+        "{} at {address}, TLS on port {tls}{}",
+        at.name,
+        plain.unwrap_or_default()
+    ))
 }
 
 fn problem(status: &CacheStatus) -> Option<String> {
@@ -130,6 +148,10 @@ mod tests {
         let status: CacheStatus = serde_json::from_value(json!({
             "role": "Primary", "epoch": 3, "engine": "valkey 8.0.1",
             "endpoint": {"host": "127.0.0.1", "port": 6401}, "msSinceReport": 90,
+            "endpoints": {
+                "direct": {"name": "demo-east.zone", "address": "127.0.0.1", "tlsPort": 6400, "plainPort": 6401},
+                "geo": {"name": "demo-east.geo.zone", "address": "127.0.0.1", "tlsPort": 6402, "plainPort": null},
+            },
             "shards": [{"standing": "Writable", "keys": 12, "usedMemory": 2048, "opsPerSecond": 5, "clients": 2}],
         }))
         .unwrap();
@@ -147,6 +169,8 @@ state      Succeeded
 role       geo-primary, linked with demo-west
 engine     valkey 8.0.1
 host name  demo-east.redis.godwit.internal
+direct     demo-east.zone at 127.0.0.1, TLS on port 6400, without TLS on port 6401
+geo        demo-east.geo.zone at 127.0.0.1, TLS on port 6402
 endpoint   127.0.0.1:6401
 holds      12 keys in 2.00 KiB
 serves     5 commands/s from 2 clients

@@ -4,7 +4,7 @@ use clap::Args;
 use client::CacheChange;
 use model::CacheName;
 
-use super::{Size, TierName, map, show::show, size, without_keys};
+use super::{Size, TierName, entrance::Entrance, map, show::show, size, without_keys};
 use crate::{
     arguments::{Waiting, pair},
     failure::Failure,
@@ -12,13 +12,14 @@ use crate::{
     talk::Talk,
 };
 
-/// Change a cache's size, settings or tags
+/// Change a cache's size, settings, tags, or how clients come in
 ///
 /// What is not named stays as it is.
 ///
 /// Example: godwit cache update demo-east --set maxmemory-policy=allkeys-lru --tag team=web
 #[derive(Debug, Args)]
 #[group(id = "change", required = true, multiple = true, args = ["sku", "replicas", "set", "tag", "untag"])]
+#[group(args = Entrance::OPTIONS)]
 pub(crate) struct Update {
     /// Its name
     name: CacheName,
@@ -41,6 +42,8 @@ pub(crate) struct Update {
     #[arg(long, value_name = "KEY")]
     untag: Vec<String>,
     #[command(flatten)]
+    entrance: Entrance,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
@@ -55,13 +58,15 @@ impl Update {
             tags.retain(|key, _| !self.untag.contains(key));
             tags
         });
-        let change = CacheChange {
+        let mut change = CacheChange {
             location: None,
             sku,
             replicas: self.replicas,
             configuration: map(self.set),
             tags,
+            ..CacheChange::default()
         };
+        self.entrance.add_to(&mut change);
         let started = session.management.update_cache(&cache.id, &change).await?;
         if self.waiting.no_wait {
             Talk.say(&format!("changing `{name}` has begun"));

@@ -68,6 +68,11 @@ impl Create {
             .management
             .create_link(&primary.id, &secondary.id, location, &change)
             .await?;
+        let warnings = started.json.pointer("/properties/warnings");
+        let warnings = warnings.and_then(serde_json::Value::as_array);
+        for warning in warnings.into_iter().flatten() {
+            Talk.warn(warning.as_str().unwrap_or_default());
+        }
         if self.waiting.no_wait {
             Talk.say(&format!("linking `{second}` to `{first}` has begun"));
             return session.form.write(&started.json, || {

@@ -98,6 +98,7 @@ fn describe(
         ("state", Some(link.provisioning_state.clone())),
         ("health", health(status).map(str::to_owned)),
         ("because", reasons),
+        ("warning", Some(status.warnings.join("; "))),
         ("phase", status.phase.clone()),
         ("epoch", status.epoch.map(|epoch| epoch.to_string())),
         ("behind", status.bytes_behind().map(bytes)),

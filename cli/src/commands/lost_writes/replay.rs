@@ -8,15 +8,15 @@ mod report;
 mod written;
 
 use clap::{Args, ValueEnum};
-use client::{
-    lost_writes::{Download, LostWrites},
-    status::Endpoint,
-};
-use model::{CacheId, CacheName, Secret};
+use client::lost_writes::{Download, LostWrites};
+use model::{CacheId, CacheName};
 use tokio::signal;
 
 use super::{Held, ReceiptName, find};
-use crate::{commands::link, failure::Failure, progress::Transfer, session::Session, talk::Talk};
+use crate::{
+    commands::link, failure::Failure, progress::Transfer, reach::Reach, session::Session,
+    talk::Talk,
+};
 use apply::{Applied, Applier, Door};
 use keys::KeyReader;
 use plan::Plan;
@@ -259,16 +259,13 @@ impl Task<'_> {
 
     /// Applies what the plan does not skip. Gives what was done however it ended.
     async fn apply(&self, plan: &Plan<'_>) -> (Applied, Result<(), Failure>) {
-        let door = match self.door().await {
-            Ok(door) => door,
-            Err(failure) => return (Applied::default(), Err(failure)),
+        let reach = match Reach::find(&self.session.management, &self.target).await {
+            Ok(reach) => reach,
+            Err(error) => return (Applied::default(), Err(error.into())),
         };
-        let (endpoint, key) = &door;
         let door = Door {
             name: self.target.name.as_str(),
-            host: &endpoint.host,
-            port: endpoint.port,
-            key: key.reveal(),
+            reach: &reach,
         };
         let mut applier = match Applier::connect(&door, self.options.stop_on_error).await {
             Ok(applier) => applier,
@@ -334,19 +331,6 @@ impl Task<'_> {
         let receipt = &self.held.receipt.name;
         let content = management.receipt_content(&self.held.cache, receipt).await;
         Ok(content?)
-    }
-
-    async fn door(&self) -> Result<(Endpoint, Secret), Failure> {
-        let management = &self.session.management;
-        let status = management.cache_status(&self.target).await?.body;
-        let endpoint = status.endpoint.ok_or_else(|| {
-            Failure::new(format!(
-                "`{}` has no address for clients now",
-                self.target.name
-            ))
-        })?;
-        let keys = management.keys(&self.target).await?.body;
-        Ok((endpoint, keys.primary_key))
     }
 }
 

@@ -2,22 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use client::status::Endpoint;
-use model::{CacheId, CacheName, Secret};
+use model::{CacheId, CacheName};
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo,
-    RedisError, ServerError, ServerErrorKind, Value, aio::MultiplexedConnection,
+    Pipeline, RedisError, ServerError, ServerErrorKind, Value, aio::MultiplexedConnection,
 };
 use runtime::{chain, clock::Clock};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use verify::{Command, Reply, Side};
 
 use super::pace::Pace;
-use crate::{failure::Failure, session::Session};
+use crate::{
+    failure::Failure,
+    reach::{Reach, Unreachable},
+    session::Session,
+};
 
 /// For any one answer. The engine itself may be busy with somebody else's command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Databases that are asked for at once; the engines have 16 unless told otherwise.
 const DATABASES_AT_ONCE: u16 = 64;
 
@@ -25,8 +26,7 @@ const DATABASES_AT_ONCE: u16 = 64;
 pub(super) struct Door {
     pub(super) side: Side,
     pub(super) name: CacheName,
-    endpoint: Endpoint,
-    key: Secret,
+    reach: Reach,
     /// What shows how the link is, for people.
     watch: String,
 }
@@ -55,19 +55,21 @@ impl Door {
     /// Asks the control plane.
     pub(super) async fn find(session: &Session, id: &CacheId, side: Side) -> Result<Self, Failure> {
         let name = id.name.clone();
-        let status = session.management.cache_status(id).await?.body;
-        let Some(endpoint) = status.endpoint else {
-            let failure = Failure::new(format!("`{name}` has no address that clients reach it at"));
+        let found = Reach::find(&session.management, id).await;
+        let reach = found.map_err(|error| {
+            let lost = matches!(error, Unreachable::NoAddress { .. });
+            let failure = Failure::from(error);
+            if !lost {
+                return failure;
+            }
             let show = session.command(&format!("cache show {name}"));
-            return Err(failure.hint(format!("`{show}` says why")));
-        };
-        let key = session.management.keys(id).await?.body.primary_key;
+            failure.hint(format!("`{show}` says why"))
+        })?;
         let watch = session.command(&format!("link watch {name}"));
         Ok(Self {
             side,
             name,
-            endpoint,
-            key,
+            reach,
             watch,
         })
     }
@@ -83,10 +85,8 @@ impl Door {
 
     /// Connects to one of its databases.
     pub(super) async fn open(self: &Arc<Self>, database: u16) -> Result<Visit, Trouble> {
-        let connection = self
-            .connect(database)
-            .await
-            .map_err(|error| self.trouble(&error))?;
+        let connected = self.reach.connect(database, ANSWER_LIMIT).await;
+        let connection = connected.map_err(|error| self.trouble(&error))?;
         let mut visit = Visit {
             door: Arc::clone(self),
             connection,
@@ -104,21 +104,6 @@ impl Door {
             Err(trouble) => return Err(trouble),
         };
         Ok(visit)
-    }
-
-    async fn connect(&self, database: u16) -> Result<MultiplexedConnection, RedisError> {
-        let login = RedisConnectionInfo::default()
-            .set_password(self.key.reveal())
-            .set_db(i64::from(database));
-        let info = (self.endpoint.host.as_str(), self.endpoint.port)
-            .into_connection_info()?
-            .set_redis_settings(login);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(ANSWER_LIMIT));
-        Client::open(info)?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
     }
 
     /// The databases that hold keys, with how many each.
@@ -151,7 +136,7 @@ impl Door {
             return self.refused(&error);
         }
         let called = self.called();
-        let at = format!("{}:{}", self.endpoint.host, self.endpoint.port);
+        let at = &self.reach;
         let text = chain(error).to_string();
         if error.kind() == redis::ErrorKind::AuthenticationFailed {
             let failure = Failure::new(format!(

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::CacheName;
+
 /// Addresses that may connect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirewallRule {
@@ -71,6 +73,25 @@ impl FirewallRule {
 #[must_use]
 pub fn admits(rules: &[FirewallRule], address: IpAddr) -> bool {
     rules.is_empty() || rules.iter().any(|rule| rule.contains(address))
+}
+
+/// Says that the geo-primary's rules keep out the agent beside its geo-secondary, and what to do.
+/// Relay, API and command line show the same words.
+#[must_use]
+pub fn not_admitted(primary: &CacheName, address: IpAddr, secondary: &CacheName) -> String {
+    let address = address.to_canonical();
+    format!(
+        "the firewall of `{primary}` does not admit {address}, from which `{secondary}` follows; add a rule for it"
+    )
+}
+
+/// The same of roles that two caches do not have yet.
+#[must_use]
+pub fn would_not_admit(primary: &CacheName, address: IpAddr, secondary: &CacheName) -> String {
+    let address = address.to_canonical();
+    format!(
+        "the firewall of `{primary}` does not admit {address}, from which `{secondary}` would follow; add a rule for it"
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, FindingCode, Level};
-use crate::{CacheRecord, default_reserved, engine_settings, is_read_only_key};
+use crate::{
+    CacheRecord, PolicyAssignment, TokenUser, default_reserved, engine_settings, is_read_only_key,
+};
 
 pub(super) fn findings(old: &CacheRecord, new: &CacheRecord) -> Vec<Finding> {
     let (p, s) = (&old.id.name, &new.id.name);
@@ -40,6 +42,7 @@ pub(super) fn findings(old: &CacheRecord, new: &CacheRecord) -> Vec<Finding> {
             ));
         }
     }
+    findings.extend(entrances(old, new));
     if old.keys != new.keys {
         findings.push(Finding::new(
             Level::Advice,
@@ -48,6 +51,71 @@ pub(super) fn findings(old: &CacheRecord, new: &CacheRecord) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Who may come in.
+fn entrances(old: &CacheRecord, new: &CacheRecord) -> Vec<Finding> {
+    let (p, s) = (&old.id.name, &new.id.name);
+    let mut findings = Vec::new();
+    let mut differs = |level, code, message: String| {
+        findings.push(Finding::new(level, code, message));
+    };
+    let access = |cache: &CacheRecord| cache.spec.public_network_access.clone();
+    let (ours, theirs) = (access(old), access(new));
+    if ours != theirs {
+        differs(
+            Level::Warning,
+            FindingCode::PublicNetworkAccessDiffers,
+            format!(
+                "`publicNetworkAccess` is {ours} on `{p}` and {theirs} on `{s}`; set it alike."
+            ),
+        );
+    }
+    let disabled = |cache: &CacheRecord| cache.spec.disable_access_key_authentication;
+    let (ours, theirs) = (disabled(old), disabled(new));
+    if ours != theirs {
+        differs(
+            Level::Warning,
+            FindingCode::AccessKeyAuthenticationDiffers,
+            format!(
+                "`disableAccessKeyAuthentication` is {ours} on `{p}` and {theirs} on `{s}`; set it alike."
+            ),
+        );
+    }
+    let ranges = |cache: &CacheRecord| -> BTreeSet<_> {
+        let rules = cache.access.firewall.iter();
+        rules.map(|rule| (rule.start, rule.end)).collect()
+    };
+    if ranges(old) != ranges(new) {
+        differs(
+            Level::Advice,
+            FindingCode::FirewallDiffers,
+            format!(
+                "The firewall rules of `{s}` are not those of `{p}`; clients that one admits the other may keep out."
+            ),
+        );
+    }
+    if let Some(who) = other_user(old, new) {
+        differs(
+            Level::Advice,
+            FindingCode::AccessPoliciesDiffer,
+            format!(
+                "`{}` does not come in to `{s}` with a token as to `{p}`; assignments belong to one cache, so give `{s}` its own.",
+                who.alias
+            ),
+        );
+    }
+    findings
+}
+
+/// The first whom the new geo-primary does not let in as the old one does.
+fn other_user<'a>(old: &'a CacheRecord, new: &CacheRecord) -> Option<&'a PolicyAssignment> {
+    let let_in = |cache: &CacheRecord| cache.front_door().users;
+    let known = let_in(new);
+    let missing = |user: &TokenUser| !known.contains(user);
+    let missing = let_in(old).into_iter().find(missing)?;
+    let mut assignments = old.access.assignments.iter();
+    assignments.find(|given| given.object_id.as_str() == missing.object_id)
 }
 
 /// A setting as it is in force, set or not.

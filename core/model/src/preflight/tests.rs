@@ -1,5 +1,7 @@
 //! What a preflight finds, one thing at a time.
 
+mod access;
+
 use psync::{Offset, Position};
 
 use super::*;
@@ -25,6 +27,7 @@ struct Scene {
     away: Away,
     limits: LagLimits,
     forced: bool,
+    dials_from: Option<IpAddr>,
 }
 
 fn member(cache: &CacheRecord) -> Member {
@@ -97,6 +100,7 @@ impl Scene {
             away: Away::default(),
             limits: LagLimits::default(),
             forced: false,
+            dials_from: None,
             caches: (east, west),
         }
     }
@@ -129,6 +133,7 @@ impl Scene {
             behind: &self.behind,
             limits: self.limits,
             forced: self.forced,
+            dials_from: self.dials_from,
             now: Timestamp(5),
         })
     }

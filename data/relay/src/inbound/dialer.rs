@@ -5,9 +5,11 @@ use std::{convert::Infallible, io, time::Duration};
 use model::EventKind;
 use psync::Position;
 use runtime::chain;
-use tls::TlsError;
+use tls::{Protocol, TlsError};
 use tokio::time::{sleep, timeout};
-use wire::{FrameError, Hello, Partial, Refusal, SnapshotHead, ToInbound, ToOutbound, VERSION};
+use wire::{
+    FrameError, Hello, Partial, Refusal, RefusalCode, SnapshotHead, ToInbound, ToOutbound, VERSION,
+};
 
 use super::standing::Session;
 use crate::{
@@ -91,6 +93,26 @@ enum DialError {
     NotAnswer { peer: Peer },
 }
 
+impl DialError {
+    /// What the outbound says of its firewall.
+    fn barred(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } if refusal.code == RefusalCode::NotAdmitted => {
+                Some(&refusal.why)
+            }
+            Self::Refused { .. }
+            | Self::Dial { .. }
+            | Self::Trust { .. }
+            | Self::Handshake { .. }
+            | Self::Silent { .. }
+            | Self::Write { .. }
+            | Self::Read { .. }
+            | Self::Message { .. }
+            | Self::NotAnswer { .. } => None,
+        }
+    }
+}
+
 /// Follows the target as it changes; ends once an outbound answered.
 pub(super) async fn attach(session: &Session, progress: Progress) -> Attached {
     let mut target = session.standing.target();
@@ -124,10 +146,14 @@ async fn keep_dialling(session: &Session, peer: &Peer, progress: Progress) -> At
     let mut last = String::new();
     loop {
         let error = match attempt(session, peer, progress).await {
-            Ok(attached) => return attached,
+            Ok(attached) => {
+                session.barred(None);
+                return attached;
+            }
             Err(error) => error,
         };
         session.connected(false);
+        session.barred(error.barred());
         let why = chain(&error).to_string();
         if why != last {
             let key = &session.standing.key;
@@ -157,7 +183,9 @@ async fn attempt(
         source,
     })?;
     let identity = &session.standing.identity;
-    let stream = identity.connect(stream, &peer.region).await;
+    let stream = identity
+        .connect(stream, &peer.region, Protocol::Relay)
+        .await;
     let stream = stream.map_err(|source| match source {
         TlsError::Broken(_) | TlsError::Late => DialError::Handshake {
             peer: whose(),

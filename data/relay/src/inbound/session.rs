@@ -64,6 +64,11 @@ pub(super) async fn run(standing: &Arc<Standing>, follower: Follower, engine: So
     } else {
         tracing::warn!(%engine, %link, %shard, why, "the session with the engine ended");
     }
+    if let SessionEnd::Refused(refusal) = &end
+        && refusal.code == RefusalCode::NotAdmitted
+    {
+        session.barred(Some(&refusal.why));
+    }
     session.fail(why, end.is_engines());
 }
 
@@ -126,6 +131,7 @@ impl SessionEnd {
                 | RefusalCode::SourceLost
                 | RefusalCode::Superseded
                 | RefusalCode::JournalFailed
+                | RefusalCode::NotAdmitted
                 | RefusalCode::Withdrawn => true,
                 RefusalCode::WrongEpoch
                 | RefusalCode::WrongVersion

@@ -50,6 +50,8 @@ struct State {
     /// Full syncs that the engine gave up, one after the other.
     given_up: u32,
     last_error: Option<String>,
+    /// What the outbound said when its firewall did not admit this side.
+    not_admitted: Option<String>,
 }
 
 /// The newest connection of an engine that asked to follow.
@@ -86,6 +88,7 @@ impl Standing {
                 counters: Counters::default(),
                 given_up: 0,
                 last_error: None,
+                not_admitted: None,
             }),
             changes: Changes::new(),
         }
@@ -102,6 +105,7 @@ impl Standing {
             let mut state = self.state.lock();
             state.barrier = None;
             state.given_up = 0;
+            state.not_admitted = None;
             drop(state);
             self.changes.note();
         }
@@ -159,6 +163,7 @@ impl Standing {
             following,
             engine: session.map(|s| s.engine),
             connected: pulse.is_some(),
+            not_admitted: state.not_admitted.clone(),
             phase: state.phase,
             since: state.since,
             received: session.and_then(|s| s.received),

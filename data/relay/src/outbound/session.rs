@@ -1,9 +1,12 @@
 //! One session: an inbound that was admitted, until either side, the engine or the agent ends it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use runtime::chain;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use wire::{FrameError, Refusal, RefusalCode, ToOutbound};
 
 use super::{
@@ -51,7 +54,7 @@ pub(super) async fn run(shard: &Arc<Shard>, wanted: Wanted, peer: SocketAddr, gr
     let end = tokio::select! {
         end = pump.run() => end,
         end = listen(&session, &mut reader) => end,
-        end = invalid(changes, wanted.generation) => end,
+        end = invalid(changes, wanted.generation, peer.ip()) => end,
         () = session.token.cancelled() => SessionEnd::Refused(superseded()),
     };
     let why = chain(&end).to_string();
@@ -96,13 +99,18 @@ impl SessionEnd {
     }
 }
 
-/// Resolves when the agent wants something else than what the session was begun for.
-async fn invalid(mut wanted: tokio::sync::watch::Receiver<Wanted>, generation: u64) -> SessionEnd {
-    // An error is a shard that is gone, which is no longer wanted either.
-    let _gone = wanted
-        .wait_for(|wanted| wanted.generation != generation)
-        .await;
-    SessionEnd::Refused(withdrawn())
+/// Resolves when the agent wants something else than what the session was begun for, or does not
+/// admit it any more.
+async fn invalid(mut wanted: watch::Receiver<Wanted>, generation: u64, from: IpAddr) -> SessionEnd {
+    let barred = |wanted: &Wanted| wanted.source.as_ref()?.firewall.refusal(from);
+    let ended =
+        wanted.wait_for(|wanted| wanted.generation != generation || barred(wanted).is_some());
+    let refusal = match ended.await {
+        Ok(wanted) if wanted.generation == generation => barred(&wanted),
+        // An error is a shard that is gone, which is no longer wanted either.
+        Ok(_) | Err(_) => None,
+    };
+    SessionEnd::Refused(refusal.unwrap_or_else(withdrawn))
 }
 
 /// Takes what the inbound reports.

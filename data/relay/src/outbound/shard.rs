@@ -4,7 +4,7 @@ mod company;
 mod session;
 mod state;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{EventKind, Region, Retention};
 use psync::{Offset, Position, ReplicationId};
@@ -197,7 +197,12 @@ impl Shard {
     }
 
     /// Checks a hello against what is served; what is wanted as it was at that moment.
-    pub(super) fn admit(&self, hello: &Hello, peer: &Region) -> Result<Wanted, Refusal> {
+    pub(super) fn admit(
+        &self,
+        hello: &Hello,
+        peer: &Region,
+        from: IpAddr,
+    ) -> Result<Wanted, Refusal> {
         let wanted = self.wanted.borrow().clone();
         let Some(source) = &wanted.source else {
             return Err(withdrawn());
@@ -219,7 +224,20 @@ impl Shard {
             );
             return Err(Refusal::new(RefusalCode::WrongEpoch, why));
         }
-        Ok(wanted)
+        self.seen_from(from);
+        match source.firewall.refusal(from) {
+            None => Ok(wanted),
+            Some(refusal) => Err(refusal),
+        }
+    }
+
+    /// The agent that may follow the shard dials from there.
+    fn seen_from(&self, address: IpAddr) {
+        let address = Some(address.to_canonical());
+        let before = std::mem::replace(&mut self.state.lock().seen_from, address);
+        if before != address {
+            self.note_change();
+        }
     }
 
     /// A history begins at `position`, or none is there any more.
@@ -283,13 +301,18 @@ impl Shard {
     /// `None` while nothing is served.
     pub(super) fn status(&self) -> Option<OutboundStatus> {
         let wanted = self.wanted.borrow().clone();
-        let epoch = wanted.source.as_ref()?.epoch;
+        let source = wanted.source.as_ref()?;
+        let epoch = source.epoch;
         let reach = self.stream.reach();
         let stats = self.shelf.stats();
         let state = self.state.lock();
         let looked = state.looked;
         let mut status = state.status(epoch, wanted.fence, reach, stats, Instant::now());
         status.drain = wanted.drain;
+        let refusal = state
+            .seen_from
+            .and_then(|from| source.firewall.refusal(from));
+        status.not_admitted = refusal.map(|refusal| refusal.why);
         status.looked = looked == Some(wanted.drain.is_some());
         Some(status)
     }
@@ -331,8 +354,12 @@ impl Shard {
             return company.forget();
         }
         let (here, error) = {
+            let barred = self.status().and_then(|status| status.not_admitted);
             let state = self.state.lock();
-            (state.session.is_some(), state.last_error.clone())
+            (
+                state.session.is_some(),
+                barred.or_else(|| state.last_error.clone()),
+            )
         };
         match company.look(here, Instant::now()) {
             Some(CompanyNews::Left) => {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use model::{EngineKind, Epoch, EventKind, Region};
 use psync::Offset;
 use relay::{Inbound, InboundAround, Peer};
-use tls::{Identity, TlsStream};
+use tls::{Identity, Protocol, TlsStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wire::{Hello, ToInbound, ToOutbound, VERSION};
 
@@ -43,7 +43,10 @@ fn say(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// A connection that an agent would make.
 async fn dial(rig: &Rig, identity: &Identity) -> TlsStream {
     let stream = tokio::net::TcpStream::connect(rig.outbound.address()).await;
-    identity.connect(stream.unwrap(), &here()).await.unwrap()
+    identity
+        .connect(stream.unwrap(), &here(), Protocol::Relay)
+        .await
+        .unwrap()
 }
 
 /// Says `bytes` as an agent and returns what came back until the end.
@@ -195,7 +198,9 @@ async fn an_agent_of_another_deployment_is_refused(kind: EngineKind) {
     let before = rig.out().peer;
     let foreign = tls::testing::identity(&tls::testing::authority(), &there());
     let stream = tokio::net::TcpStream::connect(rig.outbound.address()).await;
-    let refused = foreign.connect(stream.unwrap(), &here()).await;
+    let refused = foreign
+        .connect(stream.unwrap(), &here(), Protocol::Relay)
+        .await;
     assert!(refused.is_err(), "it does not believe this one either");
     assert_eq!(rig.out().peer, before, "the session goes on");
 

@@ -23,6 +23,7 @@ macro_rules! both {
 mod acknowledgements;
 mod drains;
 mod empty;
+mod firewall;
 mod full_sync;
 mod handoff;
 mod hostile;

@@ -9,11 +9,11 @@ use std::{
 };
 
 use model::{Compression, EngineKind, Epoch, EventKind, LinkId, Region, ReplicationSettings};
-use model::{Secret, ShardIndex};
+use model::{FirewallRule, Secret, ShardIndex};
 use parking_lot::Mutex;
 use relay::{
-    Credentials, Event, Events, Inbound, InboundAround, InboundStatus, Outbound, OutboundStatus,
-    Peer, Phase, ShardKey, Source,
+    Credentials, Event, Events, Firewall, Inbound, InboundAround, InboundStatus, Outbound,
+    OutboundStatus, Peer, Phase, ShardKey, Source,
 };
 use runtime::{dice::Dice, tasks::Tasks};
 use tempfile::TempDir;
@@ -76,10 +76,24 @@ pub(crate) fn credentials() -> Credentials {
     }
 }
 
+/// A firewall that admits the single addresses `from`; none: everybody.
+pub(crate) fn firewall(from: &[&str]) -> Firewall {
+    let rule = |ip: &&str| {
+        let ip = ip.parse().unwrap();
+        FirewallRule::new("r", ip, ip).unwrap()
+    };
+    Firewall {
+        primary: "east".parse().unwrap(),
+        secondary: "west".parse().unwrap(),
+        rules: from.iter().map(rule).collect(),
+    }
+}
+
 pub(crate) fn source(node: &Node, epoch: u64) -> Source {
     Source {
         epoch: Epoch(epoch),
         peer: there(),
+        firewall: firewall(&[]),
         engine: node.address,
         replicas: Vec::new(),
         credentials: credentials(),

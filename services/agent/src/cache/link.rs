@@ -11,8 +11,8 @@ use model::{
 };
 use psync::Position;
 use relay::{
-    Barrier, BindError, Credentials, Drain, Inbound, InboundAround, KeptStream, OutboundStatus,
-    Peer, ShardKey, Source, SourceFacts,
+    Barrier, BindError, Credentials, Drain, Firewall, Inbound, InboundAround, KeptStream,
+    OutboundStatus, Peer, ShardKey, Source, SourceFacts,
 };
 use tokio::sync::watch;
 
@@ -222,6 +222,11 @@ impl LinkHalf {
         let source = Source {
             epoch: desired.epoch,
             peer: replication.peer.clone(),
+            firewall: Firewall {
+                primary: desired.id.name.clone(),
+                secondary: replication.peer_cache.name.clone(),
+                rules: desired.door.firewall.clone(),
+            },
             engine: engines.primary,
             replicas: engines.replicas,
             credentials: credentials(password),
@@ -334,6 +339,11 @@ impl LinkHalf {
         let status = self.host.outbound.status(self.key.as_ref()?)?;
         status.sent?;
         Some((status.lag?, status.round_trip.unwrap_or_default()))
+    }
+
+    /// The round trip to the other side, of the outbound half.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.outbound_status()?.round_trip
     }
 
     /// Bytes that arrived and are not applied.

@@ -10,7 +10,7 @@ use axum::{
 use model::Secret;
 use parking_lot::Mutex;
 use runtime::{dice::Dice, durable, tasks::Tasks};
-use tls::{Authority, KnownAuthority, TlsError};
+use tls::{Authority, KnownAuthority, Protocol, TlsError};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::Instant,
@@ -122,8 +122,10 @@ async fn meet(server: &Identity, client: &Identity) -> Result<Region, TlsError> 
     let dialled = TcpStream::connect(listener.local_addr().unwrap());
     let (accepted, dialled) = tokio::join!(listener.accept(), dialled);
     let (near, far) = (accepted.unwrap().0, dialled.unwrap());
-    let (accepted, connected) =
-        tokio::join!(server.accept(near), client.connect(far, server.region()));
+    let (accepted, connected) = tokio::join!(
+        server.accept(near),
+        client.connect(far, server.region(), Protocol::Relay)
+    );
     connected?;
     accepted.map(|(_stream, peer)| peer.region)
 }

@@ -3,7 +3,7 @@
 
 mod transfers;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -24,6 +24,7 @@ use super::{
     decide::{Plan, decide},
 };
 use crate::{
+    admission::peers_seen,
     observations::Leading,
     plane::Plane,
     records::{AddressRecord, AgentRecord, agent_key, link},
@@ -93,11 +94,13 @@ async fn remember_agent(plane: &Plane, report: &RegionObserved) -> Result<(), Ap
     decide(plane, |state| {
         let old = state.agents.get(&agent_key(&report.region));
         let known = old.and_then(|old| old.relay_address);
+        let peers = old.map_or_else(BTreeMap::new, |old| old.peers.clone());
         let record = AgentRecord {
             region: report.region.clone(),
             // An agent that is starting has none yet; where it was is the best guess till then.
             relay_address: report.relay_address.or(known),
             engine: report.engine,
+            peers: peers_seen(state, &peers, report),
         };
         Ok(match old {
             Some(old) if **old == record => Plan::Answer(()),

@@ -77,7 +77,7 @@ pub(super) async fn runtime_status(
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let cache = find_cache(&state, &subscription, &group, &name)?;
-    let status = cache_status(&state, &plane.observations.seen(), cache);
+    let status = cache_status(&plane, &state, &plane.observations.seen(), cache);
     Ok(answer::ok(&status))
 }
 
@@ -198,7 +198,7 @@ pub(super) async fn regenerate_key(
     Ok(answer::ok(&keys_json(&keys)))
 }
 
-fn being_deleted(cache: &CacheRecord) -> ApiError {
+pub(super) fn being_deleted(cache: &CacheRecord) -> ApiError {
     ApiError::conflict(format!(
         "The cache `{}` is being deleted; wait until it is gone.",
         cache.id.name

@@ -76,7 +76,13 @@ pub(super) async fn runtime_status(
     let state = plane.store.state();
     let cache = find_cache(&state, &subscription, &group, &name)?;
     let link = find_link(&state, cache, &other)?;
-    let status = link_status(&plane.observations.seen(), cache, link, plane.clock.now());
+    let status = link_status(
+        &plane.store.state(),
+        &plane.observations.seen(),
+        cache,
+        link,
+        plane.clock.now(),
+    );
     Ok(answer::ok(&status))
 }
 

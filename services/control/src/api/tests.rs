@@ -1,9 +1,11 @@
+mod access;
 mod agents;
 mod caches;
 mod certificates;
 mod door;
 mod events;
 mod failover;
+mod firewall;
 mod groups;
 mod insights;
 mod leases;

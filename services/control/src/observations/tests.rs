@@ -23,7 +23,7 @@ fn link() -> LinkRecord {
     })
 }
 
-fn report(
+pub(crate) fn report(
     name: &str,
     place: &str,
     role: RoleKind,

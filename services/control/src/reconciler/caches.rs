@@ -12,7 +12,7 @@ pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
 
 fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     match cache.lifecycle {
-        Lifecycle::Ready => None,
+        Lifecycle::Ready => settle_access(sight, cache),
         Lifecycle::Deleting => gone(sight, cache).then(|| Step {
             change: Change::new().remove(cache),
             what: format!("The cache `{}` is deleted", cache.id.name),
@@ -32,6 +32,19 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
             })
         }
     }
+}
+
+/// Changes of who may come in that the engines have.
+fn settle_access(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
+    let seen = sight.seen.cache(&cache.region, &cache.uid)?;
+    let settled = CacheRecord {
+        access: cache.access.settled(seen.settled_revision)?,
+        ..CacheRecord::clone(cache)
+    };
+    Some(Step {
+        change: Change::new().replace(cache, &settled),
+        what: format!("The engines of `{}` know who may come in", cache.id.name),
+    })
 }
 
 /// Tells whether what was asked for is what runs.

@@ -17,6 +17,8 @@ const KEPT_MS: u64 = 24 * 3_600_000;
 const NO_ENGINE_MS: u64 = 10_000;
 /// An agent gets so long to be heard, and a cache to get over a problem.
 const PROBLEM_MS: u64 = 60_000;
+/// The engines of a cache whose agent has a change of who may come in get so long to take it.
+const ACCESS_MS: u64 = 10_000;
 /// A cache without a link gets so long to come up, or to take a change.
 const SETTLE_MS: u64 = 180_000;
 
@@ -25,8 +27,8 @@ enum Verdict {
     Wait,
     Succeed,
     Fail(String),
-    /// It failed, and the cache that it is about is in no good state.
-    FailWith(Versioned<CacheRecord>, String),
+    /// It failed, and the cache that it is about becomes what is told.
+    FailWith(Versioned<CacheRecord>, Box<CacheRecord>, String),
 }
 
 pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
@@ -63,13 +65,9 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
             let failed = with_figures(op.failed(sight.now, why));
             (change.replace(op, &failed), what)
         }
-        Verdict::FailWith(cache, why) => {
+        Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
-            let failed = CacheRecord {
-                lifecycle: Lifecycle::Failed { why: why.clone() },
-                ..CacheRecord::clone(&cache)
-            };
-            let change = change.replace(&cache, &failed);
+            let change = change.replace(&cache, &becomes);
             (change.replace(op, &op.failed(sight.now, why)), what)
         }
     };
@@ -84,6 +82,11 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
         Work::CreateCache { cache, uid } | Work::UpdateCache { cache, uid } => {
             settling(sight, op, cache, uid)
         }
+        Work::ChangeAccess {
+            cache,
+            uid,
+            revision,
+        } => changing_access(sight, op, cache, uid, *revision),
         Work::DeleteCache { cache, uid } => match of(sight, cache, uid) {
             None => Verdict::Succeed,
             Some(_) => Verdict::Wait,
@@ -135,11 +138,45 @@ fn settling(sight: &Sight<'_>, op: &OperationRecord, id: &CacheId, uid: &CacheUi
         Lifecycle::Failed { why } => Verdict::Fail(why.clone()),
         Lifecycle::Creating | Lifecycle::Updating | Lifecycle::Scaling => {
             match hopeless(sight, op, cache) {
-                Some(why) => Verdict::FailWith(cache.clone(), why),
+                Some(why) => {
+                    let failed = CacheRecord {
+                        lifecycle: Lifecycle::Failed { why: why.clone() },
+                        ..CacheRecord::clone(cache)
+                    };
+                    Verdict::FailWith(cache.clone(), Box::new(failed), why)
+                }
                 None => Verdict::Wait,
             }
         }
     }
+}
+
+/// Waits until the engines have a revision. What they refuse, the agent tells as its problem.
+fn changing_access(
+    sight: &Sight<'_>,
+    op: &OperationRecord,
+    id: &CacheId,
+    uid: &CacheUid,
+    revision: u64,
+) -> Verdict {
+    let Some(cache) = of(sight, id, uid).filter(|cache| cache.lifecycle != Lifecycle::Deleting)
+    else {
+        return Verdict::Fail(format!("the cache `{}` was deleted meanwhile", id.name));
+    };
+    let seen = sight.seen.cache(&cache.region, uid);
+    if seen.is_some_and(|seen| seen.settled_revision >= revision) {
+        return Verdict::Succeed;
+    }
+    let refused = seen.and_then(|seen| seen.problem.clone());
+    let refused = refused.filter(|_| sight.now > op.started.plus_ms(ACCESS_MS));
+    let Some(why) = refused.or_else(|| hopeless(sight, op, cache)) else {
+        return Verdict::Wait;
+    };
+    let given_up = CacheRecord {
+        access: cache.access.failed(revision, &why),
+        ..CacheRecord::clone(cache)
+    };
+    Verdict::FailWith(cache.clone(), Box::new(given_up), why)
 }
 
 /// Why a cache will not come up or take a change without somebody's help.

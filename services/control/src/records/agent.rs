@@ -1,6 +1,9 @@
 //! `agent/<region>`: what desired state must know of a region's agent while it is not heard from.
 
-use std::net::SocketAddr;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use model::{EngineVersion, Region};
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,9 @@ pub(crate) struct AgentRecord {
     pub(crate) relay_address: Option<SocketAddr>,
     /// The engine that new caches get there.
     pub(crate) engine: Option<EngineVersion>,
+    /// From where the agents of other regions dialled it last.
+    #[serde(default)]
+    pub(crate) peers: BTreeMap<Region, IpAddr>,
 }
 
 /// The key of a region's agent.

@@ -35,6 +35,13 @@ pub(crate) enum Work {
     CreateCache { cache: CacheId, uid: CacheUid },
     /// A change reaches a cache's engines.
     UpdateCache { cache: CacheId, uid: CacheUid },
+    /// A change of who may come in reaches a cache's engines.
+    ChangeAccess {
+        cache: CacheId,
+        uid: CacheUid,
+        /// The cache's revision that has it.
+        revision: u64,
+    },
     /// A cache goes.
     DeleteCache { cache: CacheId, uid: CacheUid },
     /// A group goes with all that is in it.
@@ -112,6 +119,7 @@ impl Work {
             }
             Self::CreateCache { .. }
             | Self::UpdateCache { .. }
+            | Self::ChangeAccess { .. }
             | Self::DeleteCache { .. }
             | Self::DeleteGroup { .. } => false,
         }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, LinkId, LinkRecord, Member,
-    OperationId, Secret, Sku, Tier, Timestamp,
+    Access, AccessKeys, AccessPolicy, AccessProgress, CacheId, CacheRecord, CacheSpec, CacheUid,
+    Epoch, FirewallRule, LinkId, LinkRecord, Member, OperationId, PolicyAssignment, Secret, Sku,
+    Tier, Timestamp,
 };
 
 use super::*;
@@ -39,6 +40,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             primary: Secret::new("k1"),
             secondary: Secret::new("k2"),
         },
+        access: Access::default(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,
@@ -99,6 +101,7 @@ fn every_record_returns_as_it_was_under_its_key() {
             region: "eastus".parse().unwrap(),
             relay_address: Some("127.0.0.1:1".parse().unwrap()),
             engine: Some(crate::harness::engine()),
+            peers: BTreeMap::from([("westus".parse().unwrap(), "192.0.2.7".parse().unwrap())]),
         },
         "agent/eastus",
     );
@@ -111,6 +114,13 @@ fn every_record_returns_as_it_was_under_its_key() {
         },
         "address/u1",
     );
+        &DeploymentRecord {
+            zone: "zone.test".to_owned(),
+            issuers: vec![crate::harness::issuer("https://issuer.test")],
+        },
+        "deployment/settings",
+    );
+    returns(&with_access(&east), "cache/east");
     let op = OperationRecord {
         id: OperationId::new("o1"),
         subscription: sub.parse().unwrap(),
@@ -128,4 +138,45 @@ fn every_record_returns_as_it_was_under_its_key() {
     };
     returns(&op, "operation/o1");
     returns(&op.failed(Timestamp(7), "no"), "operation/o1");
+    let access = OperationRecord {
+        work: Work::ChangeAccess {
+            cache: east.id,
+            uid: east.uid,
+            revision: 7,
+        },
+        ..op
+    };
+    returns(&access, "operation/o1");
+}
+
+/// The cache, with one of everything that says who may come in.
+fn with_access(cache: &CacheRecord) -> CacheRecord {
+    let ip = |text: &str| text.parse().unwrap();
+    CacheRecord {
+        access: Access {
+            firewall: vec![FirewallRule::new("office", ip("10.0.0.1"), ip("10.0.0.9")).unwrap()],
+            policies: vec![AccessPolicy {
+                name: "My Policy".parse().unwrap(),
+                permissions: "+get ~a:*".to_owned(),
+                progress: AccessProgress::begun(2),
+            }],
+            assignments: vec![PolicyAssignment {
+                name: "anne".parse().unwrap(),
+                object_id: "6f1c4f30-0000-4000-8000-00000000000a".parse().unwrap(),
+                alias: "Anne".to_owned(),
+                policy: "My Policy".parse().unwrap(),
+                progress: AccessProgress::done(3),
+            }],
+        },
+        ..cache.clone()
+    }
+}
+
+#[test]
+fn a_cache_from_before_it_could_be_said_who_comes_in_lets_everybody_in() {
+    let mut old = serde_json::to_value(cache("east", "eastus")).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("access").is_some());
+    let read: CacheRecord = serde_json::from_value(old).unwrap();
+    assert_eq!(read, cache("east", "eastus"));
+    assert_eq!(read.front_door(), model::FrontDoor::default());
 }

@@ -29,6 +29,13 @@ async fn what_cannot_be_served_safely_is_refused() {
     let mut nowhere = config(dir.path());
     nowhere.regions.clear();
     assert!(refusal(nowhere).await.contains("no region"));
+    let mut zoneless = config(dir.path());
+    zoneless.zone = "Zone.test".to_owned();
+    assert!(
+        refusal(zoneless)
+            .await
+            .contains("`Zone.test` is no DNS zone")
+    );
 }
 
 #[tokio::test]
@@ -82,10 +89,10 @@ async fn serves_on_its_address_until_it_is_told_to_stop() {
     assert!(answer.contains("\"displayName\":\"Godwit\""), "{answer}");
     // A long poll that is under way does not keep it from stopping.
     let first = ask(address, "/agents/v1/desired?region=eastus", AGENT_TOKEN).await;
-    assert!(first.contains("\"generation\":1"), "{first}");
+    assert!(first.contains("\"generation\":2"), "{first}");
     let mut idle = TcpStream::connect(address).await.unwrap();
     let poll = format!(
-        "GET /agents/v1/desired?region=eastus&after=1&wait_ms=60000 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {AGENT_TOKEN}\r\n\r\n"
+        "GET /agents/v1/desired?region=eastus&after=2&wait_ms=60000 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {AGENT_TOKEN}\r\n\r\n"
     );
     idle.write_all(poll.as_bytes()).await.unwrap();
     let arrived = async {

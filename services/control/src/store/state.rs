@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key};
 use crate::records::{
-    AddressRecord, AgentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
+    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
 };
 use model::{CacheRecord, LinkRecord};
 
@@ -59,6 +59,7 @@ pub(crate) struct State {
     pub(crate) operations: Table<OperationRecord>,
     pub(crate) agents: Table<AgentRecord>,
     pub(crate) addresses: Table<AddressRecord>,
+    pub(crate) deployment: Table<DeploymentRecord>,
 }
 
 impl State {
@@ -68,6 +69,7 @@ impl State {
         self.caches.same(&other.caches)
             && self.links.same(&other.links)
             && self.agents.same(&other.agents)
+            && self.deployment.same(&other.deployment)
     }
 
     /// Tells whether caches have the same names and addresses as in `other`, by a glance.
@@ -93,7 +95,7 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 7] = [
+        const KINDS: [Take; 8] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
@@ -101,6 +103,7 @@ impl State {
             take::<OperationRecord>,
             take::<AgentRecord>,
             take::<AddressRecord>,
+            take::<DeploymentRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {

@@ -25,6 +25,8 @@ pub(crate) fn link_is_healthy(link: &LinkRecord, seen: LinkSeen<'_>) -> bool {
 pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
     let mut reasons = Vec::new();
     let lost = source_lost(link, seen);
+    let barred = link.not_admitted(seen);
+    reasons.extend(barred.map(str::to_owned));
     if let Some(reason) = &lost {
         reasons.push(reason.clone());
     }
@@ -32,11 +34,20 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
         link,
         &link.primary,
         seen.primary,
-        lost.is_some(),
+        Told {
+            lost: lost.is_some(),
+            barred: false,
+        },
         &mut reasons,
     );
-    side(link, &link.secondary, seen.secondary, false, &mut reasons);
-    reasons.extend(stalls(link, seen));
+    let told = Told {
+        lost: false,
+        barred: barred.is_some(),
+    };
+    side(link, &link.secondary, seen.secondary, told, &mut reasons);
+    if barred.is_none() {
+        reasons.extend(stalls(link, seen));
+    }
     if let LinkPhase::Forcing { .. } = link.phase {
         let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
         reasons.push(format!(
@@ -52,7 +63,7 @@ pub(crate) fn health(link: &LinkRecord, seen: LinkSeen<'_>) -> Health {
             "the last failover was given up, and nothing changed: {why}; ask again once that is mended"
         );
         // An old failure is worth telling only beside a present one.
-        if !reasons.is_empty() {
+        if !reasons.is_empty() && barred.is_none() {
             reasons.push(again);
         }
     }
@@ -122,11 +133,38 @@ fn stalls(link: &LinkRecord, seen: LinkSeen<'_>) -> Vec<String> {
     (0..count).filter_map(stalled).collect()
 }
 
+/// What is told of the link as a whole, and not of each shard again.
+#[derive(Clone, Copy)]
+struct Told {
+    /// The geo-primary's data are gone.
+    lost: bool,
+    /// The geo-primary's firewall keeps the other side out.
+    barred: bool,
+}
+
+impl Told {
+    fn covers(self, standing: &ShardStanding) -> bool {
+        match standing {
+            ShardStanding::Lost => self.lost,
+            ShardStanding::Cut | ShardStanding::Syncing => self.barred,
+            ShardStanding::Starting
+            | ShardStanding::Writable
+            | ShardStanding::Yielded { .. }
+            | ShardStanding::Following
+            | ShardStanding::Silent
+            | ShardStanding::Unpromotable { .. }
+            | ShardStanding::Unleased
+            | ShardStanding::Rejoining { .. }
+            | ShardStanding::Unsaved { .. } => false,
+        }
+    }
+}
+
 fn side(
     link: &LinkRecord,
     member: &Member,
     seen: Option<&CacheObserved>,
-    lost_is_told: bool,
+    told: Told,
     reasons: &mut Vec<String>,
 ) {
     let name = &member.id.name;
@@ -147,7 +185,7 @@ fn side(
         return;
     }
     for shard in &cache.shards {
-        if lost_is_told && shard.standing == ShardStanding::Lost {
+        if told.covers(&shard.standing) {
             continue;
         }
         if let Some(reason) = shard_reason(link, name.as_str(), is_primary, role, shard) {

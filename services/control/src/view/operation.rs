@@ -122,7 +122,9 @@ impl Progress {
 fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
     match &op.work {
         Work::CreateCache { cache, uid } => settling(state, seen, "Creating", cache, uid),
-        Work::UpdateCache { cache, uid } => settling(state, seen, "Updating", cache, uid),
+        Work::UpdateCache { cache, uid } | Work::ChangeAccess { cache, uid, .. } => {
+            settling(state, seen, "Updating", cache, uid)
+        }
         Work::DeleteCache { cache, .. } => Progress::new(
             "Deleting",
             match state.cache(cache).map(|cache| seen.region(&cache.region)) {
@@ -235,6 +237,9 @@ fn link_progress(seen: &Seen, link: &LinkRecord) -> Progress {
     progress.waiting_for = unheard.unwrap_or(waiting_for);
     if link.is_unlinking() {
         return progress;
+    }
+    if let Some(barred) = link.not_admitted(sides) {
+        progress.waiting_for = format!("`{s}` to get through to `{p}`: {barred}");
     }
     let first =
         |shards: Option<&[ShardObserved]>| shards.and_then(|shards| shards.first()).cloned();

@@ -1,9 +1,9 @@
 //! What runs right now: Godwit's own `runtimeStatus` of caches and links (`docs/api.md`).
 
 use model::{
-    CacheObserved, CacheRecord, JournalObserved, LagObserved, LinkActivity, LinkObserved,
-    LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing, Timestamp,
-    WireObserved,
+    CacheObserved, CacheRecord, Door, Doors, JournalObserved, LagObserved, LinkActivity,
+    LinkObserved, LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing,
+    Timestamp, WireObserved,
 };
 use psync::Position;
 use serde_json::{Value, json};
@@ -16,13 +16,20 @@ use super::{
     provisioning_state,
 };
 use crate::{
+    admission::warnings_of,
     observations::Seen,
+    plane::Plane,
     reconciler::{is_settled, link_seen},
     store::State,
 };
 
 /// The status of a cache.
-pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> Value {
+pub(crate) fn cache_status(
+    plane: &Plane,
+    state: &State,
+    seen: &Seen,
+    cache: &CacheRecord,
+) -> Value {
     let link = state.link_of(cache);
     let role = link.map(|link| link.role_of(&cache.uid, None).kind());
     let last = seen.last(&cache.region);
@@ -53,6 +60,7 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
             let door = doors.direct;
             json!({"host": door.ip.to_string(), "port": door.plain.unwrap_or(door.tls)})
         }),
+        "endpoints": endpoints(plane, cache, observed.and_then(|seen| seen.doors)),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
         "problem": problem,
@@ -61,8 +69,26 @@ pub(crate) fn cache_status(state: &State, seen: &Seen, cache: &CacheRecord) -> V
     })
 }
 
+/// Where clients reach a cache: names always, addresses and ports while somebody listens there.
+fn endpoints(plane: &Plane, cache: &CacheRecord, doors: Option<Doors>) -> Value {
+    let endpoint = |name: String, door: Option<Door>| {
+        json!({
+            "name": name,
+            "address": door.map(|door| door.ip),
+            "tlsPort": door.map(|door| door.tls),
+            "plainPort": door.and_then(|door| door.plain),
+        })
+    };
+    let name = &cache.id.name;
+    json!({
+        "direct": endpoint(plane.host(name), doors.map(|doors| doors.direct)),
+        "geo": endpoint(plane.geo_host(name), doors.map(|doors| doors.geo)),
+    })
+}
+
 /// The status of a link, as `own` shows it.
 pub(crate) fn link_status(
+    state: &State,
     seen: &Seen,
     own: &CacheRecord,
     link: &LinkRecord,
@@ -70,6 +96,8 @@ pub(crate) fn link_status(
 ) -> Value {
     let sides = link_seen(seen, link);
     let health = health(link, sides);
+    let mut warnings = warnings_of(state, link);
+    warnings.retain(|warning| !health.reasons.contains(warning));
     json!({
         "id": format!("{}/runtimeStatus", link_id(&own.id, &link.other(&own.uid).id.name)),
         "link": link.id,
@@ -82,6 +110,7 @@ pub(crate) fn link_status(
         "secondary": link.secondary.id.name.as_str(),
         "healthy": health.healthy,
         "reasons": health.reasons,
+        "warnings": warnings,
         "replicationSettings": settings_json(&link.settings),
         "fencing": link.settings.fencing,
         "lease": json!({"heldMs": Some(sides.away.lease_left_ms).filter(|left| *left > 0)}),
@@ -334,6 +363,8 @@ fn half_json(half: &LinkObserved) -> Value {
         "partialSyncs": half.partial_syncs,
         "silentMs": half.silent_ms,
         "lastError": half.last_error,
+        "notAdmitted": half.not_admitted,
+        "peerAddress": half.peer_address,
         "offsets": offsets_json(half.offsets),
         "lastMinute": half.last_minute.map(lag_json),
         "lastHour": half.last_hour.map(lag_json),

@@ -16,6 +16,14 @@ pub struct CacheChange {
     pub replicas: Option<u8>,
     /// Settings that are added or changed.
     pub configuration: BTreeMap<String, String>,
+    /// Listen without TLS, too.
+    pub enable_non_ssl_port: Option<bool>,
+    /// The lowest version of TLS.
+    pub minimum_tls_version: Option<String>,
+    /// Let clients connect.
+    pub public_network_access: Option<bool>,
+    /// Take tokens alone.
+    pub disable_access_keys: Option<bool>,
     /// All tags from now on.
     pub tags: Option<BTreeMap<String, String>>,
 }
@@ -34,6 +42,27 @@ impl CacheChange {
         }
         if !self.configuration.is_empty() {
             properties.insert("redisConfiguration".to_owned(), json!(self.configuration));
+        }
+        let access = |public| if public { "Enabled" } else { "Disabled" };
+        for (name, value) in [
+            (
+                "enableNonSslPort",
+                self.enable_non_ssl_port.map(Value::Bool),
+            ),
+            (
+                "minimumTlsVersion",
+                self.minimum_tls_version.as_deref().map(Value::from),
+            ),
+            (
+                "publicNetworkAccess",
+                self.public_network_access.map(access).map(Value::from),
+            ),
+            (
+                "disableAccessKeyAuthentication",
+                self.disable_access_keys.map(Value::Bool),
+            ),
+        ] {
+            properties.extend(value.map(|value| (name.to_owned(), value)));
         }
         let mut body = Map::new();
         if let Some(location) = &self.location {
@@ -62,6 +91,10 @@ mod tests {
             replicas: Some(1),
             configuration: BTreeMap::from([("databases".to_owned(), "4".to_owned())]),
             tags: Some(BTreeMap::new()),
+            enable_non_ssl_port: Some(false),
+            minimum_tls_version: Some("1.3".to_owned()),
+            public_network_access: Some(true),
+            disable_access_keys: Some(true),
         };
         let expected = json!({
             "location": "eastus",
@@ -70,6 +103,10 @@ mod tests {
                 "sku": {"name": "Premium", "family": "P", "capacity": 1},
                 "replicasPerPrimary": 1,
                 "redisConfiguration": {"databases": "4"},
+                "enableNonSslPort": false,
+                "minimumTlsVersion": "1.3",
+                "publicNetworkAccess": "Enabled",
+                "disableAccessKeyAuthentication": true,
             },
         });
         assert_eq!(change.body(), expected);

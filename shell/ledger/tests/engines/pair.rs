@@ -3,13 +3,14 @@
 use std::{
     io::Write as _,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
 use ledger::{Endpoint, Kind, Mix, Workload, blocking::Ledger};
-use redis::{Client, Connection, FromRedisValue};
+use redis::{Client, Connection, FromRedisValue, RedisResult};
 use runtime::dice::Dice;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ const PASSWORD: &str = "hunter2";
 pub(crate) struct Node {
     child: Child,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Node {
@@ -52,7 +53,7 @@ impl Node {
         let mut node = Self {
             child,
             port,
-            _directory: directory,
+            directory,
         };
         for _ in 0..1_000 {
             if node.child.try_wait().ok()?.is_some() {
@@ -83,6 +84,16 @@ impl Node {
     /// Runs words apart by spaces.
     pub(crate) fn run<T: FromRedisValue>(&self, words: &str) -> T {
         ask(&mut self.connect(), words).unwrap_or_else(|error| panic!("{words}: {error}"))
+    }
+
+    /// The same, of what it may refuse.
+    pub(crate) fn try_run<T: FromRedisValue>(&self, words: &str) -> RedisResult<T> {
+        ask(&mut self.connect(), words)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn follow(&self, primary: &Self) {
@@ -122,7 +133,7 @@ impl Drop for Node {
     }
 }
 
-fn ask<T: FromRedisValue>(connection: &mut Connection, words: &str) -> redis::RedisResult<T> {
+fn ask<T: FromRedisValue>(connection: &mut Connection, words: &str) -> RedisResult<T> {
     let mut words = words.split(' ');
     let mut command = redis::cmd(words.next().unwrap());
     for word in words {

@@ -1,3 +1,5 @@
+use std::{collections::BTreeSet, net::IpAddr};
+
 use rustls::pki_types::pem::PemObject as _;
 use x509_cert::{
     TbsCertificate,
@@ -6,7 +8,10 @@ use x509_cert::{
 };
 
 use super::*;
-use crate::{AgentKey, Certified, CertifiedError, testing};
+use crate::{
+    AgentKey, Certified, CertifiedError, ServerCertificate, ServerCertificateError, ServerNames,
+    testing,
+};
 
 /// Made with openssl; asks to be the authority of another deployment.
 const PRESUMPTUOUS: &str = include_str!("requests/presumptuous.pem");
@@ -207,4 +212,67 @@ fn no_key_is_shown() {
         shown.contains("store-1") && shown.contains("eastus"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_server_certificate_is_for_the_zone_and_names_no_agent() {
+    let authority = authority();
+    let names = ["127.77.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    let names = ServerNames::new("zone.test", names).unwrap();
+    let dice = Dice::from_seed(1);
+    let issued = authority
+        .issue_server(&region("eastus"), &names, PRESUMPTUOUS, NOW, &dice)
+        .unwrap();
+    let tbs = tbs(&issued.certificate);
+    assert_eq!(tbs.subject().to_string(), "CN=caches in eastus");
+    let (_, purposes) = tbs.get_extension::<ExtendedKeyUsage>().unwrap().unwrap();
+    let purposes = purposes.0.iter().map(ToString::to_string);
+    assert!(purposes.eq(["1.3.6.1.5.5.7.3.1"]));
+    let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
+    let claims = Claims::read(&der).unwrap();
+    let named = [
+        "DNS:*.zone.test",
+        "DNS:*.geo.zone.test",
+        "IP:127.77.0.1",
+        "IP:::1",
+    ];
+    assert_eq!(claims.names(), named);
+    assert_eq!(claims.uri, None);
+    assert_eq!(claims.not_after, NOW.plus_ms(30 * DAY_MS));
+}
+
+#[test]
+fn a_server_certificate_is_no_agents() {
+    let authority = authority();
+    let key = AgentKey::generate().unwrap();
+    let request = key.request().unwrap();
+    let names = ServerNames::new("zone.test", ["127.0.0.1".parse().unwrap()]).unwrap();
+    let issued = authority
+        .issue_server(
+            &region("eastus"),
+            &names,
+            &request,
+            NOW,
+            &Dice::from_seed(1),
+        )
+        .unwrap();
+    let shown = ServerCertificate::issued(&key, &issued).unwrap();
+    assert!(shown.covers_zone("zone.test") && !shown.covers_zone("test"));
+    let addresses = |text: &str| BTreeSet::from([text.parse::<IpAddr>().unwrap()]);
+    assert!(shown.covers_addresses(&BTreeSet::new()));
+    assert!(shown.covers_addresses(&addresses("127.0.0.1")));
+    assert!(!shown.covers_addresses(&addresses("127.0.0.2")));
+    // An agent's certificate is for servers, too, and names no host. The other way:
+    let agents = authority.issue(&region("eastus"), &request, NOW, &Dice::from_seed(1));
+    let shown = ServerCertificate::issued(&key, &agents.unwrap()).unwrap();
+    assert!(!shown.covers_zone("zone.test"));
+    let mut foreign = issued.clone();
+    foreign.authority = testing::authority().certificate_pem().to_owned();
+    let error = ServerCertificate::issued(&key, &foreign).unwrap_err();
+    assert!(
+        matches!(error, ServerCertificateError::Issuer(_)),
+        "{error:?}"
+    );
+    let error = Certified::new(&key, issued).unwrap_err();
+    assert!(matches!(error, CertifiedError::Name(_)), "{error:?}");
 }

@@ -3,17 +3,14 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo as _, Pipeline, RedisConnectionInfo,
-    RedisError, RedisResult, Value, aio::MultiplexedConnection,
-};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 use resp::Touch;
 
 use super::{
     super::escaped,
     reading::{Found, Write},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, reach::Reach};
 
 /// Commands that wait for their answers at most.
 const COMMANDS: usize = 512;
@@ -39,9 +36,7 @@ const REFUSES_ALL: [&str; 8] = [
 #[derive(Debug)]
 pub(super) struct Door<'a> {
     pub(super) name: &'a str,
-    pub(super) host: &'a str,
-    pub(super) port: u16,
-    pub(super) key: &'a str,
+    pub(super) reach: &'a Reach,
 }
 
 /// How it went.
@@ -81,16 +76,7 @@ pub(super) struct Applier<'a> {
 
 impl<'a> Applier<'a> {
     pub(super) async fn connect(door: &'a Door<'a>, stop_on_error: bool) -> Result<Self, Failure> {
-        let login = RedisConnectionInfo::default().set_password(door.key);
-        let info = (door.host, door.port)
-            .into_connection_info()
-            .map_err(|error| door.failed(&error))?
-            .set_redis_settings(login);
-        let client = Client::open(info).map_err(|error| door.failed(&error))?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_LIMIT));
-        let connected = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await;
+        let connected = door.reach.connect(0, ANSWER_LIMIT).await;
         Ok(Self {
             connection: connected.map_err(|error| door.failed(&error))?,
             door,
@@ -249,11 +235,9 @@ impl<'a> Applier<'a> {
 
 impl Door<'_> {
     fn failed(&self, error: &RedisError) -> Failure {
-        let Self {
-            name, host, port, ..
-        } = self;
+        let Self { name, reach } = self;
         Failure::new(format!(
-            "connect to `{name}` at {host}:{port}: {}",
+            "connect to `{name}` at {reach}: {}",
             words(error)
         ))
         .hint("a replay goes to the cache as any client does: its address has to be reachable from here")

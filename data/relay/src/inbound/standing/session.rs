@@ -79,6 +79,18 @@ impl Session {
         self.note_change();
     }
 
+    /// What the outbound said of its firewall; `None`: it admits this side, or nobody knows.
+    pub(in crate::inbound) fn barred(&self, why: Option<&str>) {
+        let news = self.with(|state, _| {
+            let news = state.not_admitted.as_deref() != why;
+            state.not_admitted = why.map(str::to_owned);
+            news
+        });
+        if news == Some(true) {
+            self.note_change();
+        }
+    }
+
     /// Dials: unless a snapshot waits for its next byte, that is all there is to say.
     pub(in crate::inbound) fn reaches_for_the_outbound(&self) {
         self.with(|state, _| match state.phase {

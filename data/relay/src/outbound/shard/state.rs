@@ -1,6 +1,10 @@
 //! How a shard's stream and its session stand: figures, phases, lags, stalls.
 
-use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+    time::Duration,
+};
 
 use model::{Epoch, Timestamp};
 use psync::{Offset, Position};
@@ -40,6 +44,8 @@ pub(super) struct State {
     pub(super) counters: Counters,
     pub(super) traffic: Traffic,
     pub(super) last_error: Option<String>,
+    /// From where the agent dialled last that may follow the shard, admitted or not.
+    pub(super) seen_from: Option<IpAddr>,
     pub(in crate::outbound) problem: Option<Problem>,
     /// The journal was opened to be drained, or to be served.
     pub(super) looked: Option<bool>,
@@ -88,6 +94,7 @@ impl State {
             counters: Counters::default(),
             traffic: Traffic::default(),
             last_error: None,
+            seen_from: None,
             problem: None,
             looked: None,
             history: 0,
@@ -236,6 +243,8 @@ impl State {
         OutboundStatus {
             epoch,
             peer: session.map(|s| s.peer),
+            seen_from: self.seen_from,
+            not_admitted: None,
             phase: self.phase,
             since: self.since,
             read: reach.end,

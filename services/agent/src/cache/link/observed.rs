@@ -23,6 +23,8 @@ pub(super) fn outbound_observed(status: OutboundStatus, here: Option<Position>) 
         round_trip_ms: status.round_trip.map(millis),
         silent_ms: status.silent.map(whole_millis),
         last_error: status.last_error,
+        not_admitted: status.not_admitted,
+        peer_address: status.seen_from,
         offsets: OffsetsObserved {
             received: status.read.map(|read| read.offset),
             journaled: status.journaled,
@@ -67,6 +69,7 @@ pub(super) fn inbound_observed(status: InboundStatus, here: Option<Position>) ->
         round_trip_ms: status.round_trip.map(millis),
         silent_ms: status.silent.map(whole_millis),
         last_error: status.last_error,
+        not_admitted: status.not_admitted,
         offsets: OffsetsObserved {
             shipped: status.received.map(|received| received.offset),
             applied: status.applied,

@@ -12,12 +12,12 @@ use axum::{
 use client::Agents;
 use engine::{EngineChoice, EngineProgram, INTERNAL_USER, Node, NodeConfig, StopHow};
 use model::{
-    AccessKeys, Asked, CacheUid, EngineKind, EngineSettings, EngineVersion, EventKind, LinkId,
-    Region, ReplicationSettings, Secret, ShardIndex, Wanted,
+    Asked, CacheUid, EngineKind, EngineSettings, EngineVersion, EventKind, LinkId, Region,
+    ReplicationSettings, Secret, ShardIndex, Wanted,
 };
 use parking_lot::Mutex;
 use psync::Position;
-use relay::{Credentials, Events, Outbound, ShardKey, Source, SourceFacts};
+use relay::{Credentials, Events, Firewall, Outbound, ShardKey, Source, SourceFacts};
 use runtime::{dice::Dice, tasks::Tasks};
 use serde_json::{Value, json};
 use tokio::{
@@ -166,6 +166,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         advertised: outbound.address(),
         outbound,
         identity,
+        zone: tokio::sync::watch::Sender::new(String::new()),
         events,
         leases: Arc::new(crate::leases::Leases::new()),
         client: Agents::new(&format!("http://{control}"), Secret::new("t")).unwrap(),
@@ -173,6 +174,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         board: Board::new(1),
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),
+        fronts: crate::cache::Fronts::open(&directory, tls::FrontTls::new().unwrap()).unwrap(),
         directory,
         crash: runtime::crash::Points::none(),
     }
@@ -281,6 +283,11 @@ async fn written_since(world: &World, node: &Node, config: &NodeConfig) {
     let source = Source {
         epoch: model::Epoch(1),
         peer: "westus".parse().unwrap(),
+        firewall: Firewall {
+            primary: "east".parse().unwrap(),
+            secondary: "west".parse().unwrap(),
+            rules: Vec::new(),
+        },
         engine: node.address(),
         replicas: Vec::new(),
         credentials: Credentials {
@@ -382,10 +389,7 @@ fn config(directory: PathBuf) -> NodeConfig {
             databases: 16,
             notify_keyspace_events: String::new(),
         },
-        keys: AccessKeys {
-            primary: Secret::new("one"),
-            secondary: Secret::new("two"),
-        },
+        clients: Secret::new("clients"),
         internal: engine::Credentials {
             user: INTERNAL_USER.to_owned(),
             password: Secret::new("internal"),

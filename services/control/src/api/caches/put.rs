@@ -8,8 +8,8 @@ use axum::{
     response::Response,
 };
 use model::{
-    AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, OperationId, Region,
-    engine_settings,
+    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, OperationId,
+    Region, engine_settings,
 };
 
 use super::{Names, being_deleted, name_taken, requested::Requested};
@@ -23,7 +23,7 @@ use crate::{
         groups::not_deleting,
     },
     plane::Plane,
-    records::{OperationRecord, Outcome, Work, cache},
+    records::{OperationRecord, Outcome, Work, cache, deployment},
     store::{Change, State as Records, Versioned},
     view::cache_json,
 };
@@ -65,7 +65,7 @@ pub(in crate::api) async fn put(
         match state.cache(&id) {
             Some(cache) => {
                 same_location(cache, asked.location.as_ref())?;
-                update(&plane, cache, &asked, &rolled.operation)
+                update(&plane, state, cache, &asked, &rolled.operation)
             }
             None => create(&plane, state, id, &asked, &rolled),
         }
@@ -86,7 +86,7 @@ pub(in crate::api) async fn patch(
     let made = decide(&plane, |state| {
         let cache = find_cache(state, &subscription, &group, &name)?;
         same_location(cache, asked.location.as_ref())?;
-        update(&plane, cache, &asked, &operation)
+        update(&plane, state, cache, &asked, &operation)
     })
     .await?;
     Ok(answered(&plane, &caller, made))
@@ -124,6 +124,7 @@ fn create(
     let group = find_group(state, id.subscription.as_str(), id.group.as_str())?;
     not_deleting(group)?;
     let spec = asked.created()?;
+    tokens_have_issuers(state, &spec, None)?;
     let region = place(plane, asked.location.as_ref())?;
     if state.caches.get(&cache::key(&id.name)).is_some() {
         return Err(name_taken(&id.name));
@@ -135,6 +136,7 @@ fn create(
         region,
         spec,
         keys: rolled.keys.clone(),
+        access: Access::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
@@ -187,6 +189,7 @@ fn operation(
 
 fn update(
     plane: &Plane,
+    state: &Records,
     cache: &Versioned<CacheRecord>,
     asked: &Requested,
     id: &OperationId,
@@ -202,36 +205,53 @@ fn update(
         Lifecycle::Ready | Lifecycle::Updating | Lifecycle::Scaling | Lifecycle::Failed { .. } => {}
     }
     let spec = asked.updated(cache)?;
+    tokens_have_issuers(state, &spec, Some(&cache.spec))?;
     let op = operation(plane, cache, id, |cache, uid| Work::UpdateCache {
         cache,
         uid,
     });
     let failed = matches!(cache.lifecycle, Lifecycle::Failed { .. });
-    if !failed && same_for_agents(&spec, &cache.spec) {
-        let op = op.succeeded(op.started);
-        let record = CacheRecord {
-            spec,
-            ..CacheRecord::clone(cache)
-        };
-        let change = Change::new().replace(cache, &record).insert(&op);
-        return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
-    }
-    let record = CacheRecord {
-        lifecycle: if spec.sku == cache.spec.sku {
-            Lifecycle::Updating
-        } else {
-            Lifecycle::Scaling
-        },
-        revision: cache.revision + 1,
+    let mut record = CacheRecord {
         spec,
         ..CacheRecord::clone(cache)
     };
+    if !failed && same_for_agents(&record, cache) {
+        let op = op.succeeded(op.started);
+        let change = Change::new().replace(cache, &record).insert(&op);
+        return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
+    }
+    record.lifecycle = if record.spec.sku == cache.spec.sku {
+        Lifecycle::Updating
+    } else {
+        Lifecycle::Scaling
+    };
+    record.revision += 1;
     let change = Change::new().replace(cache, &record).insert(&op);
     Ok(Plan::Commit(change, (StatusCode::OK, record, op)))
 }
 
 /// Tells whether the agents have nothing to do for the change.
-fn same_for_agents(a: &CacheSpec, b: &CacheSpec) -> bool {
-    let settings = |spec: &CacheSpec| engine_settings(spec.sku, &spec.configuration).ok();
-    (a.sku, a.shards, a.replicas) == (b.sku, b.shards, b.replicas) && settings(a) == settings(b)
+fn same_for_agents(a: &CacheRecord, b: &CacheRecord) -> bool {
+    let made_of = |cache: &CacheRecord| {
+        let spec = &cache.spec;
+        let settings = engine_settings(spec.sku, &spec.configuration).ok();
+        (spec.sku, spec.shards, spec.replicas, settings)
+    };
+    made_of(a) == made_of(b) && a.front_door() == b.front_door()
+}
+
+/// Tokens cannot be checked without somebody whose tokens they are.
+fn tokens_have_issuers(
+    state: &Records,
+    spec: &CacheSpec,
+    before: Option<&CacheSpec>,
+) -> Result<(), ApiError> {
+    let told = state.deployment.get(&deployment::key());
+    let anybody = told.is_some_and(|told| !told.issuers.is_empty());
+    if anybody || !spec.takes_tokens() || before.is_some_and(CacheSpec::takes_tokens) {
+        return Ok(());
+    }
+    Err(ApiError::body(
+        "The field `properties.redisConfiguration` cannot be taken: `aad-enabled` lets clients in with tokens, and this control plane was started with nobody whose tokens it could believe; start it with `--token-issuer`.",
+    ))
 }

@@ -36,6 +36,8 @@ pub(super) struct Requested {
     shards: Option<i64>,
     enable_non_ssl_port: Option<bool>,
     minimum_tls_version: Option<&'static str>,
+    public_network_access: Option<&'static str>,
+    disable_access_key_authentication: Option<bool>,
     update_channel: Option<&'static str>,
     zonal_allocation_policy: Option<&'static str>,
     tenant_settings: Option<BTreeMap<String, String>>,
@@ -77,6 +79,8 @@ impl Requested {
         self.configuration = of.texts("redisConfiguration")?.unwrap_or_default();
         self.shards = of.whole("shardCount")?;
         self.enable_non_ssl_port = of.flag("enableNonSslPort")?;
+        self.disable_access_key_authentication = of.flag("disableAccessKeyAuthentication")?;
+        self.public_network_access = of.one_of("publicNetworkAccess", &["Enabled", "Disabled"])?;
         self.tenant_settings = of.texts("tenantSettings")?;
         self.update_channel = of.one_of("updateChannel", &["Stable", "Preview"])?;
         self.zonal_allocation_policy = of.one_of(
@@ -113,19 +117,12 @@ impl Requested {
                 "use `6`, `6.0` or `latest`; the engine is the one that the region's agent runs",
             ));
         }
-        if let Some(version) = of.one_of("minimumTlsVersion", &["1.0", "1.1", "1.2"])? {
-            if version != "1.2" {
-                return Err(of.refused("minimumTlsVersion", "TLS below 1.2 is not served; use 1.2"));
+        if let Some(version) = of.one_of("minimumTlsVersion", &["1.0", "1.1", "1.2", "1.3"])? {
+            if version < "1.2" {
+                let why = "TLS below 1.2 is not served; use 1.2 or 1.3";
+                return Err(of.refused("minimumTlsVersion", why));
             }
             self.minimum_tls_version = Some(version);
-        }
-        if of.one_of("publicNetworkAccess", &["Enabled", "Disabled"])? == Some("Disabled") {
-            let why = "this version of Godwit has no private endpoints; use Enabled";
-            return Err(of.refused("publicNetworkAccess", why));
-        }
-        if of.flag("disableAccessKeyAuthentication")? == Some(true) {
-            let why = "this version of Godwit checks access keys only; use false";
-            return Err(of.refused("disableAccessKeyAuthentication", why));
         }
         for field in ["subnetId", "staticIP"] {
             if of.text(field)?.is_some() {
@@ -152,15 +149,18 @@ impl Requested {
             configuration: settable(&self.configuration),
             enable_non_ssl_port: self.enable_non_ssl_port.unwrap_or(false),
             minimum_tls_version: self.minimum_tls_version.map(str::to_owned),
-            public_network_access: "Enabled".to_owned(),
+            public_network_access: self.public_network_access.unwrap_or("Enabled").to_owned(),
             update_channel: self.update_channel.unwrap_or("Stable").to_owned(),
             zonal_allocation_policy: self.zonal_allocation_policy.map(str::to_owned),
-            disable_access_key_authentication: false,
+            disable_access_key_authentication: self
+                .disable_access_key_authentication
+                .unwrap_or(false),
             tenant_settings: self.tenant_settings.clone().unwrap_or_default(),
             zones: self.zones.clone().unwrap_or_default(),
             tags: self.tags.clone().unwrap_or_default(),
         };
         check_configuration(sku, &self.configuration)?;
+        somebody_may_come_in(&spec)?;
         Ok(spec)
     }
 
@@ -198,6 +198,10 @@ impl Requested {
                 .minimum_tls_version
                 .map(str::to_owned)
                 .or_else(|| old.minimum_tls_version.clone()),
+            public_network_access: take(self.public_network_access, &old.public_network_access),
+            disable_access_key_authentication: self
+                .disable_access_key_authentication
+                .unwrap_or(old.disable_access_key_authentication),
             update_channel: take(self.update_channel, &old.update_channel),
             zonal_allocation_policy: self
                 .zonal_allocation_policy
@@ -215,6 +219,8 @@ impl Requested {
             while_linked(cache, &spec)?;
         }
         check_configuration(sku, &asked)?;
+        somebody_may_come_in(&spec)?;
+        no_rules_behind_a_closed_door(cache, &spec)?;
         keep_databases(cache, &mut spec)?;
         Ok(spec)
     }
@@ -296,6 +302,29 @@ fn check_configuration(sku: Sku, configuration: &BTreeMap<String, String>) -> Re
             "The field `properties.redisConfiguration` cannot be taken: {error}."
         ))
     })
+}
+
+/// Without access keys there must be tokens.
+fn somebody_may_come_in(spec: &CacheSpec) -> Result<(), ApiError> {
+    if !spec.disable_access_key_authentication || spec.takes_tokens() {
+        return Ok(());
+    }
+    Err(ApiError::body(
+        "The field `properties.disableAccessKeyAuthentication` cannot be true while `aad-enabled` of `redisConfiguration` is not: nobody could come in. Set `aad-enabled` to `true`, too.",
+    ))
+}
+
+/// A cache that is closed to everybody has no use for rules, and whoever opens it again would not
+/// look for them.
+fn no_rules_behind_a_closed_door(cache: &CacheRecord, spec: &CacheSpec) -> Result<(), ApiError> {
+    let rules = cache.access.firewall.len();
+    if spec.is_public() || rules == 0 {
+        return Ok(());
+    }
+    Err(ApiError::body(format!(
+        "The field `properties.publicNetworkAccess` cannot be Disabled while the cache `{}` has firewall rules, and it has {rules}: a firewall is of no use to a cache that nobody reaches. Delete them first.",
+        cache.id.name
+    )))
 }
 
 /// What must stay while a cache is linked.

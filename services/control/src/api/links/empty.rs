@@ -45,7 +45,13 @@ pub(in crate::api) async fn accept_empty_source(
     })
     .await?;
     told(&link);
-    let status = link_status(&plane.observations.seen(), &cache, &link, plane.clock.now());
+    let status = link_status(
+        &plane.store.state(),
+        &plane.observations.seen(),
+        &cache,
+        &link,
+        plane.clock.now(),
+    );
     Ok(answer::ok(&status))
 }
 

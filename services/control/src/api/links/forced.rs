@@ -73,7 +73,13 @@ async fn say(
         Ok(Plan::Commit(change, answer))
     })
     .await?;
-    let status = link_status(&plane.observations.seen(), &cache, &link, plane.clock.now());
+    let status = link_status(
+        &plane.store.state(),
+        &plane.observations.seen(),
+        &cache,
+        &link,
+        plane.clock.now(),
+    );
     Ok(answer::ok(&status))
 }
 

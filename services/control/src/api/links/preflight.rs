@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Names, failover::limits, find_link, put::side};
 use crate::{
+    admission::dials_from,
     api::{ApiError, answer, body::Fields, find::find_cache},
     behind::behind,
     plane::Plane,
@@ -46,6 +47,7 @@ pub(in crate::api) async fn preflight(
         behind: &behind,
         limits,
         forced,
+        dials_from: dials_from(&state, &link.secondary.region, &link.primary.region),
         now: plane.clock.now(),
     });
     let last = seen.last(&link.primary.region);

@@ -20,6 +20,7 @@ use super::{
     settings::merged,
 };
 use crate::{
+    admission::warnings_of,
     api::{
         ApiError, answer,
         body::Fields,
@@ -145,7 +146,13 @@ pub(in crate::api) async fn put(
         })
     })
     .await?;
-    let body = link_json(&plane, &own, &outcome.link);
+    let mut body = link_json(&plane, &own, &outcome.link);
+    if outcome.status == StatusCode::CREATED {
+        let warnings = warnings_of(&plane.store.state(), &outcome.link);
+        if !warnings.is_empty() {
+            body["properties"]["warnings"] = warnings.into();
+        }
+    }
     let id = link_id(&own.id, &outcome.link.other(&own.uid).id.name);
     let headers = outcome
         .operation

@@ -6,6 +6,7 @@ use runtime::clock::Clock;
 use serde_json::{Value, json};
 use tls::{
     AgentKey, AuthorityCertificate, CERTIFICATE_DAYS, Certified, IssuedCertificate, KnownAuthority,
+    ServerCertificate,
 };
 
 use crate::harness::{AGENT_TOKEN, Answer, TOKEN, World, region};
@@ -22,6 +23,11 @@ async fn ask(world: &World, method: &str, path: &str, token: &str, body: &Value)
 async fn certificate(world: &World, region: &str, request: &str) -> Answer {
     let body = json!({"region": region, "request": request});
     ask(world, "POST", "certificates", AGENT_TOKEN, &body).await
+}
+
+async fn server_certificate(world: &World, addresses: &Value, request: &str) -> Answer {
+    let body = json!({"region": "eastus", "addresses": addresses, "request": request});
+    ask(world, "POST", "server-certificates", AGENT_TOKEN, &body).await
 }
 
 async fn authority(world: &World) -> AuthorityCertificate {
@@ -105,11 +111,90 @@ async fn agents_alone_may_ask() {
     let request = AgentKey::generate().unwrap().request().unwrap();
     let body = json!({"region": "eastus", "request": request});
     for token in [TOKEN, "wrong", ""] {
-        for (method, path) in [("POST", "certificates"), ("GET", "authority")] {
+        for (method, path) in [
+            ("POST", "certificates"),
+            ("POST", "server-certificates"),
+            ("GET", "authority"),
+        ] {
             let answer = ask(&world, method, path, token, &body).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
             assert!(answer.message().contains("the agents' token"));
         }
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn servers_are_certified_for_the_zone_and_the_agents_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    // Whatever the request asks for, the zone is the control plane's.
+    let wanted = ["www.example.com".to_owned(), "*.other.test".to_owned()];
+    let params = rcgen::CertificateParams::new(wanted).unwrap();
+    let request = params.serialize_request(&key).unwrap().pem().unwrap();
+    let addresses = json!(["127.77.0.1", "::1", "127.77.0.1"]);
+    let issued = issued(server_certificate(&world, &addresses, &request).await);
+    let key = AgentKey::from_pem(&model::Secret::new(key.serialize_pem())).unwrap();
+    let certificate = ServerCertificate::issued(&key, &issued).unwrap();
+    let named = [
+        "DNS:*.zone.test",
+        "DNS:*.geo.zone.test",
+        "IP:127.77.0.1",
+        "IP:::1",
+    ];
+    assert_eq!(certificate.names(), named);
+    assert!(certificate.validity().covers(Clock.now()));
+    Certified::new(&key, issued).unwrap_err();
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_one_hosts_are_not_certified() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    let request = AgentKey::generate().unwrap().request().unwrap();
+    let many: Vec<_> = (0..513)
+        .map(|n| format!("10.0.{}.{}", n / 250, n % 250 + 1))
+        .collect();
+    for bad in [json!(["0.0.0.0"]), json!(["224.0.0.1"]), json!(many)] {
+        let answer = server_certificate(&world, &bad, &request).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(answer.code(), "InvalidCertificateRequest");
+    }
+    for malformed in [
+        json!(["zone.test"]),
+        json!(["10.0.0.1/8"]),
+        json!("10.0.0.1"),
+    ] {
+        let answer = server_certificate(&world, &malformed, &request).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{malformed}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn clients_are_told_what_to_trust() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    let path = "/providers/Godwit.Cache/certificateAuthority?api-version=2024-11-01";
+    let request = |token: &str| {
+        let request = Request::builder().uri(path);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        request.body(Body::empty()).unwrap()
+    };
+    let answer = tower::ServiceExt::oneshot(world.service.clone(), request(TOKEN));
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "application/x-pem-file");
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20)
+        .await
+        .unwrap();
+    let pem = std::str::from_utf8(&body).unwrap();
+    assert!(!pem.contains("PRIVATE"), "{pem}");
+    let shown = AuthorityCertificate::from_pem(pem).unwrap();
+    assert_eq!(shown, authority(&world).await);
+    let refused = world.send(request("wrong")).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     world.stop().await;
 }

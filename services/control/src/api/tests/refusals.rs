@@ -72,19 +72,19 @@ fn unsupported() -> Vec<(Value, &'static str)> {
         ),
         (
             with("properties.disableAccessKeyAuthentication", json!(true)),
-            "checks access keys only",
+            "nobody could come in",
         ),
         (
             with("properties.minimumTlsVersion", json!("1.0")),
-            "use 1.2",
+            "use 1.2 or 1.3",
         ),
         (
             with("properties.minimumTlsVersion", json!("2")),
             "`properties.minimumTlsVersion` is `2`",
         ),
         (
-            with("properties.publicNetworkAccess", json!("Disabled")),
-            "no private endpoints",
+            with("properties.publicNetworkAccess", json!("Private")),
+            "`properties.publicNetworkAccess` is `Private`; it takes Enabled or Disabled",
         ),
         (with("properties.redisVersion", json!("4")), "use `6`"),
         (with("properties.replicasPerMaster", json!(4)), "1 to 3"),
@@ -122,9 +122,9 @@ fn bad_values() -> Vec<(Value, &'static str)> {
         (
             with(
                 "properties.redisConfiguration",
-                json!({"aad-enabled": true}),
+                json!({"aad-enabled": "perhaps"}),
             ),
-            "Entra",
+            "use `true` or `false`",
         ),
         (
             with("properties.color", json!("red")),

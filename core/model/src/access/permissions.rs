@@ -1,0 +1,350 @@
+//! The permissions of an access policy: the engines' ACL words, without those that say how a user
+//! logs in. The engine has the last word, since it knows its commands; this is its syntax
+//! (`acl.c`: `ACLSetSelector`, `ACLSetUser`).
+
+/// The longest text of permissions, in bytes.
+const LONGEST: usize = 4_096;
+/// Categories of both engines (`acl.c`: `ACLDefaultCommandCategories`), and `all`.
+const CATEGORIES: [&str; 22] = [
+    "admin",
+    "all",
+    "bitmap",
+    "blocking",
+    "connection",
+    "dangerous",
+    "fast",
+    "geo",
+    "hash",
+    "hyperloglog",
+    "keyspace",
+    "list",
+    "pubsub",
+    "read",
+    "scripting",
+    "set",
+    "slow",
+    "sortedset",
+    "stream",
+    "string",
+    "transaction",
+    "write",
+];
+/// Words about passwords and about the user as a whole: Godwit's to say.
+const NOT_PERMISSIONS: [&str; 8] = [
+    "clearselectors",
+    "nopass",
+    "off",
+    "on",
+    "reset",
+    "resetpass",
+    "sanitize-payload",
+    "skip-sanitize-payload",
+];
+
+/// Permissions that no engine would take, or that are none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PermissionsError {
+    /// There is not a word.
+    #[error("there are none; write ACL words such as `+get ~*`")]
+    Empty,
+    /// It is longer than it may be.
+    #[error("they are {0} bytes long, and may have {LONGEST}")]
+    TooLong(usize),
+    /// A character cannot be in an ACL word.
+    #[error("they contain a control character; write printable words with spaces between them")]
+    Control,
+    /// The word says how a user logs in.
+    #[error("`{0}` says how a user logs in, which tokens and access keys do; leave it out")]
+    Login(String),
+    /// No rule begins so.
+    #[error(
+        "`{0}` is no ACL rule; rules look like +get, -@dangerous, +config|get, ~key:*, %R~key:*, &channel:* or allkeys"
+    )]
+    Unknown(String),
+    /// No category is called so.
+    #[error("`{word}` names no category of commands; the categories are {}", CATEGORIES.join(", "))]
+    Category {
+        /// The word, as given.
+        word: String,
+    },
+    /// It is no name of a command, or of a subcommand.
+    #[error("`{0}` names no command; write +command or +command|subcommand")]
+    Command(String),
+    /// The permissions before `~` are not `R`, `W` or both.
+    #[error("`{0}` is no key pattern; write %R~pattern, %W~pattern or %RW~pattern")]
+    KeyPermission(String),
+    /// A pattern follows the one that matches everything.
+    #[error(
+        "`{word}` comes after every {what} is allowed already; write {reset} before it, or leave it out"
+    )]
+    AfterAll {
+        /// The word, as given.
+        word: String,
+        /// `key` or `channel`.
+        what: &'static str,
+        /// The word that starts over.
+        reset: &'static str,
+    },
+    /// Selectors do not open and close one by one.
+    #[error("`{0}`: a selector is written (+get ~key:*), with no other within it")]
+    Selector(String),
+}
+
+/// Checks permissions as far as that can be done without an engine.
+pub fn check_permissions(text: &str) -> Result<(), PermissionsError> {
+    if text.len() > LONGEST {
+        return Err(PermissionsError::TooLong(text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(PermissionsError::Control);
+    }
+    let (mut root, mut selector) = (Rules::default(), None::<Rules>);
+    let mut any = false;
+    for word in text.split_whitespace() {
+        any = true;
+        let bad = || PermissionsError::Selector(word.to_owned());
+        let opens = word.strip_prefix('(');
+        if opens.is_some() && selector.is_some() {
+            return Err(bad());
+        }
+        if opens.is_some() {
+            selector = Some(Rules::default());
+        }
+        let inner = opens.unwrap_or(word);
+        let closes = selector
+            .is_some()
+            .then(|| inner.strip_suffix(')'))
+            .flatten();
+        let rule = closes.unwrap_or(inner);
+        if rule.is_empty() {
+            // `(` or `)` alone, as in `( +get ~a )`.
+        } else if let Some(selector) = &mut selector {
+            if rule.contains(['(', ')']) {
+                return Err(bad());
+            }
+            selector.take(rule)?;
+        } else {
+            root.take(rule)?;
+        }
+        if closes.is_some() {
+            selector = None;
+        }
+    }
+    if selector.is_some() {
+        return Err(PermissionsError::Selector("(".to_owned()));
+    }
+    any.then_some(()).ok_or(PermissionsError::Empty)
+}
+
+/// What an engine is told: as the managed service's engine, which let every user have every
+/// channel, unless the permissions speak of channels.
+#[must_use]
+pub fn permissions_in_force(text: &str) -> String {
+    let speaks = |word: &str| {
+        word.starts_with('&')
+            || word.eq_ignore_ascii_case("allchannels")
+            || word.eq_ignore_ascii_case("resetchannels")
+    };
+    if text.split_whitespace().any(speaks) {
+        text.to_owned()
+    } else {
+        format!("allchannels {text}")
+    }
+}
+
+/// What the words so far have allowed.
+#[derive(Debug, Default)]
+struct Rules {
+    every_key: bool,
+    every_channel: bool,
+}
+
+impl Rules {
+    fn take(&mut self, word: &str) -> Result<(), PermissionsError> {
+        let lower = word.to_ascii_lowercase();
+        if NOT_PERMISSIONS.contains(&lower.as_str()) || word.starts_with(['>', '<', '#', '!']) {
+            // The word may hold a password.
+            let shown = lower.chars().next().filter(|c| ">#<!".contains(*c));
+            let shown = shown.map_or(lower, |sign| format!("{sign}…"));
+            return Err(PermissionsError::Login(shown));
+        }
+        match lower.as_str() {
+            "allkeys" => self.every_key = true,
+            "resetkeys" => self.every_key = false,
+            "allchannels" => self.every_channel = true,
+            "resetchannels" => self.every_channel = false,
+            "allcommands" | "nocommands" => {}
+            _ => return self.take_sign(word),
+        }
+        Ok(())
+    }
+
+    fn take_sign(&mut self, word: &str) -> Result<(), PermissionsError> {
+        let unknown = || Err(PermissionsError::Unknown(word.to_owned()));
+        if let Some(command) = word.strip_prefix(['+', '-']) {
+            return match command.strip_prefix('@') {
+                Some(category) => is_category(word, category),
+                None => is_command(word, command),
+            };
+        }
+        if let Some(rest) = word.strip_prefix('%') {
+            let Some((flags, pattern)) = rest.split_once('~') else {
+                return Err(PermissionsError::KeyPermission(word.to_owned()));
+            };
+            let known = flags.bytes().all(|flag| b"rRwW".contains(&flag));
+            if flags.is_empty() || !known {
+                return Err(PermissionsError::KeyPermission(word.to_owned()));
+            }
+            let both = ['r', 'w']
+                .iter()
+                .all(|flag| flags.contains(*flag) || flags.contains(flag.to_ascii_uppercase()));
+            return self.take_key(word, pattern, both);
+        }
+        if let Some(pattern) = word.strip_prefix('~') {
+            return self.take_key(word, pattern, true);
+        }
+        let Some(pattern) = word.strip_prefix('&') else {
+            return unknown();
+        };
+        if self.every_channel {
+            return Err(PermissionsError::AfterAll {
+                word: word.to_owned(),
+                what: "channel",
+                reset: "resetchannels",
+            });
+        }
+        self.every_channel = pattern == "*";
+        Ok(())
+    }
+
+    fn take_key(&mut self, word: &str, pattern: &str, both: bool) -> Result<(), PermissionsError> {
+        if self.every_key {
+            return Err(PermissionsError::AfterAll {
+                word: word.to_owned(),
+                what: "key",
+                reset: "resetkeys",
+            });
+        }
+        self.every_key = both && pattern == "*";
+        Ok(())
+    }
+}
+
+fn is_category(word: &str, name: &str) -> Result<(), PermissionsError> {
+    let known = CATEGORIES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name));
+    known
+        .then_some(())
+        .ok_or_else(|| PermissionsError::Category {
+            word: word.to_owned(),
+        })
+}
+
+/// Names of commands, those of modules included.
+fn is_command(word: &str, name: &str) -> Result<(), PermissionsError> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+    };
+    let known = match name.split_once('|') {
+        None => is_name(name),
+        Some((command, sub)) => is_name(command) && is_name(sub),
+    };
+    known
+        .then_some(())
+        .ok_or_else(|| PermissionsError::Command(word.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_engines_take_passes() {
+        for good in [
+            "+get ~*",
+            "  +@all   -@DANGEROUS allkeys ",
+            "+cluster|info -config|set +json.get +my-cmd",
+            "%R~a:* %w~b:* %RW~c resetkeys allkeys",
+            "~a ~b &news:* &*",
+            "allkeys resetkeys ~a allchannels resetchannels &a",
+            "+@read ~a (+set ~b) ( +@all %RW~c )",
+            "nocommands allcommands",
+            "~ключ:*",
+        ] {
+            assert_eq!(check_permissions(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_they_do_not_take_is_refused_by_its_word() {
+        for (bad, named) in [
+            ("get", "get"),
+            ("+", "+"),
+            ("+config|", "+config|"),
+            ("+a|b|c", "+a|b|c"),
+            ("+ge(t", "+ge(t"),
+            ("+@everything", "+@everything"),
+            ("%~a", "%~a"),
+            ("%X~a", "%X~a"),
+            ("%Ra", "%Ra"),
+            ("allkeys ~a", "~a"),
+            ("~* %R~a", "%R~a"),
+            ("&* &a", "&a"),
+            ("(+get (+set))", "(+set))"),
+            ("(+get ~a", "("),
+            ("+get)", "+get)"),
+        ] {
+            let error = check_permissions(bad).unwrap_err();
+            assert!(
+                error.to_string().contains(&format!("`{named}`")),
+                "{bad}: {error}"
+            );
+        }
+        assert_eq!(check_permissions(" \t"), Err(PermissionsError::Control));
+        assert_eq!(check_permissions("  "), Err(PermissionsError::Empty));
+        let long = "+get ".repeat(2_000);
+        assert_eq!(
+            check_permissions(&long),
+            Err(PermissionsError::TooLong(10_000))
+        );
+        assert_eq!(
+            check_permissions("+get\r\non"),
+            Err(PermissionsError::Control)
+        );
+    }
+
+    #[test]
+    fn a_policy_cannot_say_how_a_user_logs_in() {
+        for bad in [
+            "on",
+            "OFF",
+            "nopass",
+            "reset",
+            "resetpass",
+            ">hunter2",
+            "<hunter2",
+            "#hunter2",
+            "!hunter2",
+            "(on)",
+        ] {
+            let error = check_permissions(bad).unwrap_err();
+            assert!(
+                matches!(error, PermissionsError::Login(_)),
+                "{bad}: {error}"
+            );
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn channels_are_open_unless_they_are_spoken_of() {
+        assert_eq!(permissions_in_force("+get ~*"), "allchannels +get ~*");
+        for own in ["+get &a", "resetchannels +get", "+get ALLCHANNELS"] {
+            assert_eq!(permissions_in_force(own), own);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! One client's connection, from its first byte to its last.
+
+mod carry;
+mod farewell;
+mod login;
+mod opening;
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use session::{Boundary, Policy, Session};
+use tls::FrontStream;
+use tokio::time::Instant;
+
+use crate::{
+    alarm::Alarm,
+    entry::Who,
+    house::House,
+    limits::{BEFORE_LOGIN_BYTES, FAREWELL},
+    orders::Orders,
+    place::Target,
+    pump::{End, Event, Gate, Pump},
+    roster::Entered,
+    sentences,
+    status::Refusal,
+    ticket::Standing,
+    upstream::Upstream,
+};
+
+/// Serves a client until its connection ends.
+pub(crate) async fn serve(house: Arc<House>, entered: Entered, stream: FrontStream) {
+    let mut connection = Connection::new(house, entered, stream);
+    let end = connection.run().await;
+    Box::pin(connection.finish(end)).await;
+}
+
+struct Connection {
+    house: Arc<House>,
+    entered: Entered,
+    orders: Arc<Orders>,
+    pump: Pump,
+    alarm: Alarm,
+    /// When it came.
+    begun: Instant,
+    who: Option<Who>,
+    /// When the token ends that it came in with.
+    expires: Option<Instant>,
+    /// Where its engine is.
+    opened: Option<Target>,
+    /// Its engine is not the one that it is to have; since when.
+    leaving: Option<Instant>,
+    /// No request is taken; since when.
+    stopped: Option<Instant>,
+    standing: Standing,
+    /// It has no engine, and waits for one.
+    opening: bool,
+    /// For which time the gateway at the other end of the tunnel knows that it is held.
+    told_held: u32,
+}
+
+/// What the connection's task is to see to.
+#[derive(Debug)]
+enum Step {
+    /// Its orders changed.
+    Orders,
+    Pump(Event),
+    /// It stands at a boundary and is to go elsewhere.
+    Move,
+    /// A time is over.
+    Late,
+}
+
+impl Connection {
+    fn new(house: Arc<House>, entered: Entered, stream: FrontStream) -> Self {
+        let orders = house.orders();
+        let policy = Policy {
+            login_required: true,
+            standing: orders.place.standing(entered.through().endpoint),
+        };
+        let connection = Self {
+            pump: Pump::new(stream, Session::new(&policy)),
+            alarm: Alarm::default(),
+            begun: Instant::now(),
+            who: None,
+            expires: None,
+            opened: None,
+            leaving: None,
+            stopped: None,
+            standing: Standing::Running,
+            opening: false,
+            told_held: 0,
+            house,
+            entered,
+            orders,
+        };
+        #[cfg(feature = "testing")]
+        let connection = connection.for_everybody();
+        connection
+    }
+
+    /// Has it begin as after a login, where everybody is to be in.
+    #[cfg(feature = "testing")]
+    fn for_everybody(mut self) -> Self {
+        if !self
+            .house
+            .everybody
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            return self;
+        }
+        let endpoint = self.entered.through().endpoint;
+        let policy = Policy {
+            login_required: false,
+            standing: self.orders.place.standing(endpoint),
+        };
+        self.pump.session = Session::new(&policy);
+        self.pump.session.administrate();
+        self.pump.engine_wanted = true;
+        self.pump.logged_in();
+        self.entered.logged_in();
+        self.who = Some(Who::Key(crate::entry::Which::Primary));
+        self
+    }
+
+    async fn run(&mut self) -> End {
+        loop {
+            let step = poll_fn(|cx| self.poll(cx)).await;
+            let ended = match step {
+                Step::Orders => self.obey(),
+                Step::Late => Box::pin(self.late()).await,
+                Step::Pump(Event::End(end)) => Some(end),
+                Step::Pump(Event::Login(credentials)) => Box::pin(self.login(credentials)).await,
+                Step::Pump(Event::Open) => Box::pin(self.open()).await,
+                Step::Pump(Event::EngineEnded { orderly }) => {
+                    Box::pin(self.engine_ended(orderly)).await
+                }
+                Step::Move => Box::pin(self.carry()).await,
+            };
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if self.entered.poll_changed(cx) {
+            return Poll::Ready(Step::Orders);
+        }
+        loop {
+            let gate = self.gate();
+            if let Poll::Ready(event) = self.pump.poll(cx, gate, &self.entered) {
+                return Poll::Ready(Step::Pump(event));
+            }
+            // The gateway at the other end of a tunnel may just have said something.
+            if self.gate() == gate {
+                break;
+            }
+        }
+        if self.stand(cx) {
+            return Poll::Ready(Step::Move);
+        }
+        if self.is_too_much() {
+            return Poll::Ready(Step::Late);
+        }
+        let next = self.next_deadline();
+        if self.alarm.poll(cx, next) {
+            return Poll::Ready(Step::Late);
+        }
+        Poll::Pending
+    }
+
+    /// Which requests may be taken.
+    fn gate(&mut self) -> Gate {
+        let heard = self.pump.upstream().map(Upstream::heard);
+        let heard = heard.unwrap_or_default();
+        let stop =
+            self.orders.hold.is_some() || self.leaving.is_some() || heard.hold || heard.moved;
+        if !stop {
+            self.stopped = None;
+            return Gate::Open;
+        }
+        self.stopped.get_or_insert_with(Instant::now);
+        if self.transaction_end() > Some(Instant::now()) {
+            Gate::Transaction
+        } else {
+            Gate::Shut
+        }
+    }
+
+    /// Until when a transaction that is open may come to its end, while no other request is taken.
+    fn transaction_end(&self) -> Option<Instant> {
+        let end = self.stopped? + self.house.limits.transaction;
+        Some(self.orders.hold.map_or(end, |patience| patience.min(end)))
+    }
+
+    /// Says how far it is in being held. `true`: it is to go elsewhere, now.
+    fn stand(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.stopped.is_none() {
+            self.note(Standing::Running);
+            return false;
+        }
+        let waits =
+            self.pump.session.is_in_transaction() && self.transaction_end() > Some(Instant::now());
+        let settled = match self.pump.boundary() {
+            Boundary::Idle => !waits,
+            Boundary::Blocked => true,
+            Boundary::Busy => false,
+        };
+        if !settled {
+            self.note(Standing::Stopping);
+            return false;
+        }
+        self.note(Standing::Held);
+        let moved = self.pump.upstream().is_some_and(|up| up.heard().moved);
+        if self.orders.hold.is_none() && (self.leaving.is_some() || moved) {
+            return true;
+        }
+        if let Some(Upstream::Tunnel(tunnel)) = self.pump.upstream_mut() {
+            let heard = tunnel.heard();
+            if heard.hold && heard.holds != self.told_held {
+                self.told_held = heard.holds;
+                tunnel.say_held(heard.holds);
+                self.pump.flush_engine(cx);
+            }
+        }
+        false
+    }
+
+    fn note(&mut self, standing: Standing) {
+        if self.standing != standing {
+            self.standing = standing;
+            self.entered.stand(standing);
+        }
+    }
+
+    /// Looks at its orders.
+    fn obey(&mut self) -> Option<End> {
+        let orders = self.house.orders();
+        let before = std::mem::replace(&mut self.orders, orders);
+        if self.orders.closed {
+            return Some(End::Closed);
+        }
+        if self.entered.is_evicted() {
+            let why = "it did not log in, and others came";
+            self.house.refused(Refusal::Slow, &self.entered.peer, why);
+            return Some(End::Gone);
+        }
+        if !Arc::ptr_eq(&before.entry, &self.orders.entry) && !self.is_admitted(&before) {
+            return self.end_with(sentences::NOT_ADMITTED);
+        }
+        let endpoint = self.entered.through().endpoint;
+        self.pump
+            .session
+            .stand(&self.orders.place.standing(endpoint));
+        self.leaving = match (&self.opened, self.orders.place.target(endpoint)) {
+            // While nobody leads, it stays where it is, and hears from its engine what is so.
+            (None, _) | (Some(_), Err(_)) => None,
+            (Some(opened), Ok(target)) if opened.is_at(&target) => None,
+            (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
+        };
+        // Whoever holds has counted it as not held.
+        self.standing = if self.opening {
+            Standing::Held
+        } else {
+            Standing::Running
+        };
+        self.entered.stand(self.standing);
+        None
+    }
+
+    /// Tells whether it would be let in now.
+    fn is_admitted(&mut self, before: &Orders) -> bool {
+        let entry = &self.orders.entry;
+        if !entry.admits(self.entered.peer.ip()) {
+            return false;
+        }
+        match &self.who {
+            None => true,
+            Some(who) => match entry.still(&before.entry, who) {
+                Some(who) => {
+                    self.who = Some(who);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// Says why and ends; what is outstanding is not waited for.
+    fn end_with(&mut self, bytes: &[u8]) -> Option<End> {
+        // In the place of a reply that is due it would answer the wrong request.
+        if self.pump.boundary() == Boundary::Idle {
+            self.pump.say(bytes);
+            return Some(End::Said);
+        }
+        Some(End::Closed)
+    }
+
+    /// When a time is over next.
+    fn next_deadline(&self) -> Option<Instant> {
+        let limits = &self.house.limits;
+        let login = self.who.is_none().then(|| self.begun + limits.login);
+        let transaction = self
+            .transaction_end()
+            .filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
+        let moving = self.leaving.filter(|_| self.orders.hold.is_none());
+        let frame = self.pump.partial_since().filter(|_| self.stopped.is_none());
+        let idle = limits.idle.filter(|_| self.is_idle());
+        let all = [
+            login,
+            transaction,
+            moving.map(|since| since + limits.moving),
+            frame.map(|since| since + limits.frame),
+            self.pump.stalled_since.map(|since| since + limits.stalled),
+            idle.map(|idle| self.pump.active + idle),
+            self.expires,
+            self.pump.closing_since().map(|since| since + FAREWELL),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// A time is over: which one?
+    async fn late(&mut self) -> Option<End> {
+        let limits = self.house.limits;
+        let now = Instant::now();
+        let over = |since: Option<Instant>, time| since.is_some_and(|since| since + time <= now);
+        let slow = if self.who.is_none() && over(Some(self.begun), limits.login) {
+            Some("it did not log in in time")
+        } else if self.stopped.is_none() && over(self.pump.partial_since(), limits.frame) {
+            Some("its request did not come to its end in time")
+        } else if self.is_too_much() {
+            Some("it sent too much before it logged in")
+        } else if over(self.pump.stalled_since, limits.stalled) {
+            Some("it did not read what was there for it")
+        } else {
+            None
+        };
+        if let Some(why) = slow {
+            self.house.refused(Refusal::Slow, &self.entered.peer, why);
+            return Some(End::Gone);
+        }
+        if self.expires.is_some_and(|at| at <= now) {
+            return self.end_with(sentences::EXPIRED);
+        }
+        if over(self.pump.closing_since(), FAREWELL) {
+            return self.pump.close_now();
+        }
+        let idle = limits.idle.filter(|_| self.is_idle());
+        if idle.is_some_and(|idle| self.pump.active + idle <= now) {
+            return Some(End::Said);
+        }
+        if self.orders.hold.is_none() && over(self.leaving, limits.moving) {
+            return self.give_up().await;
+        }
+        None
+    }
+
+    /// Tells whether nothing is asked, waited for or listened to.
+    fn is_idle(&self) -> bool {
+        let session = &self.pump.session;
+        self.stopped.is_none() && session.is_idle() && !session.is_listening()
+    }
+
+    /// Tells whether a client that has not logged in has sent too much.
+    fn is_too_much(&self) -> bool {
+        self.who.is_none() && self.pump.received > BEFORE_LOGIN_BYTES
+    }
+}
