@@ -118,6 +118,7 @@ fn add_hosts(
             token: Secret::new(TOKEN),
             agent_token: Secret::new(AGENT_TOKEN),
             zone: control::DEFAULT_ZONE.to_owned(),
+            issuers: Vec::new(),
             regions: REGIONS
                 .map(|region| region.parse().expect("a region"))
                 .into(),
