@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AssignmentName, FirewallRule, ObjectId, PolicyName, TokenUser};
 
-pub use permissions::{PermissionsError, check_permissions, permissions_in_force};
+pub use permissions::{PermissionsError, check_permissions};
 
 /// As many of each kind are kept for a cache.
 pub const MOST_ACCESS_ENTRIES: usize = 256;
@@ -166,7 +166,7 @@ impl Access {
                     built_in_permissions(&given.policy).or_else(|| own(&given.policy));
                 Some(TokenUser {
                     object_id: given.object_id.to_string(),
-                    permissions: permissions_in_force(permissions?),
+                    permissions: permissions?.to_owned(),
                 })
             })
             .collect();
@@ -290,10 +290,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                (
-                    format!("{ID}1").as_str(),
-                    format!("allchannels {reader}").as_str()
-                ),
+                (format!("{ID}1").as_str(), reader),
                 (format!("{ID}2").as_str(), "+get ~a:* &news"),
             ]
         );

@@ -80,7 +80,7 @@ async fn a_policy_is_made_given_changed_and_taken_away() {
     );
     world
         .told(&region("eastus"), |desired| {
-            users(desired) == [(ANNE.to_owned(), "allchannels +get ~a:*".to_owned())]
+            users(desired) == [(ANNE.to_owned(), "+get ~a:*".to_owned())]
         })
         .await;
     let running = world.get(&given.leads("azure-asyncoperation")).await;
