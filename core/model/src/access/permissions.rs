@@ -131,9 +131,9 @@ impl Rules {
             return Err(PermissionsError::Selector(word.to_owned()));
         }
         match lower.as_str() {
-            "allkeys" => self.every_key = true,
+            "allkeys" | "~*" => self.every_key = true,
             "resetkeys" => self.every_key = false,
-            "allchannels" => self.every_channel = true,
+            "allchannels" | "&*" => self.every_channel = true,
             "resetchannels" => self.every_channel = false,
             "allcommands" | "nocommands" => {}
             _ => return self.take_sign(word),
@@ -142,54 +142,38 @@ impl Rules {
     }
 
     fn take_sign(&mut self, word: &str) -> Result<(), PermissionsError> {
-        let unknown = || Err(PermissionsError::Unknown(word.to_owned()));
         if let Some(command) = word.strip_prefix(['+', '-']) {
             return match command.strip_prefix('@') {
                 Some(category) => is_category(word, category),
                 None => is_command(word, command),
             };
         }
-        if let Some(rest) = word.strip_prefix('%') {
-            let Some((flags, pattern)) = rest.split_once('~') else {
-                return Err(PermissionsError::KeyPermission(word.to_owned()));
-            };
-            let known = flags.bytes().all(|flag| b"rRwW".contains(&flag));
-            if flags.is_empty() || !known {
-                return Err(PermissionsError::KeyPermission(word.to_owned()));
-            }
-            let both = ['r', 'w']
-                .iter()
-                .all(|flag| flags.contains(*flag) || flags.contains(flag.to_ascii_uppercase()));
-            return self.take_key(word, pattern, both);
-        }
-        if let Some(pattern) = word.strip_prefix('~') {
-            return self.take_key(word, pattern, true);
-        }
-        let Some(pattern) = word.strip_prefix('&') else {
-            return unknown();
+        let after_all = |what, reset| {
+            let word = word.to_owned();
+            Err(PermissionsError::AfterAll { word, what, reset })
         };
-        if self.every_channel {
-            return Err(PermissionsError::AfterAll {
-                word: word.to_owned(),
-                what: "channel",
-                reset: "resetchannels",
-            });
+        let of_channels = word.starts_with('&');
+        if !of_channels && !word.starts_with(['~', '%']) {
+            return Err(PermissionsError::Unknown(word.to_owned()));
         }
-        self.every_channel = pattern == "*";
+        if word.starts_with('%') && !is_key_permission(word) {
+            return Err(PermissionsError::KeyPermission(word.to_owned()));
+        }
+        if of_channels && self.every_channel {
+            return after_all("channel", "resetchannels");
+        }
+        if !of_channels && self.every_key {
+            return after_all("key", "resetkeys");
+        }
         Ok(())
     }
+}
 
-    fn take_key(&mut self, word: &str, pattern: &str, both: bool) -> Result<(), PermissionsError> {
-        if self.every_key {
-            return Err(PermissionsError::AfterAll {
-                word: word.to_owned(),
-                what: "key",
-                reset: "resetkeys",
-            });
-        }
-        self.every_key = both && pattern == "*";
-        Ok(())
-    }
+/// `%R~…`, `%W~…` or both letters, each once, in any order and case.
+fn is_key_permission(word: &str) -> bool {
+    let flags = word.split_once('~').map(|(flags, _)| flags);
+    let flags = flags.unwrap_or_default().to_ascii_uppercase();
+    ["%R", "%W", "%RW", "%WR"].contains(&flags.as_str())
 }
 
 fn is_category(word: &str, name: &str) -> Result<(), PermissionsError> {
@@ -234,6 +218,8 @@ mod tests {
             "~a ~b &news:* &*",
             "allkeys resetkeys ~a allchannels resetchannels &a",
             "nocommands allcommands",
+            "allkeys ~* resetkeys %RW~* ~a",
+            "allchannels &*",
             "~ключ:*",
         ] {
             assert_eq!(check_permissions(good), Ok(()), "{good}");
@@ -251,6 +237,7 @@ mod tests {
             ("+@everything", "+@everything"),
             ("%~a", "%~a"),
             ("%X~a", "%X~a"),
+            ("%RR~a", "%RR~a"),
             ("%Ra", "%Ra"),
             ("allkeys ~a", "~a"),
             ("~* %R~a", "%R~a"),
