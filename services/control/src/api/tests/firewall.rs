@@ -311,6 +311,37 @@ async fn the_door_of_a_cache_is_what_its_properties_say() {
 }
 
 #[tokio::test]
+async fn a_cache_can_be_made_closed_or_for_tokens_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_agents(dir.path()).await;
+    let mut closed = crate::harness::premium("eastus");
+    closed["properties"]["publicNetworkAccess"] = json!("Disabled");
+    let made = world.put(&world.cache("closed"), closed).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let mut tokens = crate::harness::premium("westus");
+    tokens["properties"]["disableAccessKeyAuthentication"] = json!(true);
+    let refused = world.put(&world.cache("tokens"), tokens.clone()).await;
+    assert!(
+        refused.message().contains("nobody could come in"),
+        "{refused:?}"
+    );
+    tokens["properties"]["redisConfiguration"] = json!({"aad-enabled": true});
+    let made = world.put(&world.cache("tokens"), tokens).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    world
+        .told(&region("eastus"), |told| {
+            told.caches.len() == 1 && !told.caches[0].door.public
+        })
+        .await;
+    world
+        .told(&region("westus"), |told| {
+            told.caches.len() == 1 && !told.caches[0].door.access_keys
+        })
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn tokens_need_somebody_whose_tokens_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = crate::harness::config(dir.path());
