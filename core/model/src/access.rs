@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AssignmentName, FirewallRule, ObjectId, PolicyName, TokenUser};
 
-pub use permissions::{PermissionsError, check_permissions, permissions_in_force};
+pub use permissions::{PermissionsError, check_permissions};
 
 /// As many of each kind are kept for a cache.
 pub const MOST_ACCESS_ENTRIES: usize = 256;
@@ -109,6 +109,13 @@ pub fn built_in_permissions(name: &PolicyName) -> Option<&'static str> {
         .map(|(_, permissions)| *permissions)
 }
 
+impl PolicyAssignment {
+    /// Agents name those whose permissions an engine does not take by their object ID.
+    fn is_named(&self, problem: Option<&str>) -> bool {
+        problem.is_some_and(|problem| problem.contains(self.object_id.as_str()))
+    }
+}
+
 impl Access {
     /// A policy of the cache's own.
     #[must_use]
@@ -159,7 +166,7 @@ impl Access {
                     built_in_permissions(&given.policy).or_else(|| own(&given.policy));
                 Some(TokenUser {
                     object_id: given.object_id.to_string(),
-                    permissions: permissions_in_force(permissions?),
+                    permissions: permissions?.to_owned(),
                 })
             })
             .collect();
@@ -167,19 +174,48 @@ impl Access {
         users
     }
 
-    /// The same with every change settled that engines have taken with revision `taken`; `None`:
-    /// nothing waited for it.
+    /// The same with every change settled that engines have seen with revision `taken`; `problem` is
+    /// what their agent says of the cache, and names those whose permissions an engine does not
+    /// take. `None`: nothing is different.
     #[must_use]
-    pub fn settled(&self, taken: u64) -> Option<Self> {
+    pub fn settled(&self, taken: u64, problem: Option<&str>) -> Option<Self> {
         let mut next = self.clone();
-        let mut any = false;
-        for progress in next.progresses() {
-            if progress.state != AccessState::Succeeded && progress.revision <= taken {
-                progress.state = AccessState::Succeeded;
-                any = true;
+        let settle = |progress: &mut AccessProgress, refused: bool| {
+            if progress.revision > taken {
+                return;
             }
+            progress.state = match problem {
+                Some(why) if refused => AccessState::Failed {
+                    why: why.to_owned(),
+                },
+                Some(_) | None => AccessState::Succeeded,
+            };
+        };
+        for policy in &mut next.policies {
+            let mut holders = self.assignments.iter();
+            let refused =
+                holders.any(|given| given.policy == policy.name && given.is_named(problem));
+            settle(&mut policy.progress, refused);
         }
-        any.then_some(next)
+        for given in &mut next.assignments {
+            let refused = given.is_named(problem);
+            settle(&mut given.progress, refused);
+        }
+        (next != *self).then_some(next)
+    }
+
+    /// Tells whether `problem` names somebody whom the change of that revision is about.
+    #[must_use]
+    pub fn is_refused(&self, revision: u64, problem: Option<&str>) -> bool {
+        let mut named = self
+            .assignments
+            .iter()
+            .filter(|given| given.is_named(problem));
+        named.any(|given| {
+            let policy = self.policy(&given.policy);
+            let changed = policy.is_some_and(|policy| policy.progress.revision == revision);
+            given.progress.revision == revision || changed
+        })
     }
 
     /// The same with the change of that revision given up.
@@ -254,10 +290,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                (
-                    format!("{ID}1").as_str(),
-                    format!("allchannels {reader}").as_str()
-                ),
+                (format!("{ID}1").as_str(), reader),
                 (format!("{ID}2").as_str(), "+get ~a:* &news"),
             ]
         );
@@ -270,16 +303,42 @@ mod tests {
     #[test]
     fn changes_settle_with_the_revision_that_has_them() {
         let begun = access();
-        let half = begun.settled(3).unwrap();
+        let half = begun.settled(3, None).unwrap();
         assert_eq!(half.policies[0].progress, AccessProgress::done(3));
         assert_eq!(half.assignments[0].progress, AccessProgress::begun(4));
-        assert_eq!(half.settled(3), None);
+        assert_eq!(half.settled(3, Some("something else")), None);
         let failed = half.failed(4, "no");
         let why = "no".to_owned();
         assert_eq!(
             failed.assignments[0].progress.state,
             AccessState::Failed { why }
         );
-        assert_eq!(failed.settled(4).unwrap().settled(9), None);
+        let settled = failed.settled(4, None).unwrap();
+        assert_eq!(settled.settled(9, None), None);
+    }
+
+    #[test]
+    fn what_an_engine_refuses_fails_for_whom_it_names_until_it_does_not() {
+        let problem = format!("the permissions of {ID}2 are not taken");
+        let settled = access().settled(4, Some(&problem)).unwrap();
+        let failed = AccessState::Failed {
+            why: problem.clone(),
+        };
+        let states = |access: &Access| {
+            let assignments = access.assignments.iter();
+            let states = assignments.map(|given| given.progress.state.clone());
+            (
+                access.policies[0].progress.state.clone(),
+                states.collect::<Vec<_>>(),
+            )
+        };
+        let good = AccessState::Succeeded;
+        let (policy, assignments) = states(&settled);
+        assert_eq!(policy, failed);
+        assert_eq!(assignments, [failed, good.clone(), good.clone()]);
+        assert!(settled.is_refused(4, Some(&problem)) && settled.is_refused(3, Some(&problem)));
+        assert!(!settled.is_refused(5, Some(&problem)) && !settled.is_refused(4, None));
+        let mended = settled.settled(4, None).unwrap();
+        assert_eq!(states(&mended), (good.clone(), vec![good; 3]));
     }
 }

@@ -33,7 +33,6 @@ mod sku;
 pub use access::{
     Access, AccessPolicy, AccessProgress, AccessState, BUILT_IN_POLICIES, MOST_ACCESS_ENTRIES,
     PermissionsError, PolicyAssignment, built_in_permissions, check_permissions,
-    permissions_in_force,
 };
 pub use answer::{Asked, ReportAnswer, Wanted};
 pub use behind::{Behind, LagLimits};

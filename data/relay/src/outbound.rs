@@ -344,7 +344,10 @@ impl Outbound {
                         events.tell_once(&key, EventKind::PeerRefused, text);
                     }
                     if refusal.code == RefusalCode::NotAdmitted {
+                        // It dials several times a second; the event is the line about it.
                         events.tell_once(&key, EventKind::PeerRefused, refusal.why.clone());
+                        opening::refuse(&mut greeting.writer, refusal).await;
+                        return;
                     }
                     refusal
                 }

@@ -29,16 +29,19 @@ pub(crate) fn peers_seen(
     known: &BTreeMap<Region, IpAddr>,
     report: &RegionObserved,
 ) -> BTreeMap<Region, IpAddr> {
+    let links = state.links.iter();
+    let followers: BTreeMap<_, _> = links
+        .map(|link| (&link.primary.uid, &link.secondary.region))
+        .collect();
     let mut seen: BTreeMap<Region, Vec<IpAddr>> = BTreeMap::new();
     for cache in &report.caches {
+        let Some(region) = followers.get(&cache.uid) else {
+            continue;
+        };
         let halves = cache.shards.iter().filter_map(|shard| shard.link.as_ref());
-        for address in halves.filter_map(|half| half.peer_address) {
-            let mut links = state.links.iter();
-            let link = links.find(|link| link.primary.uid == cache.uid);
-            if let Some(link) = link {
-                let there = seen.entry(link.secondary.region.clone()).or_default();
-                there.push(address);
-            }
+        let addresses = halves.filter_map(|half| half.peer_address);
+        for address in addresses {
+            seen.entry(Region::clone(region)).or_default().push(address);
         }
     }
     let mut peers = known.clone();

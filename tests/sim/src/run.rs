@@ -122,6 +122,7 @@ fn add_hosts(
                 token: None,
                 ttl_seconds: control::DEFAULT_TTL_SECONDS,
             },
+            issuers: Vec::new(),
             regions: REGIONS
                 .map(|region| region.parse().expect("a region"))
                 .into(),

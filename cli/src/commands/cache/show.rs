@@ -52,8 +52,11 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
     });
     let (endpoint, endpoints) = (status.endpoint.as_ref(), status.endpoints.as_ref());
     let connect = endpoint.map(|at| {
+        let plain = endpoints.is_none_or(|all| all.direct.plain_port == Some(at.port));
+        // Whom it trusts then is what `godwit ca` prints.
+        let tls = if plain { "" } else { " --tls --cacert ca.pem" };
         format!(
-            "REDISCLI_AUTH=\"$({keys})\" redis-cli -h {} -p {}",
+            "REDISCLI_AUTH=\"$({keys})\" redis-cli{tls} -h {} -p {}",
             at.host, at.port
         )
     });
@@ -178,6 +181,18 @@ settings   maxclients=7500
 tags       team=web
 connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis-cli -h 127.0.0.1 -p 6401";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn without_a_plain_port_the_command_speaks_tls() {
+        let status: CacheStatus = serde_json::from_value(json!({
+            "endpoint": {"host": "127.0.0.1", "port": 6400},
+            "endpoints": {"direct": {"name": "n", "address": "127.0.0.1", "tlsPort": 6400}},
+        }))
+        .unwrap();
+        let shown = describe(&cache(), &status, "godwit cache keys demo-east");
+        let command = "redis-cli --tls --cacert ca.pem -h 127.0.0.1 -p 6400";
+        assert!(shown.contains(command), "{shown}");
     }
 
     #[test]

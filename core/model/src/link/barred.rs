@@ -10,13 +10,11 @@ impl LinkRecord {
     pub fn not_admitted<'a>(&self, seen: LinkSeen<'a>) -> Option<&'a str> {
         let said = |cache: Option<&'a CacheObserved>| {
             let cache = cache.filter(|cache| cache.epoch == self.epoch)?;
-            let mut halves = cache.shards.iter().filter_map(|shard| shard.link.as_ref());
-            halves.find_map(|half| half.not_admitted.as_deref())
+            let halves = cache.shards.iter().filter_map(|shard| shard.link.as_ref());
+            let mut apart = halves.filter(|half| !half.connected);
+            apart.find_map(|half| half.not_admitted.as_deref())
         };
-        // The geo-primary's half knows when it is over.
-        match seen.primary {
-            Some(_) => said(seen.primary),
-            None => said(seen.secondary),
-        }
+        // Either may be the first to tell.
+        said(seen.primary).or_else(|| said(seen.secondary))
     }
 }

@@ -12,7 +12,7 @@ use super::{ApiError, answer, door::VERSION, find::find_subscription};
 use crate::plane::Plane;
 
 /// What can be done to a cache: name, and what to call it.
-const OPERATIONS: [(&str, &str); 9] = [
+const OPERATIONS: [(&str, &str); 18] = [
     ("redis/write", "Create or update a cache"),
     ("redis/read", "Read a cache"),
     ("redis/delete", "Delete a cache"),
@@ -21,6 +21,30 @@ const OPERATIONS: [(&str, &str); 9] = [
     ("redis/linkedServers/write", "Link two caches, or fail over"),
     ("redis/linkedServers/read", "Read a link"),
     ("redis/linkedServers/delete", "Unlink two caches"),
+    (
+        "redis/firewallRules/write",
+        "Create or change a firewall rule",
+    ),
+    ("redis/firewallRules/read", "Read a firewall rule"),
+    ("redis/firewallRules/delete", "Delete a firewall rule"),
+    (
+        "redis/accessPolicies/write",
+        "Create or change an access policy",
+    ),
+    ("redis/accessPolicies/read", "Read an access policy"),
+    ("redis/accessPolicies/delete", "Delete an access policy"),
+    (
+        "redis/accessPolicyAssignments/write",
+        "Give an access policy to somebody",
+    ),
+    (
+        "redis/accessPolicyAssignments/read",
+        "Read who has an access policy",
+    ),
+    (
+        "redis/accessPolicyAssignments/delete",
+        "Take an access policy away",
+    ),
     (
         "checknameavailability/action",
         "Check whether a name is free",
@@ -57,6 +81,9 @@ fn shown(plane: &Plane, subscription: &str) -> Value {
     let kinds = [
         "Redis",
         "Redis/linkedServers",
+        "Redis/firewallRules",
+        "Redis/accessPolicies",
+        "Redis/accessPolicyAssignments",
         "locations/asyncOperations",
         "locations/operationResults",
         "checkNameAvailability",

@@ -1,8 +1,10 @@
 mod access;
+mod admission;
 mod agents;
 mod caches;
 mod certificates;
 mod door;
+mod entrance;
 mod events;
 mod failover;
 mod firewall;

@@ -34,16 +34,18 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     }
 }
 
-/// Changes of who may come in that the engines have.
+/// Changes of who may come in that the engines have, or refuse.
 fn settle_access(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     let seen = sight.seen.cache(&cache.region, &cache.uid)?;
     let settled = CacheRecord {
-        access: cache.access.settled(seen.settled_revision)?,
+        access: cache
+            .access
+            .settled(seen.settled_revision, seen.problem.as_deref())?,
         ..CacheRecord::clone(cache)
     };
     Some(Step {
         change: Change::new().replace(cache, &settled),
-        what: format!("The engines of `{}` know who may come in", cache.id.name),
+        what: format!("The engines of `{}` have said who comes in", cache.id.name),
     })
 }
 

@@ -164,11 +164,14 @@ fn changing_access(
         return Verdict::Fail(format!("the cache `{}` was deleted meanwhile", id.name));
     };
     let seen = sight.seen.cache(&cache.region, uid);
-    if seen.is_some_and(|seen| seen.settled_revision >= revision) {
+    let problem = seen.and_then(|seen| seen.problem.clone());
+    let is_refused = cache.access.is_refused(revision, problem.as_deref());
+    let is_settled = seen.is_some_and(|seen| seen.settled_revision >= revision);
+    if is_settled && !is_refused {
         return Verdict::Succeed;
     }
-    let refused = seen.and_then(|seen| seen.problem.clone());
-    let refused = refused.filter(|_| sight.now > op.started.plus_ms(ACCESS_MS));
+    let is_late = sight.now > op.started.plus_ms(ACCESS_MS);
+    let refused = problem.filter(|_| is_late || is_settled);
     let Some(why) = refused.or_else(|| hopeless(sight, op, cache)) else {
         return Verdict::Wait;
     };
