@@ -134,6 +134,20 @@ impl Issuer {
         true
     }
 
+    /// Waits until no keys are on their way.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn settled(&self) {
+        let Source::Discovered { state, ended, .. } = &self.source else {
+            return;
+        };
+        let mut ended = ended.subscribe();
+        while state.lock().runs {
+            if ended.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn fetch(self: Arc<Self>) {
         let Source::Discovered {
             discovery,

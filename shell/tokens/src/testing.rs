@@ -34,7 +34,7 @@ struct Shared {
     keys: String,
     /// Answered in place of everything else.
     status: Option<StatusCode>,
-    /// Fetches of the key set.
+    /// Fetches of the document.
     fetched: u32,
 }
 
@@ -102,7 +102,7 @@ impl TestIssuer {
         self.shared.lock().status = status;
     }
 
-    /// How often its keys were fetched.
+    /// How often it was asked for its keys, by its discovery document.
     #[must_use]
     pub fn fetched(&self) -> u32 {
         self.shared.lock().fetched
@@ -144,13 +144,13 @@ pub fn key_set_of(keys: &[&SigningKey]) -> String {
 }
 
 async fn document(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
-    let shared = shared.lock();
+    let mut shared = shared.lock();
+    shared.fetched += 1;
     answer(shared.status, shared.document.to_string())
 }
 
 async fn key_set(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
-    let mut shared = shared.lock();
-    shared.fetched += 1;
+    let shared = shared.lock();
     answer(shared.status, shared.keys.clone())
 }
 

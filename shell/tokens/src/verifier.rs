@@ -94,6 +94,15 @@ impl Verifier {
         !self.issuers.read().is_empty()
     }
 
+    /// Waits until no keys are on their way.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn settled(&self) {
+        let issuers: Vec<_> = self.issuers.read().values().cloned().collect();
+        for issuer in issuers {
+            issuer.settled().await;
+        }
+    }
+
     /// Believes `token` if it is one that a configured issuer signed for the holder of `object_id`,
     /// and that is valid at `now`. Waits for the issuer's keys if they are not known, some seconds
     /// at most; otherwise it answers at once.
