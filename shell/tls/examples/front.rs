@@ -4,8 +4,9 @@
 //! the directory, and answers whatever comes with `+PONG`. It exchanges its certificate every five
 //! seconds.
 #![expect(clippy::unwrap_used, reason = "an example may panic")]
+#![expect(clippy::print_stdout, reason = "that is what it is run for")]
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use model::TlsVersion;
 use runtime::{durable, tasks::Tasks};
@@ -32,7 +33,7 @@ async fn run() {
     for minimum in [TlsVersion::V1_2, TlsVersion::V1_3] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        writeln!(std::io::stdout(), "{minimum:?} {address}").unwrap();
+        println!("{minimum:?} {address}");
         tasks.spawn(
             "listen",
             listen(listener, front.clone(), minimum, tasks.clone()),
@@ -55,12 +56,12 @@ async fn answer(tcp: TcpStream, front: FrontTls, minimum: TlsVersion) {
     let mut stream = match front.accept(tcp, minimum).await {
         Ok(stream) => stream,
         Err(error) => {
-            writeln!(std::io::stdout(), "{error}").unwrap();
+            println!("{error}");
             return;
         }
     };
     let came = (stream.version(), stream.server_name().map(str::to_owned));
-    writeln!(std::io::stdout(), "{came:?}").unwrap();
+    println!("{came:?}");
     let mut bytes = [0; 4096];
     while let Ok(1..) = stream.read(&mut bytes).await {
         if stream.write_all(b"+PONG\r\n").await.is_err() || stream.flush().await.is_err() {
