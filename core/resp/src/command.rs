@@ -200,16 +200,6 @@ impl CommandDecoder {
     }
 }
 
-/// Appends `words` to `out` as an array of bulk strings.
-pub fn write_command(out: &mut Vec<u8>, words: &[&[u8]]) {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
 fn header(line: &[u8], sign: u8, expected: &'static str) -> Result<u64, DecodeError> {
     let digits = match line {
         [first, digits @ .., b'\r'] if *first == sign => digits,

@@ -5,14 +5,20 @@
 //! The first byte of an input chooses how the others are used, so that a fuzzer gets behind
 //! checksums and tries every cut.
 
+mod engine_reader;
 mod journal_open;
 mod memory_disk;
 mod psync_sides;
+mod reply_frames;
+mod request_frames;
+mod resp_seeds;
 mod seeds;
 mod wire_frame;
 
 pub use journal_open::journal_open;
 pub use psync_sides::{psync_primary_side, psync_replica_side};
+pub use reply_frames::reply_frames;
+pub use request_frames::request_frames;
 pub use seeds::seeds;
 pub use wire_frame::wire_frame;
 
@@ -20,10 +26,12 @@ pub use wire_frame::wire_frame;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its corpus and of its fuzz target.
-pub const PROPERTIES: [(&str, Property); 4] = [
+pub const PROPERTIES: [(&str, Property); 6] = [
     ("journal_open", journal_open),
     ("psync_primary_side", psync_primary_side),
     ("psync_replica_side", psync_replica_side),
+    ("reply_frames", reply_frames),
+    ("request_frames", request_frames),
     ("wire_frame", wire_frame),
 ];
 

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::write_command;
+
 use super::*;
 
 const LIMITS: Limits = Limits {
