@@ -14,6 +14,7 @@ const TLS_1_2: [u8; 2] = [3, 3];
 const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;
 /// Alerts (RFC 8446, 6).
+const HANDSHAKE_FAILURE: u8 = 40;
 const ILLEGAL_PARAMETER: u8 = 47;
 const DECODE_ERROR: u8 = 50;
 const PROTOCOL_VERSION: u8 = 70;
@@ -29,8 +30,14 @@ fn extension(kind: u8, content: &[u8]) -> Vec<u8> {
 
 /// The hello of a client that speaks `version` at most, in a record.
 fn hello(version: [u8; 2], extensions: &[Vec<u8>]) -> Vec<u8> {
-    // ECDHE with ECDSA, ECDHE with RSA, RSA; null compression.
-    let ciphers = short(&[0xc0, 0x2b, 0xc0, 0x0a, 0xc0, 0x14, 0x00, 0x2f]);
+    // ECDHE with ECDSA, ECDHE with RSA, RSA.
+    hello_of(version, &[0xc02b, 0xc00a, 0xc014, 0x002f], extensions)
+}
+
+/// The same of a client that has these cipher suites, and null compression.
+fn hello_of(version: [u8; 2], ciphers: &[u16], extensions: &[Vec<u8>]) -> Vec<u8> {
+    let ciphers: Vec<u8> = ciphers.iter().flat_map(|one| one.to_be_bytes()).collect();
+    let ciphers = short(&ciphers);
     let mut body = [&version[..], &[7; 32], &[0], &ciphers, &[1, 0]].concat();
     if !extensions.is_empty() {
         body.extend(short(&extensions.concat()));
@@ -40,13 +47,18 @@ fn hello(version: [u8; 2], extensions: &[Vec<u8>]) -> Vec<u8> {
     [&[HANDSHAKE, 3, 1][..], &short(&message)].concat()
 }
 
-/// What a client of TLS 1.2 needs, and these names (RFC 6066, 3).
-fn named(names: &[(u8, &[u8])]) -> Vec<u8> {
-    let mut extensions = vec![
+/// What a client of TLS 1.2 says of signatures and groups.
+fn usual() -> Vec<Vec<u8>> {
+    vec![
         extension(13, &short(&[4, 3, 8, 4])),
         extension(10, &short(&[0, 0x1d, 0, 0x17])),
         extension(11, &[1, 0]),
-    ];
+    ]
+}
+
+/// The hello of a client of TLS 1.2 that asks for these names (RFC 6066, 3).
+fn named(names: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut extensions = usual();
     let list: Vec<_> = names
         .iter()
         .flat_map(|(kind, name)| [&[*kind][..], &short(name)].concat())
@@ -107,6 +119,27 @@ async fn a_client_of_1_2_is_told_that_1_3_is_wanted() {
     let (told, error) = say(&front, TlsVersion::V1_3, &hello).await;
     assert_eq!(alert(&told), PROTOCOL_VERSION);
     assert!(matches!(error, FrontError::Refused(Mismatch::Version, _)));
+}
+
+#[tokio::test]
+async fn ciphers_without_secrecy_or_integrity_are_not_spoken() {
+    let front = testing::front(&testing::authority());
+    for good in [0xc02b, 0xc02c, 0xcca9] {
+        let hello = hello_of(TLS_1_2, &[good], &usual());
+        let (told, _gone) = say(&front, TlsVersion::V1_2, &hello).await;
+        assert_eq!(told[0], HANDSHAKE, "{good:04x}");
+    }
+    // RSA key transport, finite-field groups, CBC, RC4, 3DES, export, no encryption, anonymous; and
+    // ECDHE for another kind of certificate.
+    for bad in [
+        0x009c, 0x009d, 0x002f, 0x009e, 0xc009, 0xc023, 0xc007, 0x0005, 0x000a, 0xc008, 0x0003,
+        0xc006, 0x0000, 0xc018, 0xc02f,
+    ] {
+        let hello = hello_of(TLS_1_2, &[bad], &usual());
+        let (told, error) = say(&front, TlsVersion::V1_2, &hello).await;
+        assert_eq!(alert(&told), HANDSHAKE_FAILURE, "{bad:04x}");
+        assert!(matches!(error, FrontError::Refused(Mismatch::Handshake, _)));
+    }
 }
 
 #[tokio::test]

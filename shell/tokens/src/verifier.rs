@@ -70,9 +70,13 @@ impl Verifier {
         let mut now = BTreeMap::new();
         for rules in issuers {
             let known = before.get(&rules.issuer);
-            let known = known.filter(|known| known.rules() == rules).cloned();
-            let issuer = match known.map_or_else(|| Issuer::new(rules.clone()).map(Arc::new), Ok) {
-                Ok(issuer) => issuer,
+            if let Some(known) = known.filter(|known| known.rules() == rules) {
+                now.entry(rules.issuer.clone())
+                    .or_insert_with(|| Arc::clone(known));
+                continue;
+            }
+            let issuer = match Issuer::new(rules.clone()) {
+                Ok(issuer) => Arc::new(issuer),
                 Err(error) => {
                     tracing::error!(
                         issuer = rules.issuer, error = %chain(&error),
@@ -81,7 +85,6 @@ impl Verifier {
                     continue;
                 }
             };
-            issuer.keys(&self.tasks);
             issuer.begin(&self.tasks);
             now.entry(rules.issuer.clone()).or_insert(issuer);
         }
