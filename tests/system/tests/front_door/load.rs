@@ -19,9 +19,10 @@ const LATENCY_MS: u64 = 15;
 /// Clients of one kind of door.
 fn start(mix: &str, seed: u64, endpoint: ledger::Endpoint) -> Ledger {
     let mix: Mix = mix.parse().unwrap();
-    let clients = 8;
+    // A machine that is busy with the clients alone has no time for a handoff.
+    let clients = 4;
     let workload = Workload {
-        pace: Duration::from_millis(1),
+        pace: Duration::from_millis(10),
         mix,
         prefix: format!("ledger{seed}:"),
         ..Workload::new(clients, Dice::from_seed(seed))
@@ -43,14 +44,14 @@ fn everywhere(mix: &str, caches: [&Cache<'_>; 2]) -> Vec<Ledger> {
 fn fail_over(world: &World, ledgers: &[Ledger], pair: [&Cache<'_>; 2], rounds: usize) {
     for round in 0..rounds {
         for ledger in ledgers {
-            scoring::until_more(ledger, 200);
+            scoring::until_more(ledger, 50);
         }
         let to = pair[(round + 1) % 2];
         world.ok(&["failover", to.name()]);
         world.until_healthy();
     }
     for ledger in ledgers {
-        scoring::until_more(ledger, 200);
+        scoring::until_more(ledger, 50);
     }
 }
 
@@ -87,7 +88,7 @@ fn settle_without_an_error(world: &World, ledger: Ledger, survivor: &Cache<'_>) 
         let errors = (tally.refused, tally.unknown());
         assert_eq!(errors, (0, 0), "{kind}: {}", world.logs());
     }
-    assert!(score.total().acknowledged > 1_000);
+    assert!(score.total().acknowledged > 300);
 }
 
 /// A transaction that a handoff meets is refused with `EXECABORT`, and never half of it is done.
