@@ -88,9 +88,9 @@ start() {
 # client of it becomes a replica.
 tcl() {
   local more=()
-  [ "$1" != valkey ] || more=(--skipunit unit/commandlog)
+  [ "$1" != valkey ] || more=(--skipunit unit/commandlog --skipunit integration/valkey-cli)
   (cd "$2" && timeout 1800 ./runtest --host 127.0.0.1 --port "$port" --baseport $base_port \
-    --durable --tags '-slow -needs:repl' --skipfile "$here/scripts/suites/$1.skip" \
+    --durable --timeout 300 --tags '-slow -needs:repl' --skipfile "$here/scripts/suites/$1.skip" \
     --skipunit unit/acl --skipunit unit/acl-v2 --skipunit unit/auth "${more[@]}")
 }
 
