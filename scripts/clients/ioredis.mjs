@@ -81,11 +81,11 @@ async function subscribed() {
     last = Number(text);
   });
   await client.subscribe(`clients:${NAME}`);
-  return client;
+  while (!stopped) await sleep(PAUSE);
+  client.disconnect();
 }
 
-const subscriber = await subscribed();
-const work = [plain, pipelined, published].map((one) =>
+const work = [subscribed, plain, pipelined, published].map((one) =>
   one().catch((error) => errors.push(`${one.name}: ${error}`)),
 );
 process.stdin.resume();
@@ -93,6 +93,5 @@ await new Promise((resolve) => process.stdin.on("end", resolve));
 await sleep(500);
 stopped = true;
 await Promise.all(work);
-subscriber.disconnect();
 console.log(JSON.stringify({ ...counts, errors: errors.length, shown: errors.slice(0, 5) }));
 process.exit(0);

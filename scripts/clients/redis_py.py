@@ -39,16 +39,18 @@ def run(work):
     """Repeats `work` until the end; what goes wrong is noted, and then a new connection is made."""
 
     def repeat():
-        client = connect(protocol=work.protocol)
+        client = None
         while not stop.is_set():
             try:
+                if client is None:
+                    client = connect(protocol=work.protocol)
+                    work.begin(client)
                 work.once(client)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
                 with lock:
                     errors.append(f"{type(work).__name__}: {error!r}")
+                client = None
                 time.sleep(0.1)
-                client = connect(protocol=work.protocol)
-                work.begin(client)
             time.sleep(PAUSE)
 
     return threading.Thread(target=repeat)
@@ -121,22 +123,20 @@ class Publisher:
 
 def listen(name):
     """Subscribes once; numbers have to grow."""
-    pubsub = connect().pubsub(ignore_subscribe_messages=True)
-    pubsub.subscribe(f"clients:{name}")
-    last = 0
-    while not stop.is_set():
-        try:
-            message = pubsub.get_message(timeout=0.2)
-        except Exception as error:  # noqa: BLE001
-            errors.append(f"Subscriber: {error!r}")
-            return
-        if message:
-            number = int(message["data"])
-            counts["messages"] += 1
-            counts["last_message"] = time.time()
-            if number <= last:
-                errors.append(f"Subscriber: {number} after {last}")
-            last = number
+    try:
+        pubsub = connect().pubsub(ignore_subscribe_messages=True)
+        pubsub.subscribe(f"clients:{name}")
+        last = 0
+        while not stop.is_set():
+            if message := pubsub.get_message(timeout=0.2):
+                number = int(message["data"])
+                counts["messages"] += 1
+                counts["last_message"] = time.time()
+                if number <= last:
+                    errors.append(f"Subscriber: {number} after {last}")
+                last = number
+    except Exception as error:  # noqa: BLE001
+        errors.append(f"Subscriber: {error!r}")
 
 
 def main():

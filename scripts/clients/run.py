@@ -275,10 +275,13 @@ def measure(arguments, deployment):
         print(f"{client.name:24}{numbers}")
         for text in told["shown"]:
             print(f"    {text}")
+        idle = [name for name in ("plain", "pipelined", "messages") if told.get(name, 1) == 0]
+        if idle:
+            print(f"    nothing was {', '.join(idle)}")
         deaf = "last_message" in told and told["last_message"] < last
-        if deaf or ("messages" in told and not told["messages"]):
+        if deaf:
             print("    its subscriber heard nothing after the last failover")
-        bad |= deaf or bool(told["errors"])
+        bad |= deaf or bool(idle) or bool(told["errors"])
     return 1 if bad else 0
 
 
