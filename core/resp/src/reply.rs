@@ -5,6 +5,7 @@
 
 mod framer;
 mod head;
+mod value;
 
 pub use framer::{Replied, ReplyError, ReplyFramer};
 pub use head::{Reply, ReplyKind};
@@ -12,9 +13,9 @@ pub use head::{Reply, ReplyKind};
 /// Bytes of a reply that can be read; a reply of so many bytes at most is handed out in one piece.
 pub const HEAD_BYTES: usize = 512;
 
-/// Aggregates inside each other that are read; engines nest scripts' replies, and a dozen levels
-/// of their own.
-pub const DEPTH: usize = 512;
+/// Aggregates inside each other that are read. The engines end a script's reply that is nested
+/// deeper than about 8,000 (`LUAI_MAXCSTACK`).
+pub const DEPTH: usize = 8_192;
 
 #[cfg(test)]
 mod tests;

@@ -77,10 +77,11 @@ impl Session {
         let text = if self.state.transaction.open {
             texts::NOT_IN_MULTI.to_vec()
         } else if self.state.is_subscriber() {
-            texts::not_as_subscriber(match checking {
+            let why = texts::not_as_subscriber(match checking {
                 Checking::Auth => "auth",
                 Checking::Hello(_) => "hello",
-            })
+            });
+            format!("-ERR {why}\r\n").into_bytes()
         } else {
             return None;
         };

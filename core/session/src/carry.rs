@@ -120,6 +120,11 @@ impl Session {
             caching: carried.caching,
             ..State::default()
         };
+        for (kind, names) in carried.subscribed() {
+            for name in names {
+                session.state.subscriptions.carry(kind, name.bytes());
+            }
+        }
         if carried.transaction {
             session.state.transaction.carry();
         }
@@ -130,14 +135,14 @@ impl Session {
         session
     }
 
-    /// Opens a connection to an engine and builds a session up on it: the bytes to be sent before
-    /// anything else, whose replies this session swallows and checks. `carried` is what
+    /// Opens a connection to an engine, or finds it open when `login` has no password, and builds a
+    /// session up on it: the bytes to be sent before anything else, whose replies this session
+    /// swallows and checks. `carried` is what
     /// [`carry`](Self::carry) gave, or nothing for a client that was let in without a login.
     pub fn enter(&mut self, login: Login<'_>, carried: &Carried) -> Vec<u8> {
         self.queue.clear();
         self.alone = true;
         self.user = Some(login.user.into());
-        self.state.subscriptions = crate::subscriptions::Subscriptions::default();
         let mut out = Vec::new();
         for (words, check) in carried.commands(login) {
             let words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
@@ -151,12 +156,14 @@ impl Session {
             out.extend_from_slice(texts::REFUSED);
             self.queue.push(Expect::Own(Check::Error));
         }
+        if self.queue.is_empty() {
+            self.settle();
+        }
         out
     }
 
-    /// The session goes on at another engine, to which it was carried: transactions are doomed,
-    /// what was watched counts as changed. Gives what has to be said to the client: that
-    /// everything it cached is invalid.
+    /// The session goes on at another engine: transactions are doomed, what was watched counts as
+    /// changed. Gives what has to be said to the client: that everything it cached is invalid.
     pub fn moved(&mut self) -> Vec<u8> {
         if self.state.transaction.open {
             self.state.transaction.carry();
@@ -164,10 +171,10 @@ impl Session {
         if self.state.watch == Watch::Watching {
             self.state.watch = Watch::Broken;
         }
-        let mut names = self.state.subscriptions.names(Kind::Channel);
+        let mut channels = self.state.subscriptions.names(Kind::Channel);
         if self.state.resp3 && self.state.tracking.is_some() {
             b">2\r\n$10\r\ninvalidate\r\n_\r\n".to_vec()
-        } else if !self.state.resp3 && names.any(|name| name == INVALIDATE) {
+        } else if !self.state.resp3 && channels.any(|name| name == INVALIDATE) {
             b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*-1\r\n".to_vec()
         } else {
             Vec::new()
@@ -202,10 +209,7 @@ impl Session {
                 return;
             }
             Expect::Say(text) => text.into(),
-            Expect::Sentence => match self.sentence_line() {
-                Some(line) => line,
-                None => texts::UNKNOWN_OUTCOME.to_vec(),
-            },
+            Expect::Sentence => self.sentence_line(),
             Expect::Abort(_) => {
                 self.state.watch = Watch::Nothing;
                 texts::EXECABORT_FAILOVER.to_vec()
@@ -240,7 +244,7 @@ impl Session {
 
     /// A transaction whose `MULTI` or whose commands were lost must not run without them.
     fn end_lost(&mut self) {
-        if self.ahead.transaction {
+        if self.ahead.transaction && !self.state.is_subscriber() {
             self.state.transaction.carry();
         } else {
             self.state.transaction.end();
@@ -250,6 +254,14 @@ impl Session {
 }
 
 impl Carried {
+    fn subscribed(&self) -> [(Kind, &[Name]); 3] {
+        [
+            (Kind::Channel, &self.channels),
+            (Kind::Pattern, &self.patterns),
+            (Kind::Shard, &self.shards),
+        ]
+    }
+
     /// The commands that build the session up, with what the engine must answer. Subscriptions
     /// come last: with one, RESP2 allows little else.
     fn commands(&self, login: Login<'_>) -> Vec<(Vec<Vec<u8>>, Check)> {
@@ -296,11 +308,7 @@ impl Carried {
         if let Some(tracking) = &self.tracking {
             add(Check::Ok, &tracking.words());
         }
-        for (kind, names) in [
-            (Kind::Channel, &self.channels),
-            (Kind::Pattern, &self.patterns),
-            (Kind::Shard, &self.shards),
-        ] {
+        for (kind, names) in self.subscribed() {
             let (word, chunk): (&[u8], _) = match kind {
                 Kind::Channel => (b"SUBSCRIBE", CHUNK),
                 Kind::Pattern => (b"PSUBSCRIBE", CHUNK),

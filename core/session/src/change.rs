@@ -100,8 +100,6 @@ pub(crate) enum Client {
     /// `CAPA`: with `redirect` the engine of a geo-secondary would name an address that is none
     /// of the client's.
     Capabilities,
-    /// A NUL stands in the subcommand.
-    Refused,
 }
 
 pub(crate) fn client(request: &Request<'_>) -> Client {
@@ -109,9 +107,6 @@ pub(crate) fn client(request: &Request<'_>) -> Client {
     let Some(subcommand) = arguments.next() else {
         return Client::Plain;
     };
-    if subcommand.contains(&0) {
-        return Client::Refused;
-    }
     let count = request.count();
     let first = arguments.next();
     let is = |word: &str| subcommand.eq_ignore_ascii_case(word.as_bytes());

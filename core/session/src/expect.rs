@@ -90,9 +90,22 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Entries that are kept.
-    const ENTRIES: usize = 16_384;
+    const ENTRIES: usize = 4096;
     /// Bytes that are kept beside them.
     const BYTES: usize = 256 << 10;
+    /// Room for entries that an empty queue keeps.
+    const ROOM: usize = 32;
+
+    /// Expects a plain reply, which is the path of most requests.
+    pub(crate) fn push_plain(&mut self) {
+        match self.runs.back_mut() {
+            Some((Expect::Plain, count)) if *count < u32::MAX => {
+                *count += 1;
+                self.asked += 1;
+            }
+            Some(_) | None => self.push(Expect::Plain),
+        }
+    }
 
     pub(crate) fn push(&mut self, expect: Expect) {
         if !matches!(expect, Expect::Own(_)) {
@@ -123,6 +136,7 @@ impl Queue {
                 *count -= 1;
                 if *count == 0 {
                     self.runs.pop_front();
+                    self.shrink();
                 }
                 true
             }
@@ -142,7 +156,15 @@ impl Queue {
             self.asked -= 1;
         }
         self.kept -= kept(&expect);
+        self.shrink();
         Some(expect)
+    }
+
+    /// Thousands of idle connections must not keep what one pipeline took.
+    fn shrink(&mut self) {
+        if self.runs.is_empty() && self.runs.capacity() > Self::ROOM {
+            self.runs = VecDeque::new();
+        }
     }
 
     pub(crate) fn clear(&mut self) {

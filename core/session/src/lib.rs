@@ -27,6 +27,11 @@
 //! apart any more, which takes a `SUBSCRIBE` or a `HELLO` inside a transaction, bytes pass on as
 //! they are and the connection cannot be moved.
 //!
+//! Where a client hears something else than from an engine: before a login, commands that no engine
+//! knows are answered with `NOAUTH` (and `HELLO`'s `NOAUTH` is Valkey's); a login inside a
+//! transaction is refused and dooms it; `CLIENT REPLY` inside a transaction changes nothing;
+//! `SCRIPT DEBUG` and names that hold a NUL are unknown; `CLIENT CAPA` is heard and not obeyed.
+//!
 //! Commands inside scripts and functions are not seen here: that a script does not run what is
 //! refused is the engine's part, by the rules of its user.
 

@@ -1,6 +1,6 @@
 //! `AUTH` and `HELLO`: read here, never passed on as they came.
 
-use resp::Request;
+use resp::{Request, write_command};
 
 use crate::{
     change::Kept,
@@ -15,24 +15,59 @@ pub(crate) struct Hello {
     pub(crate) name: Option<Vec<u8>>,
 }
 
-/// Reads `HELLO [version [AUTH user password] [SETNAME name]]` (networking.c, `helloCommand`). The
-/// error is what the engines answer.
-pub(crate) fn hello(request: &Request<'_>) -> Result<Hello, Vec<u8>> {
+/// A login that is none.
+pub(crate) struct Malformed {
+    /// What the engines answer.
+    pub(crate) answer: Vec<u8>,
+    /// What makes an engine answer that by itself, whatever state the connection is in. No secret
+    /// is left in it.
+    pub(crate) instead: Vec<u8>,
+}
+
+impl Malformed {
+    fn new(answer: &[u8], instead: &[&[u8]]) -> Self {
+        let mut request = Vec::new();
+        write_command(&mut request, instead);
+        Self {
+            answer: answer.to_vec(),
+            instead: request,
+        }
+    }
+
+    fn option(version: &[u8], option: &[u8]) -> Self {
+        let shown = texts::c_string(option);
+        let shown = shown.get(..OPTION_BYTES).unwrap_or(shown);
+        Self::new(&texts::hello_option(shown), &[b"HELLO", version, shown])
+    }
+
+    /// More than is read at once.
+    fn too_large() -> Self {
+        Self::new(texts::SYNTAX, &[b"AUTH", b"", b"", b""])
+    }
+}
+
+/// Of an option that is none, so many bytes are shown.
+const OPTION_BYTES: usize = 128;
+
+/// Reads `HELLO [version [AUTH user password] [SETNAME name]]` (networking.c, `helloCommand`).
+pub(crate) fn hello(request: &Request<'_>) -> Result<Hello, Malformed> {
     let mut hello = Hello::default();
     if request.count() == 1 {
         return Ok(hello);
     }
-    let text = request.argument(1).unwrap_or_default();
+    let Some(text) = request.argument(1) else {
+        return Err(Malformed::too_large());
+    };
     match resp::number(text.strip_prefix(b"-").unwrap_or(text)) {
         Some(version @ 2..=3) if !text.starts_with(b"-") => {
             hello.version = u8::try_from(version).ok();
         }
-        Some(_) => return Err(texts::NOPROTO.to_vec()),
-        None => return Err(texts::BAD_VERSION.to_vec()),
+        Some(_) => return Err(Malformed::new(texts::NOPROTO, &[b"HELLO", b"0"])),
+        None => return Err(Malformed::new(texts::BAD_VERSION, &[b"HELLO", b"x"])),
     }
     let mut arguments = request.arguments().skip(2);
     while let Some(option) = arguments.next() {
-        let wrong = || texts::hello_option(option);
+        let wrong = || Malformed::option(text, option);
         if is_word(option, "AUTH") {
             let user = arguments.next().ok_or_else(wrong)?;
             let password = arguments.next().ok_or_else(wrong)?;
@@ -40,7 +75,8 @@ pub(crate) fn hello(request: &Request<'_>) -> Result<Hello, Vec<u8>> {
         } else if is_word(option, "SETNAME") {
             let name = arguments.next().ok_or_else(wrong)?;
             if !name.iter().all(u8::is_ascii_graphic) {
-                return Err(texts::BAD_NAME.to_vec());
+                let instead: [&[u8]; 4] = [b"HELLO", text, b"SETNAME", b" "];
+                return Err(Malformed::new(texts::BAD_NAME, &instead));
             }
             hello.name = Some(name.to_vec());
         } else {
@@ -48,8 +84,7 @@ pub(crate) fn hello(request: &Request<'_>) -> Result<Hello, Vec<u8>> {
         }
     }
     if request.arguments().count() < request.count() {
-        // More than is read at once is no login.
-        return Err(texts::SYNTAX.to_vec());
+        return Err(Malformed::too_large());
     }
     Ok(hello)
 }
@@ -60,11 +95,11 @@ pub(crate) struct Auth<'a> {
     pub(crate) password: &'a [u8],
 }
 
-/// Reads `AUTH [user] password`. The error is what the engines answer.
-pub(crate) fn auth<'a>(request: &Request<'a>) -> Result<Auth<'a>, Vec<u8>> {
+/// Reads `AUTH [user] password`.
+pub(crate) fn auth<'a>(request: &Request<'a>) -> Result<Auth<'a>, Malformed> {
     let mut arguments = request.arguments().skip(1);
     match (request.count(), arguments.next(), arguments.next()) {
-        (1, ..) => Err(texts::wrong_arity("auth")),
+        (1, ..) => Err(Malformed::new(&texts::wrong_arity("auth"), &[b"AUTH"])),
         (2, Some(password), None) => Ok(Auth {
             user: None,
             password,
@@ -73,8 +108,7 @@ pub(crate) fn auth<'a>(request: &Request<'a>) -> Result<Auth<'a>, Vec<u8>> {
             user: Some(user),
             password,
         }),
-        (2 | 3, ..) => Err(texts::WRONGPASS.to_vec()),
-        (..) => Err(texts::SYNTAX.to_vec()),
+        (..) => Err(Malformed::too_large()),
     }
 }
 
@@ -95,7 +129,7 @@ impl Hello {
         if let Some(name) = &self.name {
             words.extend([b"SETNAME", name.as_slice()]);
         }
-        resp::write_command(out, &words);
+        write_command(out, &words);
     }
 }
 

@@ -150,7 +150,6 @@ impl Session {
     /// Takes a confirmation that the front waits for: `CLIENT REPLY` does not silence it.
     fn confirmed(&mut self, verb: Verb, reply: &Reply<'_>) -> Passing {
         let of_kind = self.state.subscriptions.count_of(verb.kind);
-        self.confirm(verb, reply);
         let (left, own) = match self.queue.front_mut() {
             Some(Expect::Confirm(_, left)) => {
                 let now = left.unwrap_or(of_kind.max(1)).saturating_sub(1);
@@ -161,19 +160,20 @@ impl Session {
                 *left = left.saturating_sub(1);
                 (*left, true)
             }
-            Some(_) | None => (1, false),
+            Some(_) | None => return Passing::Broken(Broken::Stray),
         };
         if left == 0 {
             self.queue.pop();
-            if !own {
-                self.after_skip();
-            }
         }
         if own {
-            Passing::Swallow
-        } else {
-            Passing::Forward
+            // It is in the session already: the engine learns of it.
+            return Passing::Swallow;
         }
+        self.confirm(verb, reply);
+        if left == 0 {
+            self.after_skip();
+        }
+        Passing::Forward
     }
 
     fn confirm(&mut self, verb: Verb, reply: &Reply<'_>) {
@@ -280,7 +280,7 @@ impl Session {
             }
             Expect::Sentence => {
                 state.note(reply);
-                return self.sentence_line();
+                return Some(self.sentence_line());
             }
             Expect::Plain
             | Expect::Aside
@@ -301,8 +301,16 @@ impl Session {
 
     /// Takes the reply to a `DISCARD` that was sent in the place of an `EXEC`.
     fn aborted(&mut self, why: Abort, reply: &Reply<'_>) -> Vec<u8> {
-        if !self.state.transaction.open || !is(reply, b"OK") {
-            return texts::EXEC_WITHOUT_MULTI.to_vec();
+        if !is(reply, b"OK") {
+            if reply.first_line() == b"ERR DISCARD without MULTI" {
+                return texts::EXEC_WITHOUT_MULTI.to_vec();
+            }
+            if self.state.is_subscriber() {
+                // What is wrong with an `EXEC` ends the transaction, and what was watched.
+                drop(self.state.discard());
+                return texts::exec_abort(&texts::not_as_subscriber("exec"));
+            }
+            return texts::exec_abort(&String::from_utf8_lossy(reply.first_line()));
         }
         let transaction = self.state.discard();
         if transaction.carried {
@@ -319,9 +327,10 @@ impl Session {
         }
     }
 
-    pub(crate) fn sentence_line(&self) -> Option<Vec<u8>> {
-        let sentence = self.sentence.as_deref();
-        sentence.map(|sentence| format!("-{sentence}\r\n").into_bytes())
+    /// What is said in the place of data; the full sync may have ended since it was decided.
+    pub(crate) fn sentence_line(&self) -> Vec<u8> {
+        let sentence = self.sentence.as_deref().unwrap_or(texts::SYNCED);
+        format!("-{sentence}\r\n").into_bytes()
     }
 
     fn logged_in(&mut self, login: Login, reply: &Reply<'_>) {
@@ -346,7 +355,7 @@ impl State {
         }
         if is_queued(reply) {
             self.transaction.queue();
-        } else if reply.kind().is_error() {
+        } else if reply.kind().is_error() && !is_harmless(reply) {
             self.transaction.doomed = true;
         }
     }
@@ -396,7 +405,8 @@ impl State {
 
     /// Takes the reply to `EXEC`. A transaction is over with it, whatever it says.
     fn executed(&mut self, reply: &Reply<'_>) -> Option<Vec<u8>> {
-        if !self.transaction.open {
+        let aborted = reply.kind().is_error() && reply.first_line().starts_with(b"EXECABORT");
+        if !self.transaction.open && !aborted {
             return None;
         }
         if reply.kind() == ReplyKind::Array {
@@ -404,7 +414,6 @@ impl State {
             return None;
         }
         let transaction = self.discard();
-        let aborted = reply.kind().is_error() && reply.first_line().starts_with(b"EXECABORT");
         (transaction.carried && aborted).then(|| texts::EXECABORT_FAILOVER.to_vec())
     }
 }
@@ -415,6 +424,14 @@ fn verb(reply: &Reply<'_>) -> Option<Verb> {
 
 fn is(reply: &Reply<'_>, word: &[u8]) -> bool {
     reply.kind() == ReplyKind::Simple && reply.first_line() == word
+}
+
+/// What Redis 7.0 answers inside a transaction without giving it up; Valkey gives it up.
+fn is_harmless(reply: &Reply<'_>) -> bool {
+    matches!(
+        reply.first_line(),
+        b"ERR MULTI calls can not be nested" | b"ERR WATCH inside MULTI is not allowed"
+    )
 }
 
 fn is_queued(reply: &Reply<'_>) -> bool {

@@ -7,7 +7,7 @@ use crate::{
     Credentials, Session, Verdict,
     change::{self, Change, Client},
     expect::{Abort, Expect, Silence},
-    login::{self, Auth},
+    login::{self, Auth, Malformed},
     session::Checking,
     table::{self, Command, Verb},
     texts,
@@ -22,6 +22,18 @@ impl Session {
         let Some(command) = table::command(request.name()) else {
             return self.refuse_unknown(request);
         };
+        if command == Command::Plain
+            && self.is_logged_in()
+            && self.sentence.is_none()
+            && self.state.unknown.is_none()
+        {
+            self.ahead.data = true;
+            self.queue.push_plain();
+            return Verdict::Pass;
+        }
+        if is_refused(command, request) && !self.administers(request) {
+            return self.refuse_unknown(request);
+        }
         if !self.is_logged_in() {
             return self.before_login(command, request);
         }
@@ -32,11 +44,11 @@ impl Session {
             self.ahead.data = true;
         }
         match command {
-            Command::Plain | Command::Free => self.pass(Expect::Plain),
-            Command::Refused if self.administration && !table::makes_a_replica(request.name()) => {
-                self.pass(Expect::Plain)
-            }
-            Command::Refused => self.refuse_unknown(request),
+            Command::Plain
+            | Command::Free
+            | Command::Refused
+            | Command::Cluster
+            | Command::Script => self.pass(Expect::Plain),
             Command::Blocking => self.pass_blocking(),
             Command::BlockingRead if change::may_wait(request) => self.pass_blocking(),
             Command::BlockingRead => self.pass(Expect::Plain),
@@ -63,17 +75,16 @@ impl Session {
             Command::ReadOnly => self.pass(Expect::Change(Box::new(Change::ReadOnly(true)))),
             Command::ReadWrite => self.pass(Expect::Change(Box::new(Change::ReadOnly(false)))),
             Command::Client => self.client(request),
-            Command::Cluster => match request.argument(1) {
-                Some(subcommand) if !self.administration && !table::cluster_asks(subcommand) => {
-                    self.refuse_unknown(request)
-                }
-                Some(_) | None => self.pass(Expect::Plain),
-            },
-            Command::Script => match request.argument(1) {
-                Some(subcommand) if table::is_debugger(subcommand) => self.refuse_unknown(request),
-                Some(_) | None => self.pass(Expect::Plain),
-            },
         }
+    }
+
+    /// Whether what is refused to clients passes all the same: but for what turns the connection
+    /// into a replica's, on which replies are no replies.
+    fn administers(&self, request: &Request<'_>) -> bool {
+        self.administration
+            && !["SYNC", "PSYNC", "REPLCONF"]
+                .iter()
+                .any(|name| name.as_bytes().eq_ignore_ascii_case(request.name()))
     }
 
     /// Expects a reply, as long as replies are told apart.
@@ -117,11 +128,12 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, text: Vec<u8>) -> Verdict {
+    fn refuse(&mut self, malformed: Malformed) -> Verdict {
         if self.is_logged_in() {
-            self.instead(Expect::Say(text.into()))
+            self.expect(Expect::Plain);
+            Verdict::Forward(malformed.instead)
         } else {
-            Verdict::Answer(text)
+            Verdict::Answer(malformed.answer)
         }
     }
 
@@ -136,10 +148,10 @@ impl Session {
             }
             Command::Reset if request.count() > 1 => Verdict::Answer(texts::wrong_arity("reset")),
             Command::Reset => Verdict::Answer(texts::RESET.to_vec()),
-            Command::Refused => self.refuse_unknown(request),
             Command::Exec if request.count() == 1 => Verdict::Answer(texts::NOAUTH_EXEC.to_vec()),
             Command::Plain
             | Command::Free
+            | Command::Refused
             | Command::Blocking
             | Command::BlockingRead
             | Command::Multi
@@ -163,7 +175,7 @@ impl Session {
             Ok(Auth { user, password }) => {
                 self.authenticate(Checking::Auth, user.map(login::text), login::text(password))
             }
-            Err(text) => self.refuse(text),
+            Err(malformed) => self.refuse(malformed),
         }
     }
 
@@ -177,7 +189,7 @@ impl Session {
                 None if self.is_logged_in() => self.pass(Expect::Hello(hello.named())),
                 None => Verdict::Answer(texts::NOAUTH_HELLO.to_vec()),
             },
-            Err(text) => self.refuse(text),
+            Err(malformed) => self.refuse(malformed),
         }
     }
 
@@ -258,8 +270,38 @@ impl Session {
                 self.expect(Expect::Aside);
                 Verdict::Forward(texts::NO_CAPA.to_vec())
             }
-            Client::Refused => self.refuse_unknown(request),
         }
+    }
+}
+
+/// Whether a command is refused with all or with these of its subcommands.
+fn is_refused(command: Command, request: &Request<'_>) -> bool {
+    let subcommand = |refused: fn(&[u8]) -> bool| request.argument(1).is_some_and(refused);
+    match command {
+        Command::Refused => true,
+        Command::Cluster => subcommand(|word| !table::cluster_asks(word)),
+        Command::Script => {
+            subcommand(|word| word.contains(&0) || word.eq_ignore_ascii_case(b"DEBUG"))
+        }
+        Command::Client => subcommand(|word| word.contains(&0)),
+        Command::Plain
+        | Command::Free
+        | Command::Blocking
+        | Command::BlockingRead
+        | Command::Auth
+        | Command::Hello
+        | Command::Reset
+        | Command::Quit
+        | Command::Multi
+        | Command::Exec
+        | Command::Discard
+        | Command::Watch
+        | Command::Unwatch
+        | Command::Subscription(_)
+        | Command::Monitor
+        | Command::Select
+        | Command::ReadOnly
+        | Command::ReadWrite => false,
     }
 }
 

@@ -62,6 +62,15 @@ impl Subscriptions {
         Ok(())
     }
 
+    /// Takes over a subscription of another engine.
+    pub(crate) fn carry(&mut self, kind: Kind, name: &[u8]) {
+        let names = self.of_mut(kind);
+        if !names.names.contains(name) {
+            names.count += 1;
+            self.keep(kind, name);
+        }
+    }
+
     fn keep(&mut self, kind: Kind, name: &[u8]) {
         let kept = self.channels.names.len() + self.patterns.names.len() + self.shards.names.len();
         if kept >= NAMES || self.bytes + name.len() > BYTES {

@@ -105,29 +105,26 @@ const LONGEST: usize = 16;
 /// The command with this name. `None`: the name holds a NUL, which ends it for one half of the
 /// engines' look-up and not for the other, so that it may find a command that is refused here.
 pub(crate) fn command(name: &[u8]) -> Option<Command> {
-    if name.len() > LONGEST {
-        return (!name.contains(&0)).then_some(Command::Plain);
-    }
-    let mut key = [0; LONGEST];
-    let mut nul = false;
-    for (to, from) in key.iter_mut().zip(name) {
-        *to = from.to_ascii_uppercase();
-        nul |= *from == 0;
-    }
-    if nul {
+    if name.contains(&0) {
         return None;
     }
-    let key = u128::from_be_bytes(key);
-    let found = KEYS.binary_search(&key).ok();
+    let lengths = name.first().map_or(0, |first| lengths_of(*first));
+    if name.len() > LONGEST || lengths >> name.len() & 1 == 0 {
+        return Some(Command::Plain);
+    }
+    let mut key = [0; LONGEST];
+    for (to, from) in key.iter_mut().zip(name) {
+        *to = from.to_ascii_uppercase();
+    }
+    let found = KEYS.binary_search(&u128::from_be_bytes(key)).ok();
     let row = found.and_then(|at| TABLE.get(at));
     Some(row.map_or(Command::Plain, |(_, command)| *command))
 }
 
-/// Whether a command turns its connection into a replica's, on which replies are no replies.
-pub(crate) fn makes_a_replica(name: &[u8]) -> bool {
-    ["SYNC", "PSYNC", "REPLCONF"]
-        .iter()
-        .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+/// The lengths of the names in the table that may begin with a letter, a bit for each: most names
+/// are told from these alone.
+fn lengths_of(first: u8) -> u32 {
+    LENGTHS.get(usize::from(first & 31)).copied().unwrap_or(0)
 }
 
 /// Whether a subcommand of `CLUSTER` only asks.
@@ -151,12 +148,6 @@ pub(crate) fn cluster_asks(subcommand: &[u8]) -> bool {
     ];
     ASK.iter()
         .any(|name| name.as_bytes().eq_ignore_ascii_case(subcommand))
-}
-
-/// Whether a subcommand of `SCRIPT` is the debugger, which speaks another protocol. A NUL could
-/// stand for it.
-pub(crate) fn is_debugger(subcommand: &[u8]) -> bool {
-    subcommand.contains(&0) || subcommand.eq_ignore_ascii_case(b"DEBUG")
 }
 
 /// Sorted by name. What is refused is what the managed service refuses, and beside it what would
@@ -254,6 +245,21 @@ const fn keys() -> [u128; TABLE.len()] {
         row += 1;
     }
     keys
+}
+
+const LENGTHS: [u32; 32] = lengths();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
+const fn lengths() -> [u32; 32] {
+    let mut lengths = [0; 32];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let name = TABLE[row].0.as_bytes();
+        // Both cases of a letter have the same five low bits.
+        lengths[(name[0] & 31) as usize] |= 1 << name.len();
+        row += 1;
+    }
+    lengths
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]

@@ -65,14 +65,17 @@ pub(crate) fn syncing(geo_primary: &str) -> Arc<str> {
     .into()
 }
 
+/// To a command that came before a full sync was over, and is answered after that.
+pub(crate) const SYNCED: &str =
+    "LOADING Full data sync was in progress on this geo-secondary; it is over, try again";
+
 pub(crate) fn wrong_arity(command: &str) -> Vec<u8> {
     format!("-ERR wrong number of arguments for '{command}' command\r\n").into_bytes()
 }
 
 pub(crate) fn hello_option(option: &[u8]) -> Vec<u8> {
     let mut line = b"-ERR Syntax error in HELLO option '".to_vec();
-    let option = c_string(option);
-    line.extend_from_slice(option.get(..128).unwrap_or(option));
+    line.extend_from_slice(option);
     line.push(b'\'');
     end_line(line)
 }
@@ -128,10 +131,9 @@ pub(crate) fn exec_abort(why: &str) -> Vec<u8> {
 }
 
 /// What RESP2 tells a subscriber who says something else.
-pub(crate) fn not_as_subscriber(command: &str) -> Vec<u8> {
+pub(crate) fn not_as_subscriber(command: &str) -> String {
     format!(
-        "-ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
-         RESET are allowed in this context\r\n"
+        "Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+         are allowed in this context"
     )
-    .into_bytes()
 }

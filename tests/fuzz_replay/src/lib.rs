@@ -5,25 +5,36 @@
 //! The first byte of an input chooses how the others are used, so that a fuzzer gets behind
 //! checksums and tries every cut.
 
+mod engine_reader;
 mod journal_open;
 mod memory_disk;
 mod psync_sides;
+mod reply_frames;
+mod request_frames;
+mod resp_seeds;
 mod seeds;
+mod session_machine;
 mod wire_frame;
 
 pub use journal_open::journal_open;
 pub use psync_sides::{psync_primary_side, psync_replica_side};
+pub use reply_frames::reply_frames;
+pub use request_frames::request_frames;
 pub use seeds::seeds;
+pub use session_machine::session_machine;
 pub use wire_frame::wire_frame;
 
 /// A property.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its corpus and of its fuzz target.
-pub const PROPERTIES: [(&str, Property); 4] = [
+pub const PROPERTIES: [(&str, Property); 7] = [
     ("journal_open", journal_open),
     ("psync_primary_side", psync_primary_side),
     ("psync_replica_side", psync_replica_side),
+    ("reply_frames", reply_frames),
+    ("request_frames", request_frames),
+    ("session", session_machine),
     ("wire_frame", wire_frame),
 ];
 

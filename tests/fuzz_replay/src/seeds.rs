@@ -7,7 +7,7 @@ use wire::{
     ToInbound, ToOutbound, VERSION,
 };
 
-use crate::journal_open;
+use crate::{journal_open, resp_seeds, session_machine};
 
 const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -18,12 +18,15 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("journal_open", journal_open::seeds()),
         ("psync_primary_side", of_replicas()),
         ("psync_replica_side", of_primaries()),
+        ("reply_frames", resp_seeds::replies()),
+        ("request_frames", resp_seeds::requests()),
+        ("session", session_machine::seeds()),
         ("wire_frame", frames()),
     ]
 }
 
 /// Puts each of the modes before each of the inputs.
-fn with_modes(modes: &[u8], inputs: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+pub(crate) fn with_modes(modes: &[u8], inputs: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
     let inputs: Vec<_> = inputs.into_iter().collect();
     let each = inputs.iter().flat_map(|input| {
         modes.iter().map(|mode| {

@@ -20,6 +20,7 @@ with_both_engines! {
     the_leading_engine_of_the_geo_primary_dies_under_load => primary_engine;
     the_leading_engine_of_the_geo_secondary_dies_under_load => secondary_engine;
     each_agent_is_killed_under_load => agents;
+    replicas_that_hang_do_not_keep_the_roles_from_changing => hung_replicas;
 }
 
 /// Half a round trip between the regions: a region's own replica is always ahead of the other region.
@@ -173,4 +174,28 @@ fn agents(engine: &str) {
     assert_eq!((east.until_whole(), west.until_whole()), nodes);
     assert_eq!((east.info("sync_full"), west.info("sync_full")), full_syncs);
     assert_eq!(world.events("RegionFailover"), Vec::<String>::new());
+}
+
+fn hung_replicas(engine: &str) {
+    let world = World::with(engine);
+    let (east, west) = world.linked_pair();
+    let replicas = [east.until_whole()[1], west.until_whole()[1]];
+    world.until_healthy();
+    redis::cmd("SET")
+        .arg("key")
+        .arg(1)
+        .exec(&mut east.connect())
+        .unwrap();
+    for pid in replicas {
+        processes::freeze(pid);
+    }
+    // Of the three seconds, an agent that waited for one of them would spend all on a single look each.
+    world.ok(&["failover", "west", "--abort-after", "3s"]);
+    for pid in replicas {
+        processes::signal(pid, Signal::CONT);
+    }
+    world.until_healthy();
+    assert_eq!([east.until_whole()[1], west.until_whole()[1]], replicas);
+    until_equal(&east, &west);
+    untroubled(&world, 2);
 }

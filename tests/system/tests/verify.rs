@@ -325,7 +325,14 @@ fn hot(engine: &str) {
             }
         });
         waiting::until_true("the key is written to", || written.load(Ordering::Relaxed));
-        let answer = world.run(&["verify", "east"]);
+        // On a busy machine the writer may not have had its turn while the key was read.
+        let mut answer = world.run(&["verify", "east"]);
+        for _ in 0..20 {
+            if answer.code != 0 {
+                break;
+            }
+            answer = world.run(&["verify", "east"]);
+        }
         stop.store(true, Ordering::Relaxed);
         answer
     });

@@ -2,8 +2,10 @@
 
 use memchr::memchr2;
 
-use super::{DEPTH, HEAD_BYTES, Reply, ReplyKind};
-use crate::request::{Header, read_header};
+use super::{
+    DEPTH, HEAD_BYTES, Reply, ReplyKind,
+    value::{NULL_BYTES, aggregate_kind, confirms, is_null, line_kind, number, scalar, text_kind},
+};
 
 /// What stands at the front of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub enum ReplyError {
     /// A line or a text without CRLF where it ends.
     #[error("a reply of the engine does not end with CRLF")]
     NoLineEnd,
-    /// A null, a boolean, an integer or a double that is none.
+    /// A null, a boolean or an integer that is none.
     #[error("a reply of the engine is not what its first byte says")]
     BadScalar,
     /// Aggregates inside each other, deeper than is read.
@@ -45,8 +47,9 @@ pub enum ReplyError {
 /// [`Replied::More`].
 ///
 /// Which replies come out, of which kind and with which front, does not depend on the cuts; how
-/// large ones are divided does. A reply of [`HEAD_BYTES`] at most is never divided. After an error
-/// the same error comes again.
+/// large ones are divided does. A reply of [`HEAD_BYTES`] at most is never divided, and of a larger
+/// one something is handed out as soon as there are 1 KiB. After an error the same error comes
+/// again.
 ///
 /// Inside another reply (`EXEC`'s, on RESP3) a push stands between the elements and is none of
 /// them when it is a message: a transaction that publishes to its own connection. It is one when
@@ -55,7 +58,7 @@ pub enum ReplyError {
 #[derive(Debug, Clone)]
 pub struct ReplyFramer {
     /// The aggregates around the value that is being read, the innermost last.
-    around: Vec<Level>,
+    pub(super) around: Vec<Level>,
     part: Part,
     /// Bytes of the input that are read and not handed out.
     scanned: usize,
@@ -72,7 +75,7 @@ pub struct ReplyFramer {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Level {
+pub(super) struct Level {
     missing: u64,
     /// Attributes, or a push inside another reply: no value of what is around it.
     beside: bool,
@@ -158,7 +161,6 @@ impl ReplyFramer {
 
     fn whole<'a>(&'a mut self, input: &'a [u8]) -> Replied<'a> {
         let bytes = std::mem::take(&mut self.scanned);
-        let kind = self.kind.take().unwrap_or(ReplyKind::Attribute);
         let in_one = !std::mem::take(&mut self.passed);
         let head = if in_one {
             let reply = input.get(self.begins..bytes).unwrap_or_default();
@@ -169,9 +171,13 @@ impl ReplyFramer {
         };
         self.begins = 0;
         self.filled = 0;
+        // Room for a script's reply is not kept for ever.
+        if self.around.capacity() > 64 {
+            self.around = Vec::new();
+        }
         Replied::Whole(Reply {
             bytes,
-            kind,
+            kind: self.kind.take().unwrap_or(ReplyKind::Attribute),
             head,
             in_one,
         })
@@ -220,11 +226,11 @@ impl ReplyFramer {
         let top = self.around.is_empty();
         let null = is_null(front);
         let (kind, step) = match byte {
-            b'+' | b'-' | b'(' => {
+            b'+' | b'-' | b'(' | b',' => {
                 self.part = Part::Line;
                 (line_kind(byte), Some((Step::On, 1)))
             }
-            b':' | b',' | b'#' | b'_' => {
+            b':' | b'#' | b'_' => {
                 let (kind, bytes) = scalar(byte, front)?;
                 (kind, bytes.map(|bytes| (Step::Value, bytes)))
             }
@@ -351,118 +357,5 @@ impl ReplyFramer {
             }
         }
         true
-    }
-}
-
-const NULL_BYTES: usize = b"$-1\r\n".len();
-
-/// Whether RESP2's null stands at the front. `None`: it may.
-fn is_null(front: &[u8]) -> Option<bool> {
-    let text = front
-        .get(1..NULL_BYTES.min(front.len()))
-        .unwrap_or_default();
-    let null = b"-1\r\n";
-    if text == null {
-        Some(true)
-    } else if text.is_empty() || !null.starts_with(text) {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-/// Reads a header: its number, which is below 10^18, and its length.
-fn number(kind: u8, front: &[u8]) -> Result<Option<(u64, usize)>, ReplyError> {
-    match read_header(front, kind) {
-        Header::Is { number, bytes } => Ok(Some((number, bytes))),
-        Header::Partial => Ok(None),
-        Header::Other => Err(ReplyError::BadNumber),
-    }
-}
-
-/// Whether a push inside another reply answers a command: it confirms that a subscription began or
-/// ended.
-fn confirms(behind: &[u8]) -> Result<Option<bool>, ReplyError> {
-    let Some((length, header)) = number(b'$', behind)? else {
-        return Ok(None);
-    };
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let name = behind.get(header..).unwrap_or_default();
-    if length > HEAD_BYTES {
-        return Err(ReplyError::NamelessPush);
-    }
-    Ok(name.get(..length).map(|name| name.ends_with(b"subscribe")))
-}
-
-/// Reads a value that is a short line. Its length is `None` while it is not whole.
-fn scalar(byte: u8, front: &[u8]) -> Result<(ReplyKind, Option<usize>), ReplyError> {
-    let line = front.get(1..).unwrap_or_default();
-    let kind = match byte {
-        b':' => ReplyKind::Integer,
-        b',' => ReplyKind::Double,
-        b'#' => ReplyKind::Boolean,
-        _ => ReplyKind::Null,
-    };
-    let Some(end) = memchr2(b'\r', b'\n', line) else {
-        if line.len() > HEAD_BYTES {
-            return Err(ReplyError::BadScalar);
-        }
-        return Ok((kind, None));
-    };
-    let text = line.get(..end).unwrap_or_default();
-    let fits = match byte {
-        b':' => crate::number(text.strip_prefix(b"-").unwrap_or(text)).is_some() || is_i64(text),
-        b',' => {
-            !text.is_empty()
-                && text.iter().all(|byte| {
-                    matches!(
-                        byte,
-                        b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E' | b'i' | b'n' | b'f' | b'a'
-                    )
-                })
-        }
-        b'#' => matches!(text, b"t" | b"f"),
-        _ => text.is_empty(),
-    };
-    if !fits {
-        return Err(ReplyError::BadScalar);
-    }
-    match line.get(end..) {
-        Some([b'\r', b'\n', ..]) => Ok((kind, Some(1 + end + 2))),
-        Some([b'\r']) => Ok((kind, None)),
-        Some(_) | None => Err(ReplyError::NoLineEnd),
-    }
-}
-
-/// A number of 64 bits with its sign, without leading zeros.
-fn is_i64(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    matches!(digits, [b'1'..=b'9', ..])
-        && str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok())
-}
-
-const fn line_kind(byte: u8) -> ReplyKind {
-    match byte {
-        b'+' => ReplyKind::Simple,
-        b'-' => ReplyKind::Error,
-        _ => ReplyKind::BigNumber,
-    }
-}
-
-const fn text_kind(byte: u8) -> ReplyKind {
-    match byte {
-        b'$' => ReplyKind::Bulk,
-        b'!' => ReplyKind::BulkError,
-        _ => ReplyKind::Verbatim,
-    }
-}
-
-const fn aggregate_kind(byte: u8) -> ReplyKind {
-    match byte {
-        b'*' => ReplyKind::Array,
-        b'~' => ReplyKind::Set,
-        b'%' => ReplyKind::Map,
-        b'>' => ReplyKind::Push,
-        _ => ReplyKind::Attribute,
     }
 }

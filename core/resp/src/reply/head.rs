@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use super::value::confirms;
+
 /// What a reply is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReplyKind {
@@ -93,29 +95,46 @@ impl<'a> Reply<'a> {
         value(self.head)?.text
     }
 
-    /// The text of an element of an aggregate; of a map, keys and values count each. Walks from
-    /// the front. `None`: there is no such element, it is null or an aggregate itself, or it does
-    /// not end within the first [`HEAD_BYTES`](super::HEAD_BYTES).
+    /// The text of an element of an aggregate; of a map, keys and values count each, and messages
+    /// between the elements do not. Walks from the front. `None`: there is no such element, it is
+    /// null or an aggregate itself, or it does not end within the first
+    /// [`HEAD_BYTES`](super::HEAD_BYTES).
     #[must_use]
     pub fn element(&self, index: usize) -> Option<&'a [u8]> {
         let aggregate = value(self.head)?;
-        if u64::try_from(index).ok()? >= aggregate.values {
+        let index = u64::try_from(index).ok()?;
+        if index >= aggregate.values {
             return None;
         }
-        let mut rest = aggregate.behind;
-        for _ in 0..index {
-            rest = skip(rest)?;
+        let mut rest = skip(aggregate.behind, index)?;
+        loop {
+            let found = value(rest)?;
+            if !found.is_beside() {
+                return found.text;
+            }
+            rest = skip(found.behind, found.values)?;
         }
-        value(rest)?.text
     }
 }
 
 /// A value at the front of some bytes.
 struct Value<'a> {
+    kind: u8,
     text: Option<&'a [u8]>,
     /// Values inside it, which follow.
     values: u64,
     behind: &'a [u8],
+}
+
+impl Value<'_> {
+    /// Whether it is no element of the aggregate that it stands in.
+    fn is_beside(&self) -> bool {
+        match self.kind {
+            b'|' => true,
+            b'>' => confirms(self.behind) == Ok(Some(false)),
+            _ => false,
+        }
+    }
 }
 
 /// Reads a value of a reply whose framing was checked.
@@ -123,62 +142,42 @@ fn value(bytes: &[u8]) -> Option<Value<'_>> {
     let (kind, rest) = bytes.split_first()?;
     let end = memchr(b'\r', rest)?;
     let line = rest.get(..end)?;
-    let behind = rest.get(end + 2..)?;
-    let number = || crate::number(line);
-    let value = match kind {
-        b'$' | b'!' | b'=' => match number() {
-            None => Value {
-                text: None,
-                values: 0,
-                behind,
-            },
-            Some(length) => {
-                let length = usize::try_from(length).ok()?;
-                Value {
-                    text: Some(behind.get(..length)?),
-                    values: 0,
-                    behind: behind.get(length.checked_add(2)?..)?,
-                }
+    let mut behind = rest.get(end.checked_add(2)?..)?;
+    let number = crate::number(line);
+    let mut text = None;
+    let mut values = 0;
+    match kind {
+        b'$' | b'!' | b'=' => {
+            if let Some(length) = number {
+                let (now, later) = behind.split_at_checked(usize::try_from(length).ok()?)?;
+                text = Some(now);
+                behind = later.get(2..)?;
             }
-        },
-        b'*' | b'~' | b'>' => Value {
-            text: None,
-            values: number().unwrap_or(0),
-            behind,
-        },
-        b'%' => Value {
-            text: None,
-            values: number()?.saturating_mul(2),
-            behind,
-        },
-        // Attributes are followed by the value that they belong to.
-        b'|' => Value {
-            text: None,
-            values: number()?.saturating_mul(2).saturating_add(1),
-            behind,
-        },
-        b'_' => Value {
-            text: None,
-            values: 0,
-            behind,
-        },
-        _ => Value {
-            text: Some(line),
-            values: 0,
-            behind,
-        },
-    };
-    Some(value)
+        }
+        b'*' | b'~' | b'>' => values = number.unwrap_or(0),
+        b'%' | b'|' => values = number?.saturating_mul(2),
+        b'_' => {}
+        _ => text = Some(line),
+    }
+    Some(Value {
+        kind: *kind,
+        text,
+        values,
+        behind,
+    })
 }
 
-/// Passes over a value with everything inside it.
-fn skip(bytes: &[u8]) -> Option<&[u8]> {
+/// Passes over so many values with everything inside and between them.
+fn skip(bytes: &[u8], values: u64) -> Option<&[u8]> {
     let mut rest = bytes;
-    let mut missing = 1u64;
+    let mut missing = values;
     while missing > 0 {
         let value = value(rest)?;
         rest = value.behind;
-        missing = (missing - 1).saturating_add(value.values);
+        if !value.is_beside() {
+            missing -= 1;
+        }
+        missing = missing.saturating_add(value.values);
     }
     Some(rest)
 }

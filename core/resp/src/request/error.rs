@@ -26,7 +26,7 @@ pub enum RequestError {
     #[error("too big bulk count string")]
     EndlessLength,
     /// Something else stands where an argument should.
-    #[error("expected '$', got '{}'", char::from(*.0))]
+    #[error("expected '$', got '{}'", .0.escape_ascii())]
     NotABulk(u8),
     /// An argument is not followed by CRLF. The engines do not look.
     #[error("expected CRLF after a bulk")]

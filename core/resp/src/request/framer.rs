@@ -10,7 +10,8 @@ pub enum Framed<'a> {
     /// No whole request yet: keep the input, and call again with the same bytes and more behind
     /// them.
     More,
-    /// `*0`, `*-5` or an empty line: to be dropped; no reply is due. The engines do the same.
+    /// `*0`, `*-5` or a line of nothing but blanks: to be dropped; no reply is due. It must not be
+    /// passed on: Valkey 8.0.1 takes an array that follows a line of blanks for inline commands.
     Nothing {
         /// Bytes to drop off the front.
         bytes: usize,

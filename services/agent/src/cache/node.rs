@@ -8,7 +8,11 @@ use model::{
     shard::{Gate, NodeFacts, NodeView, Upstream},
 };
 use psync::{Offset, Position};
-use tokio::time::Instant;
+use runtime::tasks::Tasks;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 /// How often everything is asked; in between, replication alone.
 const FULL_LOOK: Duration = Duration::from_millis(400);
@@ -29,6 +33,8 @@ pub(super) struct Slot {
     pub(super) figures: Figures,
     replication: Option<Replication>,
     silent: bool,
+    /// A question that it has not answered yet.
+    asking: Option<oneshot::Receiver<Result<Seen, CommandError>>>,
     looked: Option<Instant>,
     connected_since: Option<Instant>,
     paused: Option<Instant>,
@@ -82,66 +88,88 @@ impl Slot {
         self.replication.as_ref()
     }
 
-    /// Looks at the process. A full look is taken when one is due, when `full` says so, and while
-    /// the engine loads.
-    pub(super) async fn look(&mut self, full: bool) -> Look {
+    /// Asks the process how it is, when it is there; [`Slot::hear`] waits for the answer. A full
+    /// question is asked when one is due, when `full` says so, and while the engine loads. An earlier
+    /// question that is not answered yet will do, unless the answer has to be `fresh`.
+    pub(super) fn ask(&mut self, full: bool, fresh: bool, tasks: &Tasks) -> Asked {
         let Some(node) = &self.node else {
-            return Look::Down;
+            return Asked::Down;
         };
         if node.has_exited() {
             let pid = node.pid();
             *self = Self::default();
-            return Look::Died { pid };
+            return Asked::Died { pid };
+        }
+        if self.asking.is_some() && !fresh {
+            return Asked::Waits;
         }
         let due = self.looked.is_none_or(|at| at.elapsed() >= FULL_LOOK);
-        let seen = if full || due || self.figures.loading {
-            node.info().await.map(|info| {
-                self.looked = Some(Instant::now());
-                self.figures = Figures {
-                    loading: info.loading,
-                    keys: info.keys,
-                    only_database: info.only_database,
-                    used_memory: info.used_memory,
-                    ops_per_second: info.ops_per_second,
-                    clients: info.connected_clients,
-                };
-                info.replication
-            })
-        } else {
-            node.replication().await
+        let full = full || due || self.figures.loading;
+        let (answer, asking) = oneshot::channel();
+        let (node, gate) = (node.clone(), self.gate);
+        tasks.spawn("question to an engine", async move {
+            // Nobody waits for it any more when the process was replaced.
+            drop(answer.send(see(&node, full, gate).await));
+        });
+        self.asking = Some(asking);
+        Asked::Waits
+    }
+
+    /// Waits for the answer to [`Slot::ask`], for as long as the engine may take or until `until`.
+    pub(super) async fn hear(&mut self, until: Option<Instant>) -> Heard {
+        let Some(asking) = &mut self.asking else {
+            return Heard::Nothing;
         };
-        let seen = match seen {
-            Ok(seen) if self.gate.is_none() => match node.needed_replicas().await {
-                Ok(needed) => found(node, gate_of(needed)).await.map(|gate| {
-                    self.gate = Some(gate);
-                    seen
-                }),
-                Err(error) => Err(error),
+        let answer = match until {
+            None => asking.await,
+            Some(until) => match timeout_at(until, asking).await {
+                Ok(answer) => answer,
+                Err(_elapsed) => return Heard::Nothing,
             },
-            seen => seen,
         };
-        self.silent = seen.is_err();
-        match seen {
-            Ok(replication) => {
-                if !is_connected(&replication) {
-                    self.connected_since = None;
-                } else if self.connected_since.is_none() {
-                    self.connected_since = Some(Instant::now());
-                }
-                self.replication = Some(replication);
-                Look::Answered
+        self.asking = None;
+        // The question is dropped with every task of the agent.
+        let Ok(answer) = answer else {
+            return Heard::Nothing;
+        };
+        self.silent = answer.is_err();
+        match answer {
+            Ok(seen) => {
+                self.note(seen);
+                Heard::Answer
             }
-            Err(error) => Look::Silent(error),
+            Err(error) => Heard::Silence(error),
         }
     }
 
-    /// What the planner sees. Of a process that did not answer the last look, what it said before
-    /// is worth nothing.
+    fn note(&mut self, seen: Seen) {
+        if let Some(figures) = seen.figures {
+            self.looked = Some(Instant::now());
+            self.figures = figures;
+        }
+        if self.gate.is_none() {
+            self.gate = seen.gate;
+        }
+        if !is_connected(&seen.replication) {
+            self.connected_since = None;
+        } else if self.connected_since.is_none() {
+            self.connected_since = Some(Instant::now());
+        }
+        self.replication = Some(seen.replication);
+    }
+
+    /// It answered the last question.
+    pub(super) fn answers(&self) -> bool {
+        self.replication.is_some() && !self.silent && self.asking.is_none()
+    }
+
+    /// What the planner sees. Of a process that has not answered the last question, what it said
+    /// before is worth nothing.
     pub(super) fn view(&self, service: Option<SocketAddr>, name: Naming<'_>) -> NodeView {
         let Some(node) = &self.node else {
             return NodeView::Down;
         };
-        let Some(seen) = self.replication.as_ref().filter(|_| !self.silent) else {
+        let Some(seen) = self.replication.as_ref().filter(|_| self.answers()) else {
             return NodeView::Silent;
         };
         let (upstream, link_up, syncing) = match &seen.role {
@@ -260,6 +288,42 @@ pub(super) struct Conduct {
     pub(super) compresses: bool,
 }
 
+/// What an engine answered.
+struct Seen {
+    replication: Replication,
+    /// After a full question.
+    figures: Option<Figures>,
+    /// When it was not known.
+    gate: Option<Gate>,
+}
+
+/// Asks an engine; in full, or for its replication alone.
+async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, CommandError> {
+    let (replication, figures) = if full {
+        let info = node.info().await?;
+        let figures = Figures {
+            loading: info.loading,
+            keys: info.keys,
+            only_database: info.only_database,
+            used_memory: info.used_memory,
+            ops_per_second: info.ops_per_second,
+            clients: info.connected_clients,
+        };
+        (info.replication, Some(figures))
+    } else {
+        (node.replication().await?, None)
+    };
+    let gate = match gate {
+        Some(_known) => None,
+        None => Some(found(node, gate_of(node.needed_replicas().await?)).await?),
+    };
+    Ok(Seen {
+        replication,
+        figures,
+        gate,
+    })
+}
+
 /// A process that was just found is pinged by whoever found it.
 async fn found(node: &Node, gate: Gate) -> Result<Gate, CommandError> {
     if gate == Gate::Shut {
@@ -293,8 +357,8 @@ fn is_connected(seen: &Replication) -> bool {
     }
 }
 
-/// What looking at a process came to.
-pub(super) enum Look {
+/// What asking a process came to.
+pub(super) enum Asked {
     /// There is none.
     Down,
     /// It was there before and is gone.
@@ -302,8 +366,16 @@ pub(super) enum Look {
         /// Its process ID.
         pid: u32,
     },
+    /// An answer is due.
+    Waits,
+}
+
+/// What was heard of a process.
+pub(super) enum Heard {
+    /// Nothing yet, or nothing was asked.
+    Nothing,
     /// It is there and does not answer.
-    Silent(CommandError),
+    Silence(CommandError),
     /// It answered.
-    Answered,
+    Answer,
 }

@@ -19,12 +19,13 @@ use model::{
 };
 use psync::Position;
 use runtime::{chain, crash::When};
+use tokio::time::Instant;
 
 use super::{
     Host,
     lease::Right,
     link::{Engines, LinkHalf},
-    node::{Look, Slot},
+    node::{Asked, Heard, Slot},
     store::CacheStore,
 };
 use handoff::ShardHandoff;
@@ -33,6 +34,8 @@ use rejoin::SavingLost;
 
 /// How long a node may take to stop when its data are not wanted.
 const DISCARD_GRACE: Duration = Duration::from_secs(10);
+/// How long the other nodes' answers are waited for once the leading node has answered.
+const MOMENT: Duration = Duration::from_millis(10);
 
 pub(super) struct ShardRunner {
     host: Arc<Host>,
@@ -170,7 +173,7 @@ impl ShardRunner {
         let saved = self.look_at_saving(store, desired).await;
         self.wire_inbound(store, desired).await?;
         let held = self.link.is_held();
-        let mut problem = self.look_at_nodes(desired).await;
+        let mut problem = self.look_at_nodes(store, desired).await;
         if let Err(why) = saved {
             problem.get_or_insert(why);
         }
@@ -231,20 +234,40 @@ impl ShardRunner {
         Ok(())
     }
 
-    async fn look_at_nodes(&mut self, desired: &CacheDesired) -> Option<String> {
+    /// Asks every node how it is, and waits for the leading one. While that answers, the others get
+    /// a moment: one that hangs must not hold up what the leading node has to do.
+    async fn look_at_nodes(
+        &mut self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+    ) -> Option<String> {
         let mut problem = None;
         let full = self.fresh_in != Some(desired.epoch);
         self.fresh_in = Some(desired.epoch);
-        let looks = join_all(self.slots.iter_mut().map(|slot| slot.look(full))).await;
-        for (index, look) in looks.into_iter().enumerate() {
-            match look {
-                Look::Died { pid } => {
+        let leader = usize::from(store.shard(self.shard).memory.leader);
+        let tasks = &self.host.relay_tasks;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            match slot.ask(full, full || index == leader, tasks) {
+                Asked::Died { pid } => {
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
-                Look::Silent(error) => {
-                    problem = Some(format!("node {index}: {}", chain(&error)));
+                Asked::Down | Asked::Waits => {}
+            }
+        }
+        let mut until = None;
+        if let Some(slot) = self.slots.get_mut(leader) {
+            match slot.hear(None).await {
+                Heard::Answer => until = Some(Instant::now() + MOMENT),
+                Heard::Silence(error) => {
+                    problem = Some(format!("node {leader}: {}", chain(&error)));
                 }
-                Look::Down | Look::Answered => {}
+                Heard::Nothing => {}
+            }
+        }
+        let heard = join_all(self.slots.iter_mut().map(|slot| slot.hear(until))).await;
+        for (index, heard) in heard.into_iter().enumerate() {
+            if let Heard::Silence(error) = heard {
+                problem = Some(format!("node {index}: {}", chain(&error)));
             }
         }
         problem

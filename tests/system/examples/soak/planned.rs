@@ -44,7 +44,7 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
             } else {
                 &west
             };
-            add(&mut row, &scoring::checkpoint(&mut ledger, survivor));
+            note(&mut row, &scoring::checkpoint(&mut ledger, survivor));
             println!(
                 "{engine}: {} planned failovers, {} lost",
                 row.failovers, row.lost
@@ -56,19 +56,18 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
     } else {
         &west
     };
-    add(&mut row, &scoring::settle(ledger, survivor));
+    note(&mut row, &scoring::settle(ledger, survivor));
     row
 }
 
-/// A score counts from the last checkpoint.
-pub(crate) fn add(row: &mut Row, score: &Score) {
+/// A score counts from the start of the workload.
+fn note(row: &mut Row, score: &Score) {
     let total = score.total();
-    row.acknowledged += total.acknowledged;
-    row.lost += total.lost;
-    row.violations += total.violations();
-    row.unaccounted += total.lost;
-    let marks = score.marks.iter().map(|mark| mark.outage.ms);
-    row.outages.extend(marks);
+    row.acknowledged = total.acknowledged;
+    row.lost = total.lost;
+    row.violations = total.violations();
+    row.unaccounted = total.lost;
+    row.outages = score.marks.iter().map(|mark| mark.outage.ms).collect();
     if !score.is_clean() {
         println!("{}: {:?} {:#?}", row.engine, score.lost, score.violations);
     }

@@ -20,7 +20,9 @@ impl ShardRunner {
                 .get(index)
                 .copied()
                 .unwrap_or(0);
-            let Some(engine) = self.slots.get(index).and_then(|slot| slot.node.as_ref()) else {
+            // One that hangs is told when it answers again.
+            let slot = self.slots.get(index).filter(|slot| slot.answers());
+            let Some(engine) = slot.and_then(|slot| slot.node.as_ref()) else {
                 continue;
             };
             if applied == desired.revision {
@@ -74,7 +76,7 @@ impl ShardRunner {
             compresses: link.is_none_or(|link| link.compression == Compression::Off),
         };
         for slot in &mut self.slots {
-            if slot.replication().is_some() {
+            if slot.answers() {
                 slot.settle(conduct)
                     .await
                     .map_err(|error| chain(&error).to_string())?;
