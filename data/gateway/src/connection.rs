@@ -27,7 +27,6 @@ use crate::{
     sentences,
     status::Refusal,
     ticket::Standing,
-    tunnel::Kind,
     upstream::Upstream,
 };
 
@@ -56,8 +55,10 @@ struct Connection {
     /// No request is taken; since when.
     stopped: Option<Instant>,
     standing: Standing,
-    /// The gateway at the other end of the tunnel knows that it is held.
-    told_held: bool,
+    /// It has no engine, and waits for one.
+    opening: bool,
+    /// For which time the gateway at the other end of the tunnel knows that it is held.
+    told_held: u32,
 }
 
 /// What the connection's task is to see to.
@@ -89,7 +90,8 @@ impl Connection {
             leaving: None,
             stopped: None,
             standing: Standing::Running,
-            told_held: false,
+            opening: false,
+            told_held: 0,
             house,
             entered,
             orders,
@@ -147,9 +149,15 @@ impl Connection {
         if self.entered.poll_changed(cx) {
             return Poll::Ready(Step::Orders);
         }
-        let gate = self.gate();
-        if let Poll::Ready(event) = self.pump.poll(cx, gate, &self.entered) {
-            return Poll::Ready(Step::Pump(event));
+        loop {
+            let gate = self.gate();
+            if let Poll::Ready(event) = self.pump.poll(cx, gate, &self.entered) {
+                return Poll::Ready(Step::Pump(event));
+            }
+            // The gateway at the other end of a tunnel may just have said something.
+            if self.gate() == gate {
+                break;
+            }
         }
         if self.stand(cx) {
             return Poll::Ready(Step::Move);
@@ -174,26 +182,28 @@ impl Connection {
             self.stopped = None;
             return Gate::Open;
         }
-        let since = *self.stopped.get_or_insert_with(Instant::now);
-        if since + self.house.limits.transaction > Instant::now() {
+        self.stopped.get_or_insert_with(Instant::now);
+        if self.transaction_end() > Some(Instant::now()) {
             Gate::Transaction
         } else {
             Gate::Shut
         }
     }
 
+    /// Until when a transaction that is open may come to its end, while no other request is taken.
+    fn transaction_end(&self) -> Option<Instant> {
+        let end = self.stopped? + self.house.limits.transaction;
+        Some(self.orders.hold.map_or(end, |patience| patience.min(end)))
+    }
+
     /// Says how far it is in being held. `true`: it is to go elsewhere, now.
     fn stand(&mut self, cx: &mut Context<'_>) -> bool {
         if self.stopped.is_none() {
             self.note(Standing::Running);
-            self.told_held = false;
             return false;
         }
-        let in_transaction = self.pump.session.is_in_transaction();
-        let waits = in_transaction
-            && self
-                .stopped
-                .is_some_and(|since| since + self.house.limits.transaction > Instant::now());
+        let waits =
+            self.pump.session.is_in_transaction() && self.transaction_end() > Some(Instant::now());
         let settled = match self.pump.boundary() {
             Boundary::Idle => !waits,
             Boundary::Blocked => true,
@@ -208,10 +218,11 @@ impl Connection {
         if self.orders.hold.is_none() && (self.leaving.is_some() || moved) {
             return true;
         }
-        if !self.told_held {
-            self.told_held = true;
-            if let Some(Upstream::Tunnel(tunnel)) = self.pump.upstream_mut() {
-                tunnel.say(Kind::Held);
+        if let Some(Upstream::Tunnel(tunnel)) = self.pump.upstream_mut() {
+            let heard = tunnel.heard();
+            if heard.hold && heard.holds != self.told_held {
+                self.told_held = heard.holds;
+                tunnel.say_held(heard.holds);
                 self.pump.flush_engine(cx);
             }
         }
@@ -251,8 +262,12 @@ impl Connection {
             (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
         };
         // Whoever holds has counted it as not held.
-        self.standing = Standing::Running;
-        self.entered.stand(Standing::Running);
+        self.standing = if self.opening {
+            Standing::Held
+        } else {
+            Standing::Running
+        };
+        self.entered.stand(self.standing);
         None
     }
 
@@ -288,13 +303,12 @@ impl Connection {
     fn next_deadline(&self) -> Option<Instant> {
         let limits = &self.house.limits;
         let login = self.who.is_none().then(|| self.begun + limits.login);
-        let transaction = self.stopped.map(|since| since + limits.transaction);
-        let transaction = transaction.filter(|_| self.pump.session.is_in_transaction());
+        let transaction = self
+            .transaction_end()
+            .filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
         let moving = self.leaving.filter(|_| self.orders.hold.is_none());
-        let frame = self.pump.partial_since.filter(|_| self.stopped.is_none());
-        let idle = limits
-            .idle
-            .filter(|_| !self.pump.session.is_listening() && self.stopped.is_none());
+        let frame = self.pump.partial_since().filter(|_| self.stopped.is_none());
+        let idle = limits.idle.filter(|_| self.is_idle());
         let all = [
             login,
             transaction,
@@ -315,7 +329,7 @@ impl Connection {
         let over = |since: Option<Instant>, time| since.is_some_and(|since| since + time <= now);
         let slow = if self.who.is_none() && over(Some(self.begun), limits.login) {
             Some("it did not log in in time")
-        } else if self.stopped.is_none() && over(self.pump.partial_since, limits.frame) {
+        } else if self.stopped.is_none() && over(self.pump.partial_since(), limits.frame) {
             Some("its request did not come to its end in time")
         } else if self.is_too_much() {
             Some("it sent too much before it logged in")
@@ -334,14 +348,20 @@ impl Connection {
         if over(self.pump.closing_since(), FAREWELL) {
             return self.pump.close_now();
         }
-        let idle = limits.idle.filter(|_| !self.pump.session.is_listening());
-        if self.stopped.is_none() && idle.is_some_and(|idle| self.pump.active + idle <= now) {
+        let idle = limits.idle.filter(|_| self.is_idle());
+        if idle.is_some_and(|idle| self.pump.active + idle <= now) {
             return Some(End::Said);
         }
         if self.orders.hold.is_none() && over(self.leaving, limits.moving) {
             return self.give_up().await;
         }
         None
+    }
+
+    /// Tells whether nothing is asked, waited for or listened to.
+    fn is_idle(&self) -> bool {
+        let session = &self.pump.session;
+        self.stopped.is_none() && session.is_idle() && !session.is_listening()
     }
 
     /// Tells whether a client that has not logged in has sent too much.

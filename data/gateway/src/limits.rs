@@ -18,7 +18,8 @@ pub struct Limits {
     pub nowhere: Duration,
     /// For what was sent to be answered, before a connection is moved without the answer.
     pub moving: Duration,
-    /// For an open transaction to come to its end while a connection is being held.
+    /// For an open transaction to come to its end while a connection is being held; no longer than
+    /// the patience of whoever holds.
     pub transaction: Duration,
 }
 
@@ -31,7 +32,7 @@ impl Default for Limits {
             idle: None,
             nowhere: Duration::from_secs(10),
             moving: Duration::from_secs(5),
-            transaction: Duration::from_millis(250),
+            transaction: Duration::from_millis(30),
         }
     }
 }

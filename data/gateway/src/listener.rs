@@ -1,8 +1,16 @@
 //! Where a gateway listens.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::{Shutdown, SocketAddr},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use model::{Door, Doors, FrontDoor};
+use parking_lot::Mutex;
 use runtime::{chain, tasks::Tasks};
 use socket2::{SockRef, TcpKeepalive};
 use tls::{FrontStream, FrontTls};
@@ -49,15 +57,25 @@ pub(crate) struct Listeners(Vec<Listening>);
 
 #[derive(Debug)]
 struct Listening {
-    whom: For,
+    /// For whom it is now: an address may come to be for both endpoints, or for one.
+    whom: Arc<Mutex<For>>,
     carrier: Carrier,
     asked: SocketAddr,
     bound: SocketAddr,
+    listener: Arc<TcpListener>,
     tasks: Tasks,
+}
+
+impl Listening {
+    fn is_at(&self, carrier: Carrier, address: SocketAddr) -> bool {
+        self.carrier == carrier && [self.asked, self.bound].contains(&address)
+    }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        // The address is free at once, and not when the task has noticed.
+        let _closed = SockRef::from(&*self.listener).shutdown(Shutdown::Both);
         self.tasks.cancel();
     }
 }
@@ -93,22 +111,23 @@ impl Listeners {
                 .filter_map(|(endpoint, at)| Some((For::One(endpoint), Carrier::Plain, at?)));
             wanted.extend(there);
         }
-        let is_wanted = |open: &Listening| {
-            let this = (open.whom, open.carrier, open.asked);
-            let bound = (open.whom, open.carrier, open.bound);
-            wanted.contains(&this) || wanted.contains(&bound)
-        };
         let mut opened = Vec::new();
         for (whom, carrier, asked) in &wanted {
-            let open = self.0.iter().any(|open| {
-                (open.whom, open.carrier) == (*whom, *carrier)
-                    && [open.asked, open.bound].contains(asked)
-            });
-            if !open {
-                opened.push(Listening::open(house, *whom, *carrier, *asked, front)?);
+            // Port 0 is asked for by either endpoint, and is two of them.
+            let same = |open: &&Listening| {
+                open.is_at(*carrier, *asked) && (asked.port() != 0 || *open.whom.lock() == *whom)
+            };
+            match self.0.iter().find(same) {
+                Some(open) => *open.whom.lock() = *whom,
+                None => opened.push(Listening::open(house, *whom, *carrier, *asked, front)?),
             }
         }
-        self.0.retain(is_wanted);
+        self.0.retain(|open| {
+            let whom = *open.whom.lock();
+            let mut wanted = wanted.iter();
+            wanted
+                .any(|(for_whom, carrier, asked)| whom == *for_whom && open.is_at(*carrier, *asked))
+        });
         self.0.extend(opened);
         Ok(Doors {
             direct: self.door(doors.direct, Endpoint::Direct),
@@ -132,7 +151,8 @@ impl Listeners {
         let open = |carrier: Carrier| {
             let mut all = self.0.iter();
             let open = all.find(|open| {
-                open.carrier == carrier && [For::One(endpoint), For::Named].contains(&open.whom)
+                open.carrier == carrier
+                    && [For::One(endpoint), For::Named].contains(&*open.whom.lock())
             });
             open.map(|open| open.bound.port())
         };
@@ -156,16 +176,24 @@ impl Listening {
             address: asked,
             source,
         };
-        let listener = bind(asked).map_err(failed)?;
+        let listener = Arc::new(bind(asked).map_err(failed)?);
         let bound = listener.local_addr().map_err(failed)?;
         let tasks = house.tasks.child();
-        let accepting = accept(Arc::clone(house), listener, whom, carrier, front.clone());
+        let whom = Arc::new(Mutex::new(whom));
+        let accepting = accept(
+            Arc::clone(house),
+            Arc::clone(&listener),
+            Arc::clone(&whom),
+            carrier,
+            front.clone(),
+        );
         tasks.spawn("gateway accept", accepting);
         Ok(Self {
             whom,
             carrier,
             asked,
             bound,
+            listener,
             tasks,
         })
     }
@@ -184,8 +212,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 async fn accept(
     house: Arc<House>,
-    listener: TcpListener,
-    whom: For,
+    listener: Arc<TcpListener>,
+    whom: Arc<Mutex<For>>,
     carrier: Carrier,
     front: FrontTls,
 ) {
@@ -194,6 +222,7 @@ async fn accept(
         match listener.accept().await {
             Ok((tcp, peer)) => {
                 failing = false;
+                let whom = *whom.lock();
                 if let Some(entered) = admit(&house, &tcp, peer, whom, carrier).await {
                     serve(&house, tcp, entered, whom, &front);
                 }
@@ -282,6 +311,11 @@ async fn shake(
     let minimum = house.orders().entry.door.minimum_tls;
     let shaken = tokio::select! {
         shaken = front.accept(tcp, minimum) => shaken,
+        () = evicted(entered) => {
+            let why = "it did not log in, and others came";
+            house.refused(Refusal::Slow, &entered.peer, why);
+            return None;
+        }
         () = house.tasks.cancelled() => return None,
     };
     match shaken {
@@ -297,6 +331,19 @@ async fn shake(
             None
         }
     }
+}
+
+/// Resolves when it has to make room.
+async fn evicted(entered: &Entered) {
+    poll_fn(|cx| {
+        let _looked_at_later = entered.poll_changed(cx);
+        if entered.is_evicted() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Tells whether a name is one of a geo endpoint: `<cache>.geo.<zone>`.

@@ -109,7 +109,7 @@ pub(crate) struct Pump {
     to_client: Outgoing,
 
     /// Since when the request at the front has not been whole.
-    pub(crate) partial_since: Option<Instant>,
+    partial_since: Option<Instant>,
     /// Since when the client takes nothing of what is there for it.
     pub(crate) stalled_since: Option<Instant>,
     /// When something passed last.
@@ -207,6 +207,12 @@ impl Pump {
     /// What was passed on of a request in part is lost, and the rest of it is passed to nobody.
     pub(crate) fn forget_request(&mut self) {
         self.rest = Rest::Dropped;
+    }
+
+    /// Since when the client has not come to the end of its request, while nobody but the client
+    /// is waited for.
+    pub(crate) fn partial_since(&self) -> Option<Instant> {
+        self.partial_since.filter(|_| self.to_engine.is_empty())
     }
 
     /// Whether the end of the engine's connection is what was to come: the client has said `QUIT`,

@@ -126,15 +126,18 @@ impl Roster {
         });
     }
 
-    /// How many are held, and how many are not.
+    /// How many of those that have logged in are held, and how many are not.
     pub(crate) fn held(&self) -> Held {
         let inner = self.inner.lock();
         let mut counted = Held { held: 0, busy: 0 };
-        for ticket in inner.tickets.values() {
-            if ticket.standing() == Standing::Held {
-                counted.held += 1;
-            } else if !inner.is_stranger(ticket) {
-                counted.busy += 1;
+        let inside = inner
+            .tickets
+            .values()
+            .filter(|ticket| !inner.is_stranger(ticket));
+        for ticket in inside {
+            match ticket.standing() {
+                Standing::Held => counted.held += 1,
+                Standing::Running | Standing::Stopping => counted.busy += 1,
             }
         }
         counted
@@ -185,6 +188,11 @@ impl Inner {
 }
 
 impl Entered {
+    /// The connection itself.
+    pub(crate) fn ticket(&self) -> Arc<Ticket> {
+        Arc::clone(&self.ticket)
+    }
+
     /// It is no stranger any more.
     pub(crate) fn logged_in(&self) {
         self.roster.inner.lock().strangers.remove(&self.ticket.id);

@@ -6,9 +6,9 @@
 use std::cell::Cell;
 
 /// Bytes that are read at once behind those that were kept.
-const READ: usize = 128 << 10;
-/// Bytes that are kept at most, because a request is not whole.
-const KEPT: usize = 136 << 10;
+pub(crate) const READ: usize = 64 << 10;
+/// Bytes that are kept at most, because a request is not whole, or not looked at.
+const KEPT: usize = 3 * READ + (8 << 10);
 /// Bytes of a scratch.
 const SCRATCH: usize = KEPT + READ;
 

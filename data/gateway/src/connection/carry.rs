@@ -17,7 +17,9 @@ impl Connection {
             // Its engine is another one now, with which it has nothing to do.
             return Some(End::Said);
         }
-        self.answer_lost();
+        if let Some(end) = self.answer_lost().await {
+            return Some(end);
+        }
         let carried = match self.pump.session.carry() {
             Ok(carried) => carried,
             Err(Uncarriable::Busy(_)) => return Some(End::Closed),
@@ -26,8 +28,6 @@ impl Connection {
                 return Some(End::Said);
             }
         };
-        // Whatever the engine before still says belongs to nobody.
-        self.pump.exchange(None);
         self.opened = None;
         match self.upstream().await {
             Ok(upstream) => self.pump.exchange(Some(upstream)),
@@ -63,8 +63,7 @@ impl Connection {
         let direct = self.entered.through().endpoint == Endpoint::Direct;
         if direct || (!expected && orderly && self.is_alive().await) {
             // The engine wanted it so: `CLIENT KILL`, or one of its limits.
-            self.answer_lost();
-            return Some(End::Said);
+            return Some(self.answer_lost().await.unwrap_or(End::Said));
         }
         self.carry().await
     }
@@ -78,17 +77,23 @@ impl Connection {
     }
 
     /// Answers what was sent and is not answered: nothing of it is sent again.
-    fn answer_lost(&mut self) {
+    async fn answer_lost(&mut self) -> Option<End> {
         let unknown = self.pump.session.outstanding();
         self.house.roster.totals.note_unknown(unknown);
+        // Whatever the engine still says belongs to nobody.
+        self.pump.exchange(None);
+        self.pump.forget_request();
         loop {
             let answers = self.pump.session.lost(ANSWERS);
             if answers.is_empty() {
-                break;
+                return None;
             }
             self.pump.say(&answers);
+            // A long pipeline has many answers.
+            if let Some(end) = self.drained().await {
+                return Some(end);
+            }
         }
-        self.pump.forget_request();
     }
 
     fn is_moved(&self) -> bool {

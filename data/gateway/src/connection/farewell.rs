@@ -14,6 +14,7 @@ use crate::{
     outgoing::Outgoing,
     pump::End,
     status::Refusal,
+    ticket::Standing,
 };
 
 /// Time for a client to take what is left for it when there is nothing to explain.
@@ -27,6 +28,8 @@ impl Connection {
             self.house
                 .refused(Refusal::Protocol, &self.entered.peer, why);
         }
+        // Nobody has to wait for it any more.
+        self.entered.stand(Standing::Held);
         let (client, waiting) = self.pump.into_client();
         match end {
             End::Gone => {}

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Connection, opening::Unopened};
 use crate::{
     Verified, entry::Who, place::Target, pump::End, sentences, status::Refusal, throttle::Budget,
-    upstream::CLIENT_USER,
+    ticket::Carrier, upstream::CLIENT_USER,
 };
 
 /// The user of the access keys.
@@ -67,6 +67,9 @@ impl Connection {
         let Some(verifier) = &entry.verifier else {
             return Err("tokens let nobody in to this cache".to_owned());
         };
+        if self.entered.through().carrier != Carrier::Tls {
+            return Err("tokens are taken over TLS alone".to_owned());
+        }
         // Whose token is not of interest is not looked at.
         if !entry.knows(object_id) {
             return Err("the user has no access policy assignment".to_owned());

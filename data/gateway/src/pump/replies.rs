@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{End, Event, Pump};
-use crate::{scratch, ticket::Ticket};
+use crate::{
+    scratch::{self, READ},
+    ticket::Ticket,
+};
 
 impl Pump {
     /// Tells whether anything passed.
@@ -35,6 +38,8 @@ impl Pump {
             let kept = self.kept_replies.len();
             let (front, room) = memory.split_at_mut(kept);
             front.copy_from_slice(&self.kept_replies);
+            // What a client does not take is kept for it: no more than so much.
+            let room = room.get_mut(..READ).unwrap_or_default();
             let mut buffer = ReadBuf::new(room);
             let orderly = match Pin::new(upstream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Ok(false),
@@ -58,7 +63,7 @@ impl Pump {
     }
 
     /// Writes what waits for the client. `false`: it does not take it all now.
-    pub(super) fn drain_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
+    pub(crate) fn drain_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
         if self.to_client.is_empty() {
             return Ok(true);
         }

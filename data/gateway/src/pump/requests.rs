@@ -1,6 +1,7 @@
 //! From the client to the engine.
 
 use std::{
+    io::ErrorKind,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -13,7 +14,10 @@ use tokio::{
 };
 
 use super::{End, Event, Gate, Pump, Rest, Waiting};
-use crate::{scratch, ticket::Ticket};
+use crate::{
+    scratch::{self, READ},
+    ticket::Ticket,
+};
 
 /// What becomes of a request.
 enum Judged {
@@ -29,6 +33,9 @@ enum Judged {
 /// at.
 const ANSWERS: usize = 16 << 10;
 
+/// Bytes of requests that are kept while none may be looked at.
+const AHEAD: usize = 4 << 10;
+
 impl Pump {
     /// Tells whether anything passed.
     pub(super) fn pass_requests(
@@ -43,11 +50,14 @@ impl Pump {
         if !self.is_ready()? {
             return Ok(false);
         }
-        if self.client_ended && !self.kept_whole {
+        if self.client_ended && (!self.kept_whole || self.boundary() == Boundary::Blocked) {
             return self.end_requests(cx);
         }
         if !self.may_take(gate) && !self.requests.is_streaming() {
-            return Ok(false);
+            if self.client_ended || self.kept.len() >= AHEAD {
+                return Ok(false);
+            }
+            return self.read_ahead(cx, ticket);
         }
         scratch::borrow(|memory| {
             let kept = self.kept.len();
@@ -55,19 +65,15 @@ impl Pump {
             front.copy_from_slice(&self.kept);
             let mut filled = kept;
             if !self.kept_whole {
-                let mut buffer = ReadBuf::new(room);
-                match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
-                    Poll::Pending => return Ok(false),
-                    Poll::Ready(Ok(())) => filled += buffer.filled().len(),
-                    Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
-                }
-                if filled == kept {
-                    self.client_ended = true;
+                // Never without room: a read of nothing is an end.
+                let room = room.get_mut(..READ).unwrap_or_default();
+                let Poll::Ready(read) = self.read(cx, room, ticket)? else {
+                    return Ok(false);
+                };
+                if read == 0 {
                     return Ok(true);
                 }
-                self.received += (filled - kept) as u64;
-                ticket.note_received(filled - kept);
-                self.active = Instant::now();
+                filled += read;
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
@@ -78,20 +84,82 @@ impl Pump {
         })
     }
 
+    /// Has the client read what is there for it, and looks whether it goes away, while there is no
+    /// engine. Resolves when it is gone.
+    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Poll<End> {
+        let drained = self.drain_client(cx);
+        let heard = drained.and_then(|_all| {
+            while !self.client_ended && self.kept.len() < AHEAD {
+                if !self.read_ahead(cx, ticket)? {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match heard {
+            Ok(()) => Poll::Pending,
+            Err(Event::End(end)) => Poll::Ready(end),
+            Err(Event::Login(_) | Event::Open | Event::EngineEnded { .. }) => {
+                Poll::Ready(End::Closed)
+            }
+        }
+    }
+
+    /// Reads requests that are not looked at yet. So is the client's end heard while it waits.
+    fn read_ahead(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Result<bool, Event> {
+        scratch::borrow(|memory| {
+            let room = memory.get_mut(..READ).unwrap_or_default();
+            let Poll::Ready(read) = self.read(cx, room, ticket)? else {
+                return Ok(false);
+            };
+            if read > 0 {
+                let ahead = memory.get(..read).unwrap_or_default();
+                self.kept.extend_from_slice(ahead);
+                self.kept_whole = true;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Reads from the client; 0: it has ended.
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+        ticket: &Ticket,
+    ) -> Result<Poll<usize>, Event> {
+        let mut buffer = ReadBuf::new(room);
+        match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(())) => {}
+            // Many clients of TLS end without the closing alert.
+            Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
+            Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
+        }
+        let read = buffer.filled().len();
+        if read == 0 {
+            self.client_ended = true;
+        } else {
+            self.received += read as u64;
+            ticket.note_received(read);
+            self.active = Instant::now();
+        }
+        Ok(Poll::Ready(read))
+    }
+
     /// Keeps what nobody took.
     fn keep(&mut self, rest: &[u8], moved: bool) {
         if rest.is_empty() {
             self.kept = Vec::new();
-            self.partial_since = None;
         } else {
             self.kept.clear();
             self.kept.extend_from_slice(rest);
         }
-        let streaming = self.requests.is_streaming();
-        if (streaming || !rest.is_empty()) && (moved || self.partial_since.is_none()) {
-            self.partial_since = Some(Instant::now());
-        } else if !streaming && rest.is_empty() {
+        let partial = self.requests.is_streaming() || !(rest.is_empty() || self.kept_whole);
+        if !partial {
             self.partial_since = None;
+        } else if moved || self.partial_since.is_none() {
+            self.partial_since = Some(Instant::now());
         }
     }
 
@@ -104,7 +172,11 @@ impl Pump {
             return true;
         };
         match self.to_engine.poll_drain(cx, upstream) {
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(())) => {
+                // Until now the client was not waited for.
+                self.partial_since = self.partial_since.map(|_| Instant::now());
+                true
+            }
             // What it said before it ended is read first, then its end.
             Poll::Ready(Err(_)) => {
                 self.to_engine.clear();
@@ -118,7 +190,7 @@ impl Pump {
     fn is_ready(&mut self) -> Result<bool, Event> {
         if matches!(self.waiting, Waiting::No) {
             let own = self.to_client.waiting();
-            return Ok(own <= ANSWERS || self.upstream.is_some());
+            return Ok(own <= ANSWERS || self.session.is_logged_in());
         }
         if !self.session.is_idle() || self.replies.is_streaming() {
             return Ok(false);
@@ -148,8 +220,11 @@ impl Pump {
 
     /// The client has sent everything: so is the engine told.
     fn end_requests(&mut self, cx: &mut Context<'_>) -> Result<bool, Event> {
-        // The engines forget what they have not written yet when they learn of it.
-        if self.engine_told || self.boundary() == Boundary::Busy {
+        // The engines forget what they have not written yet when they learn of it. A request that was
+        // cut off is answered by nobody.
+        let cut_off = self.requests.is_streaming() && self.session.outstanding() <= 1;
+        let due = self.boundary() == Boundary::Busy && !cut_off;
+        if self.engine_told || due {
             return Ok(false);
         }
         let Some(upstream) = &mut self.upstream else {
@@ -178,7 +253,7 @@ impl Pump {
         let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
-            let answers = self.to_client.waiting() > ANSWERS && self.upstream.is_none();
+            let answers = self.to_client.waiting() > ANSWERS && !self.session.is_logged_in();
             let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
             if !streaming && waits {
                 self.kept_whole = true;

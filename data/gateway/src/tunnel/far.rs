@@ -145,6 +145,8 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
                 to_engine: Outgoing::default(),
                 to_tunnel: Outgoing::default(),
                 holding: false,
+                holds: 0,
+                told_moved: false,
                 ended: Ended::default(),
                 house,
             };
@@ -236,6 +238,9 @@ struct Crossing {
     to_engine: Outgoing,
     to_tunnel: Outgoing,
     holding: bool,
+    /// How often the near side was told to hold.
+    holds: u32,
+    told_moved: bool,
     ended: Ended,
 }
 
@@ -258,7 +263,7 @@ impl Crossing {
             let mut moved = false;
             moved |= self.poll_requests(cx)?;
             moved |= self.poll_replies(cx)?;
-            if self.tunnel.heard().held && self.holding {
+            if self.holding && self.tunnel.heard().held == self.holds {
                 self.entered.stand(Standing::Held);
             }
             if self.ended.engine && self.to_tunnel.is_empty() {
@@ -286,11 +291,14 @@ impl Crossing {
         }
         if orders.moves != self.moves && !self.leads_here(&orders.place) {
             // The near side stops when it has everything, and ends the tunnel.
-            self.tunnel.say(Kind::Moved);
+            if !std::mem::replace(&mut self.told_moved, true) {
+                self.tunnel.say(Kind::Moved);
+            }
         } else {
             self.moves = orders.moves;
             if orders.hold.is_some() && !self.holding {
                 self.holding = true;
+                self.holds = self.holds.wrapping_add(1);
                 self.tunnel.say(Kind::Hold);
             } else if orders.hold.is_none() && self.holding {
                 self.holding = false;

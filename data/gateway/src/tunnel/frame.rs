@@ -10,6 +10,8 @@ use crate::entry::{Which, Who};
 pub(crate) const VERSION: u16 = 1;
 /// Bytes of a frame's header: its kind, and its length.
 pub(crate) const HEADER: usize = 5;
+/// Bytes of a number.
+pub(crate) const NUMBER: usize = 4;
 /// The most bytes of a client that a frame carries: with the header, one record of TLS.
 pub(crate) const DATA: usize = (16 << 10) - HEADER;
 /// The most bytes of any other frame.
@@ -68,7 +70,8 @@ impl Kind {
         match self {
             Self::Enter | Self::Refused => WORDS,
             Self::Data => DATA,
-            Self::Entered | Self::Hold | Self::Held | Self::Release | Self::Moved => 0,
+            Self::Held => NUMBER,
+            Self::Entered | Self::Hold | Self::Release | Self::Moved => 0,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::frame::{DATA, FrameError, HEADER, Kind, header, read_header};
+use super::frame::{DATA, FrameError, HEADER, Kind, NUMBER, header, read_header};
 
 /// A tunnel, from either side: a stream of the client's bytes, and what the other side said.
 #[derive(Debug)]
@@ -27,15 +27,18 @@ pub(crate) struct Tunnel {
 pub(crate) struct Heard {
     /// It wants no requests at present.
     pub(crate) hold: bool,
-    /// It sends none, and none is on the way.
-    pub(crate) held: bool,
+    /// How often it has begun to want none.
+    pub(crate) holds: u32,
+    /// It sends none, and none is on the way, since it was told so for this time.
+    pub(crate) held: u32,
     /// The cache is led from elsewhere.
     pub(crate) moved: bool,
 }
 
 #[derive(Debug, Default)]
 struct Reading {
-    header: [u8; HEADER],
+    /// A header, and the number behind it when it has one.
+    front: [u8; HEADER + NUMBER],
     have: usize,
     /// Bytes of the data that is being read which have not come.
     left: usize,
@@ -48,6 +51,34 @@ struct Writing {
     sent: usize,
     /// Bytes that were announced and not written; whoever writes writes them next.
     left: usize,
+}
+
+impl Reading {
+    /// Bytes that there are at least before it can be said what they are.
+    fn need(&self) -> io::Result<usize> {
+        if self.have < HEADER {
+            return Ok(HEADER);
+        }
+        let (kind, length, _) = self.take().map_err(odd)?;
+        Ok(match kind {
+            Kind::Held if length == NUMBER => HEADER + NUMBER,
+            Kind::Held => return Err(odd(FrameError::Words)),
+            Kind::Enter
+            | Kind::Entered
+            | Kind::Refused
+            | Kind::Data
+            | Kind::Hold
+            | Kind::Release
+            | Kind::Moved => HEADER,
+        })
+    }
+
+    /// The kind, the length, and the number behind them.
+    fn take(&self) -> Result<(Kind, usize, u32), FrameError> {
+        let [a, b, c, d, e, number @ ..] = self.front;
+        let (kind, length) = read_header([a, b, c, d, e])?;
+        Ok((kind, length, u32::from_le_bytes(number)))
+    }
 }
 
 impl Tunnel {
@@ -69,9 +100,12 @@ impl Tunnel {
     /// Says a word without anything to it, at the next flush.
     pub(crate) fn say(&mut self, kind: Kind) {
         self.words.extend_from_slice(&header(kind, 0));
-        if kind == Kind::Release {
-            self.heard.held = false;
-        }
+    }
+
+    /// Says that no request is sent or on the way, since it was told so for this time.
+    pub(crate) fn say_held(&mut self, time: u32) {
+        self.words.extend_from_slice(&header(Kind::Held, NUMBER));
+        self.words.extend_from_slice(&time.to_le_bytes());
     }
 
     /// Writes a frame; nobody writes data meanwhile.
@@ -91,11 +125,14 @@ impl Tunnel {
         Ok((kind, payload))
     }
 
-    fn hear(&mut self, kind: Kind) -> Result<(), FrameError> {
+    fn hear(&mut self, kind: Kind, number: u32) -> Result<(), FrameError> {
         match kind {
-            Kind::Hold => self.heard.hold = true,
+            Kind::Hold => {
+                self.heard.hold = true;
+                self.heard.holds = self.heard.holds.wrapping_add(1);
+            }
             Kind::Release => self.heard.hold = false,
-            Kind::Held => self.heard.held = true,
+            Kind::Held => self.heard.held = number,
             Kind::Moved => self.heard.moved = true,
             Kind::Enter | Kind::Entered | Kind::Refused | Kind::Data => {
                 return Err(FrameError::Unexpected(kind));
@@ -133,28 +170,26 @@ impl AsyncRead for Tunnel {
         }
         while this.reading.left == 0 {
             let reading = &mut this.reading;
-            let missing = reading.header.get_mut(reading.have..).unwrap_or_default();
-            let mut missing = ReadBuf::new(missing);
-            ready!(Pin::new(&mut this.tls).poll_read(cx, &mut missing))?;
-            let read = missing.filled().len();
-            if read == 0 {
-                let cut = reading.have > 0;
-                return Poll::Ready(if cut {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(())
-                });
-            }
-            reading.have += read;
-            if reading.have < HEADER {
+            let need = reading.need()?;
+            if reading.have < need {
+                let missing = reading.front.get_mut(reading.have..need);
+                let mut missing = ReadBuf::new(missing.unwrap_or_default());
+                ready!(Pin::new(&mut this.tls).poll_read(cx, &mut missing))?;
+                let read = missing.filled().len();
+                if read == 0 && reading.have > 0 {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                } else if read == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                reading.have += read;
                 continue;
             }
             reading.have = 0;
-            let (kind, length) = read_header(reading.header).map_err(odd)?;
+            let (kind, length, number) = reading.take().map_err(odd)?;
             if kind == Kind::Data {
                 reading.left = length;
             } else {
-                this.hear(kind).map_err(odd)?;
+                this.hear(kind, number).map_err(odd)?;
             }
         }
         let room = buf.remaining().min(this.reading.left);
