@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak cargo
+.PHONY: help demo test check fmt bench soak suites clients attacks cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
@@ -12,7 +12,11 @@ help:
 	@echo "make check   formatting, lints, documentation"
 	@echo "make fmt     format the code"
 	@echo "make soak    failovers by the hundred, scored; MINUTES=30, ARGS='--engine valkey'"
-	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes"
+	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes,"
+	@echo "             ARGS=gateway for the gateway beside HAProxy"
+	@echo "make suites  run the engines' and client libraries' own tests through a gateway"
+	@echo "make clients run real clients over TLS through 50 failovers; ARGS='--engine redis'"
+	@echo "make attacks attack a gateway: slow, many, greedy and malformed clients"
 
 demo: cargo
 	@scripts/install-engines.sh
@@ -44,6 +48,7 @@ fmt: cargo
 bench: cargo
 	@scripts/install-engines.sh --tests
 	$(CARGO) build --release --locked --package cli
+	$(if $(findstring gateway,$(ARGS)),$(CARGO) build --release --locked --package gateway --example gateway)
 	$(CARGO) run --release --locked --package bench -- $(ARGS)
 
 soak: cargo
@@ -54,6 +59,21 @@ soak: cargo
 	  --minutes $(or $(MINUTES),30) $(ARGS)
 	$(CARGO) run --release --locked --package system --example crash_matrix -- \
 	  --minutes $(or $(MINUTES),30)
+
+suites: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --release --locked --package gateway --example gateway --features testing
+	scripts/suites/run.sh $(ARGS)
+
+clients: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --release --locked --package cli
+	scripts/clients/run.sh $(ARGS)
+
+attacks: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --release --locked --package gateway --example gateway
+	scripts/attacks/run.sh $(ARGS)
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

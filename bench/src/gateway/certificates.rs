@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// The name that the certificate proves.
 pub(crate) const NAME: &str = "bench.godwit.test";
@@ -28,13 +28,15 @@ impl Certificates {
     pub(crate) fn create(directory: &Path) -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "bench");
         let key = KeyPair::generate()?;
         let authority = params.self_signed(&key)?.pem();
         let issuer = Issuer::new(params, key);
         let own = KeyPair::generate()?;
-        let chain = CertificateParams::new([NAME.to_owned()])?
-            .signed_by(&own, &issuer)?
-            .pem();
+        let mut params = CertificateParams::new([NAME.to_owned()])?;
+        // One with its issuer's name would pass for its own issuer.
+        params.distinguished_name.push(DnType::CommonName, NAME);
+        let chain = params.signed_by(&own, &issuer)?.pem();
         let key = own.serialize_pem();
         let file = |name: &str, text: &str| -> anyhow::Result<PathBuf> {
             let path = directory.join(name);

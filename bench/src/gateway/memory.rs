@@ -27,6 +27,14 @@ pub(crate) struct PerConnection {
     pub(crate) kilobytes: f64,
 }
 
+/// What is measured.
+pub(crate) const ALL: [(Way, bool); 4] = [
+    (Way::Haproxy, false),
+    (Way::Haproxy, true),
+    (Way::Gateway, false),
+    (Way::Gateway, true),
+];
+
 /// Opens connections that log in, ask once, and then say nothing.
 pub(crate) fn measure(
     runtime: &Handle,

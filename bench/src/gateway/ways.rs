@@ -141,7 +141,7 @@ impl Rig {
         let (Ports { plain, tls }, engine) = (self.haproxy, self.direct.plain);
         let both = certificates.both.display();
         format!(
-            "global\n  maxconn 20000\n\
+            "global\n  maxconn 4000\n\
              defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
              listen plain\n  bind 127.0.0.1:{plain}\n  server engine 127.0.0.1:{engine}\n\
              listen encrypted\n  bind 127.0.0.1:{tls} ssl crt {both}\n  server engine 127.0.0.1:{engine}\n"
