@@ -148,7 +148,8 @@ impl Client {
 
     /// Nothing is there to be read, and nothing comes while others are answered.
     pub(crate) fn hears_nothing(&mut self) {
-        assert!(self.stream.buffer().is_empty());
+        let heard = self.stream.buffer().escape_ascii().to_string();
+        assert_eq!(heard, "");
         self.tcp.set_nonblocking(true).unwrap();
         let peeked = self.tcp.peek(&mut [0]);
         self.tcp.set_nonblocking(false).unwrap();
