@@ -3,7 +3,7 @@
 # (valkey-server, redis-server), redis-cli, a C compiler and make. Does nothing when all is there,
 # starts no service, and may be run again and again.
 #
-#   --tests   also what only the tests need: Python with venv
+#   --tests   also what only the tests need: Python with venv, BIND (named) and dig
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -37,6 +37,8 @@ missing() {
   have make || echo make
   if [ "$for_tests" = yes ]; then
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3-venv
+    have named || [ -x /usr/sbin/named ] || echo bind9
+    have dig || echo bind9-dnsutils
   fi
 }
 
@@ -120,7 +122,8 @@ allow_services() {
   [ "$policy_is_ours" = no ] || as_root rm -f "$policy"
 }
 
-# Godwit runs engines of its own; the packages' own services would only hold port 6379.
+# Godwit runs engines of its own, and the tests a BIND; the packages' own services would only hold
+# ports 6379 and 53.
 disable_service() {
   if have systemctl; then
     as_root systemctl disable --quiet "$1" >/dev/null 2>&1 || true
@@ -177,6 +180,7 @@ main() {
   for package in $wanted; do
     case $package in
       valkey-server | redis-server) disable_service "$package" ;;
+      bind9) disable_service named ;;
     esac
   done
   have valkey-server || have redis-server || fail "there is no engine on this machine" \

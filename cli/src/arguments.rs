@@ -8,7 +8,7 @@ use model::{GroupName, Secret, SubscriptionId};
 use crate::{
     commands::{bench, cache, failover, group, link, lost_writes, region, verify},
     output::Form,
-    serve::{AgentArgs, ControlArgs, WanArgs},
+    serve::{AgentArgs, ControlArgs, DnsArgs, WanArgs},
     up::UpArgs,
 };
 
@@ -98,6 +98,7 @@ pub(crate) enum Command {
     Region(Client<region::Command>),
     Control(Box<ControlArgs>),
     Agent(Box<AgentArgs>),
+    Dns(Box<DnsArgs>),
     Wan(Box<WanArgs>),
 }
 

@@ -42,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Up(arguments) => Ok(up::run(*arguments, &Talk).await?),
         Command::Control(arguments) => Ok(serve::control::run(*arguments).await?),
         Command::Agent(arguments) => Ok(serve::agent::run(*arguments).await?),
+        Command::Dns(arguments) => Ok(serve::dns::run(*arguments).await?),
         Command::Wan(arguments) => Ok(serve::wan::run(*arguments).await?),
     }
 }

@@ -1,8 +1,9 @@
-//! `godwit control` and `godwit agent`: one process each, as `godwit up` starts them and as they
+//! `godwit control`, `godwit agent` and `godwit dns`: one process each, as `godwit up` starts them and as they
 //! are deployed on machines of their own; and `godwit wan`, which stands between them.
 
 pub(crate) mod agent;
 pub(crate) mod control;
+pub(crate) mod dns;
 pub(crate) mod wan;
 
 use std::{
@@ -23,6 +24,7 @@ use tokio::{
 
 pub(crate) use agent::AgentArgs;
 pub(crate) use control::ControlArgs;
+pub(crate) use dns::DnsArgs;
 pub(crate) use wan::WanArgs;
 
 /// How often a child looks whether its parent is still there.

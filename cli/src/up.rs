@@ -1,8 +1,10 @@
-//! `godwit up`: a control plane and one agent per region, in a process tree on this machine.
+//! `godwit up`: a control plane, a DNS server and one agent per region, in a process tree on this
+//! machine.
 
 mod child;
 mod demo;
 mod load;
+mod names;
 mod relay;
 mod supervisor;
 mod targets;
@@ -25,7 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{serve::search_path, talk::Talk};
 use supervisor::{Plan, Supervisor};
 
-/// Run everything on this machine: a control plane, and one agent per region
+/// Run everything on this machine: a control plane, a DNS server, and one agent per region
 ///
 /// Clients reach each cache at a loopback address of its own on port 6379. Ctrl-C stops everything
 /// in order and saves every cache; started again on the same directory, it goes on where it was.
@@ -55,6 +57,8 @@ pub(crate) struct UpArgs {
     /// Zone of the caches' host names
     #[arg(long, default_value = "redis.godwit.internal")]
     zone: String,
+    #[command(flatten)]
+    names: names::NamesArgs,
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
@@ -104,14 +108,17 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         ));
     }
     let (token, shown) = management_token(&data, args.token.as_deref())?;
-    agent_token(&data)?;
+    made_token(&data.join("agent-token"))?;
+    made_token(&data.join("names-token"))?;
     let mut signals = (
         signal(SignalKind::interrupt()).context("listen for Ctrl-C")?,
         signal(SignalKind::terminate()).context("listen for SIGTERM")?,
     );
+    let zone = args.zone.clone();
     let plan = Plan {
         data: data.clone(),
         listen: args.listen,
+        dns: args.names.address(talk),
         zone: args.zone,
         regions: engines
             .iter()
@@ -125,6 +132,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         () = stop_asked(&mut signals) => bail!("stopped before everything was up"),
     };
     let url = supervisor.url();
+    names::write_endpoint(&data, supervisor.dns())?;
     durable::write_durable(&data.join("endpoint"), url.as_bytes())?;
     // What another terminal has to add to find this deployment.
     let at_hand = args.data == Path::new("./godwit-data");
@@ -133,10 +141,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     } else {
         format!(" --data {}", args.data.display())
     };
-    introduce(&url, &engines, talk);
-    for (region, address) in supervisor.metrics() {
-        talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
-    }
+    introduce(&supervisor, &engines, &zone, talk);
     let kept = token_file(&data);
     if shown {
         talk.say(&format!(
@@ -170,13 +175,26 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn introduce(url: &str, engines: &[(Region, String, EngineVersion)], talk: &Talk) {
+fn introduce(
+    supervisor: &Supervisor,
+    engines: &[(Region, String, EngineVersion)],
+    zone: &str,
+    talk: &Talk,
+) {
+    let url = supervisor.url();
     talk.say(&format!("Godwit is up: management API at {url}"));
     for (region, _, version) in engines {
         talk.say(&format!(
             "  {region} ({}): {version}",
             region.display_name()
         ));
+    }
+    if let Some(address) = supervisor.dns() {
+        let (ip, port) = (address.ip(), address.port());
+        talk.say(&format!("  names: dig @{ip} -p {port} CACHE.{zone}"));
+    }
+    for (region, address) in supervisor.metrics() {
+        talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
     }
 }
 
@@ -289,11 +307,11 @@ fn management_token(data: &Path, given: Option<&str>) -> anyhow::Result<(Secret,
     Ok((token, true))
 }
 
-fn agent_token(data: &Path) -> anyhow::Result<()> {
-    let path = data.join("agent-token");
-    if durable::read_if_there(&path)?.is_none() {
+/// Makes a token that only processes of this tree need.
+fn made_token(path: &Path) -> anyhow::Result<()> {
+    if durable::read_if_there(path)?.is_none() {
         let token = Dice::from_system().token();
-        durable::write_durable(&path, token.reveal().as_bytes())?;
+        durable::write_durable(path, token.reveal().as_bytes())?;
     }
     Ok(())
 }

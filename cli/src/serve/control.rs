@@ -26,6 +26,13 @@ pub(crate) struct ControlArgs {
     /// Zone of the caches' host names
     #[arg(long, default_value = "redis.godwit.internal")]
     zone: String,
+    /// File with a token that reads the caches' names and nothing else, for `godwit dns`
+    #[arg(long)]
+    names_token_file: Option<PathBuf>,
+    /// For how long a name's address may be remembered, in seconds
+    #[arg(long, default_value_t = control::DEFAULT_TTL_SECONDS, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    names_ttl: u32,
     /// Region that caches can be created in; repeat it for each
     #[arg(long = "region", required = true)]
     regions: Vec<Region>,
@@ -43,6 +50,14 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
         token: read_token(&args.token_file)?,
         agent_token: read_token(&args.agent_token_file)?,
         zone: args.zone,
+        names: control::NamesConfig {
+            token: args
+                .names_token_file
+                .as_deref()
+                .map(read_token)
+                .transpose()?,
+            ttl_seconds: args.names_ttl,
+        },
         regions: args.regions,
         crash: crash_points("control"),
     };

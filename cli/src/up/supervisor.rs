@@ -1,4 +1,4 @@
-//! Keeps the control plane and the agents running, and stops them in order.
+//! Keeps the control plane, the DNS server and the agents running, and stops them in order.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -16,6 +16,10 @@ use crate::talk::Talk;
 const AGENT_PATIENCE: Duration = Duration::from_secs(320);
 /// How long the control plane may take to end its requests.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the DNS server may take to end.
+const DNS_PATIENCE: Duration = Duration::from_secs(15);
+/// Its name among the children.
+const DNS: &str = "DNS server";
 /// Between two attempts to start what does not start.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -23,6 +27,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Plan {
     pub(super) data: PathBuf,
     pub(super) listen: SocketAddr,
+    /// Where names are answered, if they are.
+    pub(super) dns: Option<SocketAddr>,
     pub(super) zone: String,
     /// The regions, each with the path of its engine.
     pub(super) regions: Vec<(Region, String)>,
@@ -34,6 +40,8 @@ pub(super) struct Plan {
 pub(super) struct Supervisor {
     address: SocketAddr,
     control: Option<Child>,
+    dns: Option<Child>,
+    dns_address: Option<SocketAddr>,
     agents: Vec<Option<Child>>,
     agent_recipes: Vec<Recipe>,
     /// By agent.
@@ -42,7 +50,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the control plane, then the agents. Whatever was started is stopped again when one
+    /// Starts the control plane, then the DNS server, then the agents. Whatever was started is stopped again when one
     /// of them does not come up.
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
         let (mut control, ready) = Child::start(control_recipe(&plan, plan.listen)).await?;
@@ -56,11 +64,19 @@ impl Supervisor {
         let mut up = Self {
             address,
             control: Some(control),
+            dns: None,
+            dns_address: None,
             agents: Vec::new(),
             agent_recipes,
             metrics: Vec::new(),
             targets: Targets::new(&plan),
         };
+        if let Some(listen) = plan.dns
+            && let Err(error) = up.start_dns(&plan, listen).await
+        {
+            up.stop_all().await;
+            return Err(error);
+        }
         for recipe in up.agent_recipes.clone() {
             match Child::start(recipe).await {
                 Ok((child, ready)) => {
@@ -78,6 +94,19 @@ impl Supervisor {
             return Err(error);
         }
         Ok(up)
+    }
+
+    async fn start_dns(&mut self, plan: &Plan, listen: SocketAddr) -> anyhow::Result<()> {
+        let (mut dns, ready) = Child::start(dns_recipe(plan, self.address, listen)).await?;
+        dns.recipe = dns_recipe(plan, self.address, ready.address);
+        self.dns = Some(dns);
+        self.dns_address = Some(ready.address);
+        Ok(())
+    }
+
+    /// Where names are answered.
+    pub(super) fn dns(&self) -> Option<SocketAddr> {
+        self.dns_address
     }
 
     /// The regions, and where their agents' metrics are read.
@@ -114,6 +143,7 @@ impl Supervisor {
                 .position(|agent| agent.name == recipe.name);
             match place.and_then(|index| self.agents.get_mut(index)) {
                 Some(agent) => *agent = Some(child),
+                None if recipe.name == DNS => self.dns = Some(child),
                 None => self.control = Some(child),
             }
             if let Some(known) = place.and_then(|index| self.metrics.get_mut(index)) {
@@ -131,7 +161,7 @@ impl Supervisor {
             let all = self
                 .agents
                 .iter_mut()
-                .chain(std::iter::once(&mut self.control));
+                .chain([&mut self.control, &mut self.dns]);
             let ends = all.filter_map(|place| place.as_mut()).map(|child| {
                 Box::pin(async move {
                     let how = child.ended().await;
@@ -148,7 +178,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops the agents, then the control plane.
+    /// Stops the agents, then the DNS server, then the control plane.
     pub(super) async fn stop(&mut self, talk: &Talk) -> anyhow::Result<()> {
         let killed = self.stop_all().await;
         for name in &killed {
@@ -169,6 +199,11 @@ impl Supervisor {
                 killed.push(name);
             }
         }
+        if let Some(dns) = &mut self.dns
+            && !dns.stop(DNS_PATIENCE).await
+        {
+            killed.push(dns.recipe.name.clone());
+        }
         if let Some(control) = &mut self.control
             && !control.stop(CONTROL_PATIENCE).await
         {
@@ -186,6 +221,7 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         format!("--listen={listen}"),
         format!("--token-file={}", file("token")),
         format!("--agent-token-file={}", file("agent-token")),
+        format!("--names-token-file={}", file("names-token")),
         format!("--zone={}", plan.zone),
     ];
     arguments.extend(
@@ -197,6 +233,21 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         name: "control plane".to_owned(),
         arguments,
         log: plan.data.join("logs").join("control.log"),
+    }
+}
+
+fn dns_recipe(plan: &Plan, control: SocketAddr, listen: SocketAddr) -> Recipe {
+    let file = |name: &str| plan.data.join(name).display().to_string();
+    Recipe {
+        name: DNS.to_owned(),
+        arguments: vec![
+            "dns".to_owned(),
+            format!("--data={}", file("dns")),
+            format!("--listen={listen}"),
+            format!("--control=http://{control}"),
+            format!("--token-file={}", file("names-token")),
+        ],
+        log: plan.data.join("logs").join("dns.log"),
     }
 }
 

@@ -20,6 +20,7 @@ mod names;
 mod observed;
 mod preflight;
 mod prerequisites;
+mod published;
 mod replication;
 #[cfg(test)]
 mod samples;
@@ -60,6 +61,7 @@ pub use observed::{
 };
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
+pub use published::{Leads, PublishedName, PublishedNames};
 pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,

@@ -29,6 +29,7 @@ mod groups;
 mod insights;
 mod links;
 mod lost_writes;
+mod names;
 mod operations;
 mod providers;
 mod query;
@@ -44,6 +45,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(resources())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {

@@ -8,6 +8,18 @@ use runtime::crash::Points;
 /// The zone of endpoint names when nobody chooses another.
 pub const DEFAULT_ZONE: &str = "redis.godwit.internal";
 
+/// For how long a name may be remembered when nobody chooses another time, in seconds.
+pub const DEFAULT_TTL_SECONDS: u32 = 5;
+
+/// How names are told to whoever serves DNS.
+#[derive(Debug, Clone)]
+pub struct NamesConfig {
+    /// What may be shown, instead of the management token, to read the names and nothing else.
+    pub token: Option<Secret>,
+    /// For how long an answer may be remembered, in seconds; [`DEFAULT_TTL_SECONDS`].
+    pub ttl_seconds: u32,
+}
+
 /// What a control plane is started with: read once, by the command line.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -21,6 +33,8 @@ pub struct Config {
     pub agent_token: Secret,
     /// The DNS zone of every endpoint's name; [`DEFAULT_ZONE`].
     pub zone: String,
+    /// How the names below that are told.
+    pub names: NamesConfig,
     /// The regions that caches can be in. An agent of another region is refused.
     pub regions: Vec<Region>,
     /// Where a test can have it die.

@@ -27,10 +27,11 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::{Config, api, plane::Plane, run};
+use crate::{Config, NamesConfig, api, plane::Plane, run};
 
 pub(crate) const TOKEN: &str = "management-token";
 pub(crate) const AGENT_TOKEN: &str = "agents-token";
+pub(crate) const NAMES_TOKEN: &str = "names-token";
 pub(crate) const VERSION: &str = "api-version=2024-11-01";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,6 +42,10 @@ pub(crate) fn config(data: &Path) -> Config {
         token: Secret::new(TOKEN),
         agent_token: Secret::new(AGENT_TOKEN),
         zone: "zone.test".to_owned(),
+        names: NamesConfig {
+            token: Some(Secret::new(NAMES_TOKEN)),
+            ttl_seconds: 5,
+        },
         regions: ["eastus", "westus"].map(region).to_vec(),
         crash: runtime::crash::Points::none(),
     }

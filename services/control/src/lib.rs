@@ -31,6 +31,7 @@ mod handoff;
 mod harness;
 mod history;
 mod metrics;
+mod names;
 mod observations;
 mod plane;
 mod reconciler;
@@ -41,6 +42,6 @@ mod transfers;
 mod view;
 
 pub use ca::AuthorityFileError;
-pub use config::{Config, DEFAULT_ZONE};
+pub use config::{Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig};
 pub use run::{BuildError, Control, Opened, build, open};
 pub use store::OpenError;

@@ -6,7 +6,7 @@ use tls::Authority;
 
 use crate::{
     chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    observations::Observations, store::Store, transfers::Transfers,
+    names::Names, observations::Observations, store::Store, transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -14,6 +14,8 @@ pub(crate) struct Plane {
     pub(crate) store: Store,
     pub(crate) observations: Observations,
     pub(crate) desired: Desired,
+    /// The names of every cache.
+    pub(crate) names: Names,
     /// Certifies the agents.
     pub(crate) authority: Authority,
     pub(crate) history: History,
@@ -28,6 +30,8 @@ pub(crate) struct Plane {
     pub(crate) token: Secret,
     /// What an agent must show.
     pub(crate) agent_token: Secret,
+    /// What may be shown to read the names alone.
+    pub(crate) names_token: Option<Secret>,
     /// The DNS zone of every endpoint.
     pub(crate) zone: String,
     /// The regions that caches can be in.

@@ -1,6 +1,7 @@
 //! The records of the store: each kind in its own file, which makes and reads its keys.
 //! `docs/format/store.md` shows the bytes.
 
+mod address;
 mod agent;
 pub(crate) mod cache;
 mod failover;
@@ -9,6 +10,7 @@ pub(crate) mod link;
 mod operation;
 pub(crate) mod subscription;
 
+pub(crate) use address::{AddressRecord, key as address_key};
 pub(crate) use agent::{AgentRecord, key as agent_key};
 pub(crate) use failover::{FailoverKind, FailoverRecord, StepRecord, StepSide};
 pub(crate) use group::GroupRecord;

@@ -12,6 +12,7 @@ use crate::{
     desired::Desired,
     geo_metrics::{self, GeoMetrics},
     history::History,
+    names::Names,
     observations::Observations,
     plane::Plane,
     reconciler,
@@ -119,11 +120,18 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
     check_regions(&config.regions, store.state().caches.iter().map(|c| &**c))?;
     let authority = ca::open(&config.data, store.id(), clock.now())?;
     let desired = Desired::new(store.id(), &config.regions, &store.state());
+    let names = Names::new(
+        store.id(),
+        &config.zone,
+        config.names.ttl_seconds,
+        &store.state(),
+    );
     let history = History::open(&config.data, &dice).await?;
     let plane = Plane {
         store,
         observations: Observations::new(),
         desired,
+        names,
         authority,
         history,
         geo_metrics: GeoMetrics::default(),
@@ -133,6 +141,7 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         dice,
         token: config.token,
         agent_token: config.agent_token,
+        names_token: config.names.token,
         zone: config.zone,
         regions: config.regions,
         stopping: Tasks::new(),
@@ -150,6 +159,13 @@ fn check(config: &Config) -> Result<(), BuildError> {
     }
     if config.token.reveal().is_empty() || config.agent_token.reveal().is_empty() {
         return Err(BuildError::Token("a token is empty; generate one"));
+    }
+    if let Some(names) = &config.names.token
+        && (names.reveal().is_empty() || *names == config.token || *names == config.agent_token)
+    {
+        return Err(BuildError::Token(
+            "the token for names is empty or another one's; generate one for it alone",
+        ));
     }
     if config.token == config.agent_token {
         return Err(BuildError::Token(
@@ -263,14 +279,18 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     });
 }
 
-/// Derives desired state anew after every commit that can change it.
+/// Derives desired state and names anew after every commit that can change them.
 async fn publish(plane: Arc<Plane>) {
     let mut states = plane.store.watch();
     let mut derived: Option<Arc<State>> = None;
     loop {
         let state = Arc::clone(&states.borrow_and_update());
-        if !derived.is_some_and(|derived| derived.same_for_agents(&state)) {
+        let before = derived.as_ref();
+        if !before.is_some_and(|before| before.same_for_agents(&state)) {
             plane.desired.refresh(&state);
+        }
+        if !before.is_some_and(|before| before.same_for_names(&state)) {
+            plane.names.refresh(&state);
         }
         derived = Some(state);
         if states.changed().await.is_err() {

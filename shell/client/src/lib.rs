@@ -1,5 +1,5 @@
 //! Typed clients of the control plane: [`Agents`] for the agents of regions, [`Management`] for
-//! whoever manages caches (the command line, the portal).
+//! whoever manages caches (the command line, the portal), [`Names`] for whoever serves DNS.
 //!
 //! In: a base URL and a token. Out: typed answers, or a [`RequestError`] that says what was asked,
 //! of whom, and what came back, with the code and message of the control plane when it gave them.
@@ -18,6 +18,7 @@ mod connection;
 pub mod failover;
 pub mod lost_writes;
 mod management;
+mod names;
 mod operation;
 pub mod replication;
 pub mod resources;
@@ -26,4 +27,5 @@ pub mod status;
 pub use agents::Agents;
 pub use connection::{BuildError, RequestError};
 pub use management::{Answered, CacheChange, KeyKind, Management, Sight};
+pub use names::Names;
 pub use operation::{Operation, OperationError, Progress, Started, Ticket, WaitError};

@@ -24,7 +24,7 @@ mod lost_writes;
 pub use change::CacheChange;
 
 /// The version of the API that every request names.
-const API_VERSION: &str = "2024-11-01";
+pub(crate) const API_VERSION: &str = "2024-11-01";
 /// For an answer to any one request. Long work is an operation, not a long answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks at an operation: it is our own control plane, and a look is cheap.

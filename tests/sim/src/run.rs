@@ -118,6 +118,10 @@ fn add_hosts(
             token: Secret::new(TOKEN),
             agent_token: Secret::new(AGENT_TOKEN),
             zone: control::DEFAULT_ZONE.to_owned(),
+            names: control::NamesConfig {
+                token: None,
+                ttl_seconds: control::DEFAULT_TTL_SECONDS,
+            },
             regions: REGIONS
                 .map(|region| region.parse().expect("a region"))
                 .into(),

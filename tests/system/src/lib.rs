@@ -8,6 +8,7 @@
 mod api;
 pub mod cache;
 pub mod crashes;
+mod names;
 mod points;
 pub mod processes;
 pub mod scoring;

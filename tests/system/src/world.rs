@@ -125,7 +125,7 @@ impl World {
     pub fn refused_to_start(data: &Path, arguments: &[&str]) -> String {
         let listens = arguments.contains(&"--listen");
         let output = Command::new(godwit())
-            .args(["up", "--addresses", "ports", "--data"])
+            .args(["up", "--addresses", "ports", "--no-dns", "--data"])
             .arg(data)
             .args(arguments)
             .args(if listens {
@@ -159,6 +159,7 @@ impl World {
             .arg("--data")
             .arg(self.data())
             .args(["--listen", "127.0.0.1:0", "--addresses", "ports"])
+            .args(self.names())
             .args(["--engine", &self.start.engine])
             .args(&self.start.more)
             .env("GODWIT_LOG", "info,agent=debug")
@@ -173,6 +174,16 @@ impl World {
             assert!(ended.is_none(), "godwit up ended: {}", self.log());
             endpoint.exists()
         });
+    }
+
+    /// Where names are answered: at a free port, unless the test says otherwise.
+    fn names(&self) -> &'static [&'static str] {
+        let told = |given: &String| given == "--no-dns" || given.starts_with("--dns");
+        if self.start.more.iter().any(told) {
+            &[]
+        } else {
+            &["--dns", "127.0.0.1:0"]
+        }
     }
 
     /// Where its processes can be made to die.
@@ -205,12 +216,16 @@ impl World {
         up.wait().unwrap();
     }
 
-    /// Kills `godwit up`, the control plane and the agents in one moment, before any of them can
+    /// Kills `godwit up`, the control plane, the DNS server and the agents in one moment, before any of them can
     /// stop in order.
     pub fn kill_everybody_but_the_engines(&mut self) {
         let mut up = self.up.take().unwrap();
         let children = processes::children(up.id(), " --parent ");
-        assert_eq!(children.len(), 3, "a control plane and two agents");
+        assert_eq!(
+            children.len(),
+            4,
+            "a control plane, a DNS server, two agents"
+        );
         for pid in &children {
             processes::signal(*pid, Signal::STOP);
         }
@@ -225,6 +240,11 @@ impl World {
     /// Kills the control plane's process; `godwit up` starts it again.
     pub fn kill_control(&self) {
         self.kill_child(" control ");
+    }
+
+    /// Kills the DNS server's process; `godwit up` starts it again.
+    pub fn kill_dns(&self) {
+        self.kill_child(" dns ");
     }
 
     /// Kills a region's agent; `godwit up` starts it again. The engines live on.

@@ -17,7 +17,7 @@ fn secrets(engine: &str) {
     world.ok(&["cache", "regenerate-key", "east", "primary"]);
     let _wrong = world.run(&["cache", "list", "--token", "wrong"]);
     let mut hidden = vec![east.key(), west.key()];
-    for file in ["token", "agent-token"] {
+    for file in ["token", "agent-token", "names-token"] {
         let path = world.data().join(file);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,

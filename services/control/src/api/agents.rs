@@ -26,7 +26,7 @@ use super::{
 use crate::{
     observations::Leading,
     plane::Plane,
-    records::{AgentRecord, agent_key, link},
+    records::{AddressRecord, AgentRecord, agent_key, link},
     store::Change,
 };
 
@@ -74,6 +74,7 @@ async fn report(
         return Err(no_region(&report.region));
     }
     remember_agent(&plane, &report).await?;
+    remember_addresses(&plane, &report).await;
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
     let leading = Leading::of(&report);
@@ -105,6 +106,25 @@ async fn remember_agent(plane: &Plane, report: &RegionObserved) -> Result<(), Ap
         })
     })
     .await
+}
+
+/// Stores where a region's caches are reached, when that is news: names must lead there while its
+/// agent is not heard from. A report is heard also when that fails: leases depend on it, and it says
+/// the same again.
+async fn remember_addresses(plane: &Plane, report: &RegionObserved) {
+    let remembered = decide(plane, |state| {
+        let change = AddressRecord::changes(state, report);
+        Ok(match change {
+            Some(change) => Plan::Commit(change, ()),
+            None => Plan::Answer(()),
+        })
+    });
+    if let Err(error) = remembered.await {
+        tracing::warn!(
+            region = %report.region, code = error.code, error = error.message,
+            "Where the caches of a region are reached has changed and cannot be stored; their names lead where they led"
+        );
+    }
 }
 
 #[derive(Deserialize)]

@@ -10,5 +10,6 @@ mod leases;
 mod links;
 mod lost;
 mod lost_writes;
+mod names;
 mod refusals;
 mod settings;

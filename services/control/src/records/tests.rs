@@ -102,6 +102,15 @@ fn every_record_returns_as_it_was_under_its_key() {
         },
         "agent/eastus",
     );
+    returns(
+        &AddressRecord {
+            uid: CacheUid::new("u1"),
+            region: "eastus".parse().unwrap(),
+            direct: "127.70.0.1".parse().unwrap(),
+            geo: "::1".parse().unwrap(),
+        },
+        "address/u1",
+    );
     let op = OperationRecord {
         id: OperationId::new("o1"),
         subscription: sub.parse().unwrap(),

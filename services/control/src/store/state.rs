@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key};
-use crate::records::{AgentRecord, GroupRecord, OperationRecord, SubscriptionRecord};
+use crate::records::{
+    AddressRecord, AgentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
+};
 use model::{CacheRecord, LinkRecord};
 
 /// A kind of record. Its file says how its key is made.
@@ -56,6 +58,7 @@ pub(crate) struct State {
     pub(crate) links: Table<LinkRecord>,
     pub(crate) operations: Table<OperationRecord>,
     pub(crate) agents: Table<AgentRecord>,
+    pub(crate) addresses: Table<AddressRecord>,
 }
 
 impl State {
@@ -65,6 +68,13 @@ impl State {
         self.caches.same(&other.caches)
             && self.links.same(&other.links)
             && self.agents.same(&other.agents)
+    }
+
+    /// Tells whether caches have the same names and addresses as in `other`, by a glance.
+    pub(crate) fn same_for_names(&self, other: &Self) -> bool {
+        self.caches.same(&other.caches)
+            && self.links.same(&other.links)
+            && self.addresses.same(&other.addresses)
     }
 
     /// Follows a commit that went through.
@@ -83,13 +93,14 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 6] = [
+        const KINDS: [Take; 7] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
             take::<LinkRecord>,
             take::<OperationRecord>,
             take::<AgentRecord>,
+            take::<AddressRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {
