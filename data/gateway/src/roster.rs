@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     ops::Deref,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,8 +29,10 @@ const YOUNG: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     inner: Mutex<Inner>,
-    /// Somebody stopped, was held, or left.
-    moved: Notify,
+    /// Those that have logged in and are not held.
+    running: AtomicUsize,
+    /// There is none any more.
+    all_held: Notify,
     pub(crate) totals: Totals,
 }
 
@@ -99,10 +104,16 @@ impl Roster {
     ) -> Option<Entered> {
         let max = usize::try_from(max_clients).unwrap_or(usize::MAX);
         let mut inner = self.inner.lock();
-        (inner.tickets.len() < max).then(|| Entered {
+        if inner.tickets.len() >= max {
+            return None;
+        }
+        let entered = Entered {
             ticket: inner.add(peer, through),
             roster: Arc::clone(self),
-        })
+        };
+        drop(inner);
+        entered.logged_in();
+        Some(entered)
     }
 
     /// Has every connection look at its orders.
@@ -121,19 +132,36 @@ impl Roster {
 
     /// Has everybody counted as not held yet: they are about to be told to.
     pub(crate) fn expect_all(&self) {
-        self.each(|ticket| {
-            ticket.set_standing(Standing::Stopping);
-        });
+        for ticket in self.inner.lock().tickets.values() {
+            self.stand(ticket, Standing::Stopping);
+        }
+    }
+
+    fn stand(&self, ticket: &Ticket, standing: Standing) {
+        let before = ticket.set_standing(standing);
+        if !ticket.is_inside() {
+            return;
+        }
+        match (before == Standing::Held, standing == Standing::Held) {
+            (true, false) => {
+                self.running.fetch_add(1, Ordering::AcqRel);
+            }
+            (false, true) => self.one_less(),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn one_less(&self) {
+        if self.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_held.notify_waiters();
+        }
     }
 
     /// How many of those that have logged in are held, and how many are not.
     pub(crate) fn held(&self) -> Held {
         let inner = self.inner.lock();
         let mut counted = Held { held: 0, busy: 0 };
-        let inside = inner
-            .tickets
-            .values()
-            .filter(|ticket| !inner.is_stranger(ticket));
+        let inside = inner.tickets.values().filter(|ticket| ticket.is_inside());
         for ticket in inside {
             match ticket.standing() {
                 Standing::Held => counted.held += 1,
@@ -143,22 +171,16 @@ impl Roster {
         counted
     }
 
-    /// Resolves when none of those that are there now is on its way to being held.
+    /// Resolves when nobody who has logged in is on the way to being held.
     pub(crate) async fn all_held(&self) {
         loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            let still = {
-                let inner = self.inner.lock();
-                let mut tickets = inner.tickets.values();
-                tickets
-                    .any(|ticket| ticket.standing() != Standing::Held && !inner.is_stranger(ticket))
-            };
-            if !still {
+            let held = self.all_held.notified();
+            tokio::pin!(held);
+            held.as_mut().enable();
+            if self.running.load(Ordering::Acquire) == 0 {
                 return;
             }
-            moved.await;
+            held.await;
         }
     }
 
@@ -169,7 +191,8 @@ impl Roster {
             inner.strangers.remove(&ticket.id);
         }
         self.totals.note_gone(ticket);
-        self.moved.notify_waiters();
+        // Nobody has to wait for it any more.
+        self.stand(ticket, Standing::Held);
     }
 }
 
@@ -181,10 +204,6 @@ impl Inner {
         self.tickets.insert(id, Arc::clone(&ticket));
         ticket
     }
-
-    fn is_stranger(&self, ticket: &Ticket) -> bool {
-        self.strangers.contains(&ticket.id)
-    }
 }
 
 impl Entered {
@@ -195,14 +214,17 @@ impl Entered {
 
     /// It is no stranger any more.
     pub(crate) fn logged_in(&self) {
-        self.roster.inner.lock().strangers.remove(&self.ticket.id);
+        let roster = &self.roster;
+        let mut inner = roster.inner.lock();
+        inner.strangers.remove(&self.ticket.id);
+        if !self.ticket.set_inside() && self.ticket.standing() != Standing::Held {
+            roster.running.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// Says how far it is in being held.
     pub(crate) fn stand(&self, standing: Standing) {
-        if self.ticket.set_standing(standing) {
-            self.roster.moved.notify_waiters();
-        }
+        self.roster.stand(&self.ticket, standing);
     }
 }
 
@@ -217,5 +239,77 @@ impl Deref for Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.roster.leave(&self.ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::{Endpoint, ticket::Carrier};
+
+    const THROUGH: Through = Through {
+        endpoint: Endpoint::Geo,
+        carrier: Carrier::Plain,
+    };
+
+    fn enter(roster: &Arc<Roster>, max: u32) -> Option<Entered> {
+        match roster.enter(([192, 0, 2, 1], 1).into(), THROUGH, max) {
+            Room::Taken(entered) => Some(entered),
+            Room::Full | Room::Later => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_stranger_makes_room_and_no_young_one() {
+        let roster = Arc::new(Roster::default());
+        let inside = enter(&roster, 1000).unwrap();
+        inside.logged_in();
+        let most = 500;
+        let strangers: Vec<_> = (0..most).map(|_| enter(&roster, 1000).unwrap()).collect();
+        assert!(enter(&roster, 1000).is_none(), "all of them have just come");
+        tokio::time::advance(YOUNG).await;
+        let late = enter(&roster, 1000).unwrap();
+        let evicted: Vec<_> = strangers.iter().map(|each| each.is_evicted()).collect();
+        assert!(evicted[0] && !evicted[1..].contains(&true));
+        assert!(!inside.is_evicted() && !late.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_as_many_as_may_be() {
+        let roster = Arc::new(Roster::default());
+        let two: Vec<_> = (0..2).map(|_| enter(&roster, 2).unwrap()).collect();
+        assert!(matches!(roster.enter(two[0].peer, THROUGH, 2), Room::Full));
+        assert!(roster.carry_in(two[0].peer, THROUGH, 2).is_none());
+        drop(two);
+        assert!(
+            roster
+                .carry_in(([192, 0, 2, 1], 1).into(), THROUGH, 2)
+                .is_some()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_held_when_the_last_one_is_or_leaves() {
+        let roster = Arc::new(Roster::default());
+        let _stranger = enter(&roster, 9).unwrap();
+        roster.all_held().await;
+        let (one, two) = (enter(&roster, 9).unwrap(), enter(&roster, 9).unwrap());
+        one.logged_in();
+        two.logged_in();
+        roster.expect_all();
+        let mut all = Box::pin(roster.all_held());
+        assert!((&mut all).now_or_never().is_none());
+        one.stand(Standing::Held);
+        one.stand(Standing::Held);
+        assert!((&mut all).now_or_never().is_none());
+        assert_eq!(roster.held(), Held { held: 1, busy: 1 });
+        drop(two);
+        all.await;
+        one.stand(Standing::Running);
+        assert!(roster.all_held().now_or_never().is_none());
+        drop(one);
+        roster.all_held().await;
     }
 }

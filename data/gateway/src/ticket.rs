@@ -41,6 +41,16 @@ pub(crate) enum Standing {
     Held,
 }
 
+impl Standing {
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Running,
+            1 => Self::Stopping,
+            _ => Self::Held,
+        }
+    }
+}
+
 /// One connection. The connection's task and the gateway share it; nobody waits for the other.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -53,6 +63,7 @@ pub(crate) struct Ticket {
     changed: AtomicBool,
     evicted: AtomicBool,
     standing: AtomicU8,
+    inside: AtomicBool,
     tunnelled: AtomicBool,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
@@ -71,6 +82,7 @@ impl Ticket {
             changed: AtomicBool::new(true),
             evicted: AtomicBool::new(false),
             standing: AtomicU8::new(0),
+            inside: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -122,21 +134,27 @@ impl Ticket {
     }
 
     pub(crate) fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Acquire) {
-            0 => Standing::Running,
-            1 => Standing::Stopping,
-            _ => Standing::Held,
-        }
+        Standing::of(self.standing.load(Ordering::Acquire))
     }
 
-    /// Tells whether that is news.
-    pub(crate) fn set_standing(&self, standing: Standing) -> bool {
+    /// Tells how it stood before.
+    pub(crate) fn set_standing(&self, standing: Standing) -> Standing {
         let number = match standing {
             Standing::Running => 0,
             Standing::Stopping => 1,
             Standing::Held => 2,
         };
-        self.standing.swap(number, Ordering::AcqRel) != number
+        Standing::of(self.standing.swap(number, Ordering::AcqRel))
+    }
+
+    /// It has logged in.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.load(Ordering::Acquire)
+    }
+
+    /// It has logged in now. Tells whether it had before.
+    pub(crate) fn set_inside(&self) -> bool {
+        self.inside.swap(true, Ordering::AcqRel)
     }
 
     pub(crate) fn is_tunnelled(&self) -> bool {

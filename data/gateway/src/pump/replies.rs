@@ -116,6 +116,7 @@ impl Pump {
                     run = at + bytes;
                 }
                 Passing::Replace(other) => {
+                    ticket.note_sent(at - run + other.len());
                     self.to_client.push(input.get(run..at).unwrap_or_default());
                     self.to_client.push(&other);
                     run = at + bytes;

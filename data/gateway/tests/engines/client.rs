@@ -23,12 +23,25 @@ impl<T: Read + Write + Send> Wire for T {}
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let tcp = dial(address);
+        Self::over(dial(address))
+    }
+
+    fn over(tcp: TcpStream) -> Self {
         let stream: Box<dyn Wire> = Box::new(tcp.try_clone().unwrap());
         Self {
             stream: BufReader::new(stream),
             tcp,
         }
+    }
+
+    /// What whoever listens there answers last, if somebody does.
+    pub(crate) fn ask(address: SocketAddr, requests: &[&str]) -> io::Result<String> {
+        let mut client = Self::over(TcpStream::connect(address)?);
+        for request in requests {
+            client.try_say(command(request))?;
+        }
+        let replies = client.replies(requests.len())?;
+        Ok(replies.last().cloned().unwrap_or_default())
     }
 
     /// Over TLS, to the host of this name. The error is why there is none.
@@ -148,7 +161,8 @@ impl Client {
 
     /// Nothing is there to be read, and nothing comes while others are answered.
     pub(crate) fn hears_nothing(&mut self) {
-        assert!(self.stream.buffer().is_empty());
+        let heard = self.stream.buffer().escape_ascii().to_string();
+        assert_eq!(heard, "");
         self.tcp.set_nonblocking(true).unwrap();
         let peeked = self.tcp.peek(&mut [0]);
         self.tcp.set_nonblocking(false).unwrap();

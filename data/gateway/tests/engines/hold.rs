@@ -186,9 +186,10 @@ async fn a_transaction_on_its_way_comes_to_its_end_first(kind: EngineKind) {
         tell.send(gateway.hold(PATIENCE).await).unwrap();
     });
     until("it is stopping", || rig.status().held == 1).await;
-    client.say(["SET a 1", "EXEC", "GET a"].map(command).concat());
+    client.say(["SET a 1", "EXEC"].map(command).concat());
     assert_eq!(told.await.unwrap(), Held { held: 2, busy: 0 });
     client.expect("+QUEUED\r\n*1\r\n+OK\r\n");
+    client.send("GET a");
     client.hears_nothing();
     rig.gateway.lead(leads(&other));
     client.expect("$-1\r\n");

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -72,8 +72,10 @@ impl Node {
     /// Waits for the process to answer. `false`: it ended instead.
     fn until_up(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        let own = self.child.id().to_string();
-        while TcpStream::connect(self.address).is_err() || self.info("process_id") != own {
+        let own = format!("process_id:{}\r\n", self.child.id());
+        let login = format!("AUTH admin {ADMIN}");
+        let info = || Client::ask(self.address, &[&login, "INFO server"]);
+        while !info().is_ok_and(|info| info.contains(&own)) {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
