@@ -114,6 +114,7 @@ fn every_record_returns_as_it_was_under_its_key() {
         },
         "address/u1",
     );
+    returns(
         &DeploymentRecord {
             zone: "zone.test".to_owned(),
             issuers: vec![crate::harness::issuer("https://issuer.test")],
