@@ -105,22 +105,6 @@ fn every_record_returns_as_it_was_under_its_key() {
         },
         "agent/eastus",
     );
-    returns(
-        &AddressRecord {
-            uid: CacheUid::new("u1"),
-            region: "eastus".parse().unwrap(),
-            direct: "127.70.0.1".parse().unwrap(),
-            geo: "::1".parse().unwrap(),
-        },
-        "address/u1",
-    );
-    returns(
-        &DeploymentRecord {
-            zone: "zone.test".to_owned(),
-            issuers: vec![crate::harness::issuer("https://issuer.test")],
-        },
-        "deployment/settings",
-    );
     returns(&with_access(&east), "cache/east");
     let op = OperationRecord {
         id: OperationId::new("o1"),
@@ -148,6 +132,26 @@ fn every_record_returns_as_it_was_under_its_key() {
         ..op
     };
     returns(&access, "operation/o1");
+}
+
+#[test]
+fn what_names_and_agents_go_by_returns_as_it_was() {
+    returns(
+        &AddressRecord {
+            uid: CacheUid::new("u1"),
+            region: "eastus".parse().unwrap(),
+            direct: "127.70.0.1".parse().unwrap(),
+            geo: "::1".parse().unwrap(),
+        },
+        "address/u1",
+    );
+    returns(
+        &DeploymentRecord {
+            zone: "zone.test".to_owned(),
+            issuers: vec![crate::harness::issuer("https://issuer.test")],
+        },
+        "deployment/settings",
+    );
 }
 
 /// The cache, with one of everything that says who may come in.
