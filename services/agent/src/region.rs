@@ -357,6 +357,7 @@ impl Agent {
     ) {
         self.metrics.learn(desired);
         self.host.zone.send_replace(desired.zone.clone());
+        self.host.fronts.believe(&desired.issuers);
         workers.retain(|_, order| !order.is_closed());
         for wanted in &desired.caches {
             if let Some(order) = workers.get(&wanted.uid) {
@@ -421,7 +422,7 @@ fn open_fronts(
     outbound: &Outbound,
     tasks: &Tasks,
 ) -> Result<Fronts, StateError> {
-    let fronts = Fronts::open(directory, front)?;
+    let fronts = Fronts::open(directory, front, tasks)?;
     let (to_gateways, from_gateways) = mpsc::channel(switchboard::WAITING);
     outbound.hand_gateways_to(to_gateways);
     let switchboard = Arc::clone(&fronts.switchboard);

@@ -2,6 +2,7 @@
 //! go.
 
 mod place;
+mod verify;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +12,11 @@ use std::{
 };
 
 use gateway::{Entry, Gateway, Limits, Place, Verify};
-use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret};
+use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret, TokenIssuer};
 use parking_lot::Mutex;
-use runtime::chain;
+use runtime::{chain, tasks::Tasks};
 use tls::FrontTls;
+use tokens::Verifier;
 use tokio::time::Instant;
 
 use super::{Host, store::CacheStore};
@@ -22,6 +24,8 @@ use crate::{
     state::{Directory, StateError},
     switchboard::Switchboard,
 };
+
+use verify::Issuers;
 
 pub(super) use place::{Decision, Seen, place};
 
@@ -38,8 +42,10 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Fronts {
     /// Server certificates for clients.
     pub(crate) tls: FrontTls,
-    /// Who knows tokens.
-    pub(crate) verifier: Option<Arc<dyn Verify>>,
+    /// Whose tokens are believed.
+    issuers: Verifier,
+    /// The same, as gateways ask.
+    verify: Arc<dyn Verify>,
     /// Which gateway a connection of another region's is for.
     pub(crate) switchboard: Arc<Switchboard>,
     /// The doors of every cache, whether they are open or not.
@@ -48,7 +54,11 @@ pub(crate) struct Fronts {
 
 impl Fronts {
     /// For the caches of this directory, whose addresses are not given to others.
-    pub(crate) fn open(directory: &Directory, tls: FrontTls) -> Result<Self, StateError> {
+    pub(crate) fn open(
+        directory: &Directory,
+        tls: FrontTls,
+        tasks: &Tasks,
+    ) -> Result<Self, StateError> {
         let mut doors = BTreeMap::new();
         for uid in directory.caches()? {
             // A file that cannot be used is told of by its cache's worker.
@@ -59,12 +69,19 @@ impl Fronts {
                 doors.insert(uid, kept);
             }
         }
+        let issuers = Verifier::new(&[], tasks.child());
         Ok(Self {
             tls,
-            verifier: None,
+            verify: Arc::new(Issuers(issuers.clone())),
+            issuers,
             switchboard: Arc::default(),
             doors: Mutex::new(doors),
         })
+    }
+
+    /// Believes the tokens of these issuers, and of no others.
+    pub(crate) fn believe(&self, issuers: &[TokenIssuer]) {
+        self.issuers.replace(issuers);
     }
 
     /// The addresses of all doors.
@@ -246,7 +263,7 @@ fn entry(host: &Host, told: &Told) -> Entry {
     Entry {
         keys: told.keys.clone(),
         door: told.door.clone(),
-        verifier: host.fronts.verifier.clone(),
+        verifier: Some(Arc::clone(&host.fronts.verify)),
         max_clients: told.max_clients,
     }
 }
