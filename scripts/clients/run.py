@@ -274,7 +274,7 @@ def measure(arguments, deployment):
         numbers = "".join(f"{told.get(column, '-'):>11}" for column in columns)
         print(f"{client.name:24}{numbers}")
         for text in told["shown"]:
-            print(f"    {text}")
+            print(f"    {text[:200]}")
         idle = [name for name in ("plain", "pipelined", "messages") if told.get(name, 1) == 0]
         if idle:
             print(f"    nothing was {', '.join(idle)}")
