@@ -195,7 +195,7 @@ class Benchmark:
             done = subprocess.run(self.command, check=False, capture_output=True, text=True)
             text = (done.stdout + done.stderr).strip()
             if done.returncode or re.search(r"error", text, re.IGNORECASE):
-                self.errors.append(text[-300:])
+                self.errors.append(done.stderr.strip() or text[-200:])
             else:
                 self.requests += 3 * 5000
 
