@@ -152,7 +152,7 @@ def main():
     stop.set()
     for thread in [*threads, subscriber]:
         thread.join()
-    print(json.dumps({**counts, "errors": len(errors), "shown": errors[:5]}))
+    print(json.dumps({**counts, "errors": len(errors), "shown": [text[:200] for text in errors[:5]]}))
 
 
 main()

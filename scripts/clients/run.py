@@ -195,7 +195,7 @@ class Benchmark:
             done = subprocess.run(self.command, check=False, capture_output=True, text=True)
             text = (done.stdout + done.stderr).strip()
             if done.returncode or re.search(r"error", text, re.IGNORECASE):
-                self.errors.append(text[-300:])
+                self.errors.append(done.stderr.strip() or text[-200:])
             else:
                 self.requests += 3 * 5000
 
@@ -274,7 +274,7 @@ def measure(arguments, deployment):
         numbers = "".join(f"{told.get(column, '-'):>11}" for column in columns)
         print(f"{client.name:24}{numbers}")
         for text in told["shown"]:
-            print(f"    {text}")
+            print(f"    {text[:200]}")
         idle = [name for name in ("plain", "pipelined", "messages") if told.get(name, 1) == 0]
         if idle:
             print(f"    nothing was {', '.join(idle)}")
