@@ -21,7 +21,7 @@ use crate::{
     house::House,
     limits::{BEFORE_LOGIN_BYTES, FAREWELL},
     orders::Orders,
-    place::Target,
+    place::{Endpoint, Place, Target},
     pump::{End, Event, Gate, Pump},
     roster::Entered,
     sentences,
@@ -52,6 +52,8 @@ struct Connection {
     opened: Option<Target>,
     /// Its engine is not the one that it is to have; since when.
     leaving: Option<Instant>,
+    /// It is one of the geo endpoint, which leads nowhere; since when.
+    nowhere: Option<Instant>,
     /// No request is taken; since when.
     stopped: Option<Instant>,
     standing: Standing,
@@ -88,6 +90,7 @@ impl Connection {
             expires: None,
             opened: None,
             leaving: None,
+            nowhere: None,
             stopped: None,
             standing: Standing::Running,
             opening: false,
@@ -176,8 +179,11 @@ impl Connection {
     fn gate(&mut self) -> Gate {
         let heard = self.pump.upstream().map(Upstream::heard);
         let heard = heard.unwrap_or_default();
-        let stop =
-            self.orders.hold.is_some() || self.leaving.is_some() || heard.hold || heard.moved;
+        let stop = self.orders.hold.is_some()
+            || self.leaving.is_some()
+            || self.nowhere.is_some()
+            || heard.hold
+            || heard.moved;
         if !stop {
             self.stopped = None;
             return Gate::Open;
@@ -255,12 +261,16 @@ impl Connection {
         self.pump
             .session
             .stand(&self.orders.place.standing(endpoint));
-        self.leaving = match (&self.opened, self.orders.place.target(endpoint)) {
-            // While nobody leads, it stays where it is, and hears from its engine what is so.
+        let target = self.orders.place.target(endpoint);
+        self.leaving = match (&self.opened, &target) {
             (None, _) | (Some(_), Err(_)) => None,
-            (Some(opened), Ok(target)) if opened.is_at(&target) => None,
+            (Some(opened), Ok(target)) if opened.is_at(target) => None,
             (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
         };
+        // A direct connection stays where it is, and hears from its engine what is so. One of the geo
+        // endpoint waits until it is known who leads.
+        let waits = target.is_err() && endpoint == Endpoint::Geo;
+        self.nowhere = waits.then(|| self.nowhere.unwrap_or_else(Instant::now));
         // Whoever holds has counted it as not held.
         self.standing = if self.opening {
             Standing::Held
@@ -313,6 +323,9 @@ impl Connection {
             login,
             transaction,
             moving.map(|since| since + limits.moving),
+            self.nowhere
+                .filter(|_| self.orders.hold.is_none())
+                .map(|since| since + limits.nowhere),
             frame.map(|since| since + limits.frame),
             self.pump.stalled_since.map(|since| since + limits.stalled),
             idle.map(|idle| self.pump.active + idle),
@@ -351,6 +364,13 @@ impl Connection {
         let idle = limits.idle.filter(|_| self.is_idle());
         if idle.is_some_and(|idle| self.pump.active + idle <= now) {
             return Some(End::Said);
+        }
+        if self.orders.hold.is_none() && over(self.nowhere, limits.nowhere) {
+            let why = match &*self.orders.place {
+                Place::Nowhere { why } => sentences::loading(why),
+                Place::Here { .. } | Place::There { .. } | Place::Syncing { .. } => Vec::new(),
+            };
+            return self.end_with(&why);
         }
         if self.orders.hold.is_none() && over(self.leaving, limits.moving) {
             return self.give_up().await;

@@ -85,6 +85,17 @@ pub(crate) async fn open_engine(
     }
 }
 
+/// Tells whether an engine answers at all. That it can be connected to says nothing: of one that is
+/// dying, the connections may be closed before the listener is.
+pub(crate) async fn answers(engine: SocketAddr) -> bool {
+    let asking = async {
+        let mut stream = TcpStream::connect(engine).await?;
+        stream.write_all(b"PING\r\n").await?;
+        read_line(&mut stream).await
+    };
+    matches!(timeout(DIAL, asking).await, Ok(Ok(_)))
+}
+
 /// Reads the one line that is the answer to the one command that was sent.
 async fn read_line(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut line = LineReader::new(ANSWER);

@@ -1,10 +1,15 @@
 //! Takes a connection from one engine to another, and sees to those whose engine is gone.
 
 use session::{Login, Uncarriable};
-use tokio::{net::TcpStream, time::timeout};
 
 use super::{Connection, opening::Unopened};
-use crate::{Endpoint, entry::Who, limits::DIAL, place::Target, pump::End, upstream::CLIENT_USER};
+use crate::{
+    Endpoint,
+    entry::Who,
+    place::Target,
+    pump::End,
+    upstream::{CLIENT_USER, answers},
+};
 
 /// Bytes of answers that are made at once for requests whose outcome is not known.
 const ANSWERS: usize = 64 << 10;
@@ -105,10 +110,7 @@ impl Connection {
     /// has looked before it ends a tunnel in order.
     async fn is_alive(&self) -> bool {
         match &self.opened {
-            Some(Target::Engine { engine, .. }) => {
-                let connected = timeout(DIAL, TcpStream::connect(engine)).await;
-                matches!(connected, Ok(Ok(_)))
-            }
+            Some(Target::Engine { engine, .. }) => answers(*engine).await,
             Some(Target::Tunnel { .. }) => true,
             None => false,
         }

@@ -33,7 +33,7 @@ use crate::{
     scratch,
     status::Refusal,
     ticket::{Carrier, Standing, Through},
-    upstream::open_engine,
+    upstream::{answers, open_engine},
 };
 
 /// Another region's gateway did not say whom it carries over.
@@ -131,7 +131,12 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
         region,
     } = entrance;
     match open(&house, &enter).await {
-        Ok((entered, engine, moves)) => {
+        Ok(Opened {
+            entered,
+            engine,
+            address,
+            moves,
+        }) => {
             if tunnel.send(Kind::Entered, &[]).await.is_err() {
                 return;
             }
@@ -142,6 +147,7 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
                 moves,
                 tunnel,
                 engine,
+                address,
                 to_engine: Outgoing::default(),
                 to_tunnel: Outgoing::default(),
                 holding: false,
@@ -166,8 +172,16 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
     }
 }
 
+/// What is opened for a client.
+struct Opened {
+    entered: Entered,
+    engine: TcpStream,
+    address: SocketAddr,
+    moves: u64,
+}
+
 /// Lets a client in for whom another region's gateway answers.
-async fn open(house: &Arc<House>, enter: &Enter) -> Result<(Entered, TcpStream, u64), Refused> {
+async fn open(house: &Arc<House>, enter: &Enter) -> Result<Opened, Refused> {
     let refused = |code, why: &str| Refused {
         code,
         why: why.to_owned(),
@@ -202,7 +216,12 @@ async fn open(house: &Arc<House>, enter: &Enter) -> Result<(Entered, TcpStream, 
         refused(RefusalCode::NotNow, "the cache's engine does not answer")
     })?;
     house.roster.totals.note_accepted();
-    Ok((entered, stream, orders.moves))
+    Ok(Opened {
+        entered,
+        engine: stream,
+        address: *engine,
+        moves: orders.moves,
+    })
 }
 
 fn admits(entry: &crate::Entry, enter: &Enter) -> Result<(), Refused> {
@@ -235,6 +254,8 @@ struct Crossing {
     moves: u64,
     tunnel: Tunnel,
     engine: TcpStream,
+    /// Where the engine is.
+    address: SocketAddr,
     to_engine: Outgoing,
     to_tunnel: Outgoing,
     holding: bool,
@@ -318,7 +339,7 @@ impl Crossing {
     /// Tells whether the engine that it has is the one that leads.
     fn leads_here(&self, place: &Place) -> bool {
         match place {
-            Place::Here { engine, .. } => self.engine.peer_addr().is_ok_and(|at| at == *engine),
+            Place::Here { engine, .. } => *engine == self.address,
             Place::There { .. } | Place::Syncing { .. } | Place::Nowhere { .. } => false,
         }
     }
@@ -381,11 +402,7 @@ impl Crossing {
 impl Crossing {
     /// Tells whether the engine is there, although it has ended the connection.
     async fn engine_is_there(&self) -> bool {
-        let Ok(engine) = self.engine.peer_addr() else {
-            return false;
-        };
-        let connected = timeout(DIAL, TcpStream::connect(engine)).await;
-        matches!(connected, Ok(Ok(_)))
+        answers(self.address).await
     }
 
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {

@@ -380,15 +380,30 @@ async fn nowhere_is_waited_for_and_then_said(kind: EngineKind) {
         ..Limits::default()
     };
     let rig = Rig::with(kind, entry(), limits);
-    let mut inside = rig.client();
+    let (mut inside, mut inside_geo) = (rig.client(), rig.geo_client());
     let why = "the cache is being moved".to_owned();
     rig.gateway.lead(Place::Nowhere { why });
     assert_eq!(inside.run("PING"), "PONG", "who has an engine keeps it");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     assert_eq!(client.rest(), "-LOADING the cache is being moved\r\n");
+    // The geo endpoint leads to whoever leads, and nobody does.
+    inside_geo.send("INCR a");
+    assert_eq!(inside_geo.rest(), "-LOADING the cache is being moved\r\n");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     rig.gateway.lead(rig.here());
     assert_eq!(client.reply(), "OK");
+    assert_eq!(rig.node.run("EXISTS a"), "0");
+    let rig = Rig::start(kind);
+    let mut geo = rig.geo_client();
+    let why = "the cache is being moved".to_owned();
+    rig.gateway.lead(Place::Nowhere { why });
+    until("it waits", || rig.status().held == 1).await;
+    geo.send("INCR a");
+    until("it has come", || rig.status().bytes_in > 50).await;
+    geo.hears_nothing();
+    rig.gateway.lead(rig.here());
+    assert_eq!(geo.reply(), "1");
+    assert_eq!(rig.status().carried, 0);
 }
