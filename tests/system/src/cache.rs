@@ -1,6 +1,6 @@
 //! One cache of a world: its status, its clients, its engines.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use ledger::Endpoint;
 use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
@@ -130,32 +130,46 @@ impl<'a> Cache<'a> {
         connected(&self.client_at(self.geo_endpoint()))
     }
 
-    /// A client of the leading engine itself, as Godwit is one.
+    /// A client of the leading engine itself, as Godwit is one: found in the agent's files, so that no
+    /// agent need run.
     pub fn engine(&self) -> Client {
-        let address = waiting::until("the leading engine's address", || {
-            let status = self.status();
-            let nodes = status["shards"][0]["nodes"].as_array()?;
-            let leading = nodes.iter().find(|node| node["leads"] == true)?;
-            leading["address"].as_str()?.parse::<SocketAddr>().ok()
-        });
-        let internal = waiting::until("the engine's password", || {
-            let caches = fs::read_dir(self.world.data().join("agents")).ok()?;
-            let caches = caches.flatten().map(|agent| agent.path().join("caches"));
-            let files = caches.filter_map(|caches| fs::read_dir(caches).ok());
-            let mut files = files.flatten().flatten().filter_map(|cache| {
-                let file = fs::read(cache.path().join("cache.json")).ok()?;
-                serde_json::from_slice::<Value>(&file).ok()
-            });
-            let service = address.to_string();
-            let file = files.find(|file| file["service"] == *service)?;
-            Some(file["internal"].as_str()?.to_owned())
-        });
+        let (address, password) = self.inside();
         let login = RedisConnectionInfo::default()
             .set_username(INTERNAL_USER)
-            .set_password(internal);
+            .set_password(password);
         let address = (address.ip().to_string(), address.port());
         let info = address.into_connection_info().unwrap();
         Client::open(info.set_redis_settings(login)).unwrap()
+    }
+
+    /// Where a workload's clients find the leading engine itself.
+    pub fn engine_login(&self) -> Endpoint {
+        let (address, password) = self.inside();
+        Endpoint {
+            user: Some(INTERNAL_USER.to_owned()),
+            ..Endpoint::new(address.ip().to_string(), address.port(), password)
+        }
+    }
+
+    fn inside(&self) -> (SocketAddr, String) {
+        waiting::until("the leading engine's address", || {
+            let file = self.agents_file()?;
+            let address = file["service"].as_str()?.parse().ok()?;
+            Some((address, file["internal"].as_str()?.to_owned()))
+        })
+    }
+
+    /// What its agent keeps of it.
+    fn agents_file(&self) -> Option<Value> {
+        let json = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).ok()?).ok();
+        let agents = fs::read_dir(self.world.data().join("agents")).ok()?;
+        agents.flatten().find_map(|agent| {
+            let told = json(&agent.path().join("agent.json"))?;
+            let mut caches = told["desired"]["caches"].as_array()?.iter();
+            let told = caches.find(|cache| cache["id"]["name"] == self.name)?;
+            let uid = told["uid"].as_str()?;
+            json(&agent.path().join("caches").join(uid).join("cache.json"))
+        })
     }
 
     /// A connection to the leading engine itself, which needs no agent.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger::{Score, Workload, blocking::Ledger};
+use ledger::{Endpoint, Kind, Score, Workload, blocking::Ledger};
 use runtime::dice::Dice;
 
 use crate::{Cache, waiting};
@@ -19,7 +19,11 @@ pub fn start(clients: usize, caches: &[Cache<'_>]) -> Ledger {
 
 /// As [`start`], with everything that can be chosen.
 pub fn start_as(workload: &Workload, caches: &[Cache<'_>]) -> Ledger {
-    let endpoints = caches.iter().map(Cache::login).collect();
+    start_at(workload, caches.iter().map(Cache::login).collect())
+}
+
+/// As [`start_as`], at any endpoints.
+pub fn start_at(workload: &Workload, endpoints: Vec<Endpoint>) -> Ledger {
     Ledger::start(workload, endpoints).unwrap()
 }
 
@@ -38,6 +42,16 @@ pub fn checkpoint(ledger: &mut Ledger, survivor: &Cache<'_>) -> Score {
 /// Stops the clients and compares what they remember with what `survivor` holds.
 pub fn settle(ledger: Ledger, survivor: &Cache<'_>) -> Score {
     ledger.settle(&survivor.login()).unwrap()
+}
+
+/// Operations that were answered with an error, or not at all, but for transactions: a handoff refuses
+/// those that it meets.
+pub fn errors(score: &Score) -> u64 {
+    let kinds = score.kinds.iter();
+    let single = kinds.filter(|(kind, _)| **kind != Kind::Transfer);
+    single
+        .map(|(_, tally)| tally.refused + tally.unknown())
+        .sum()
 }
 
 /// Nothing that was acknowledged is lost, and nothing is as it must never be.

@@ -83,7 +83,12 @@ fn one(world: &World, fate: Fate, old: &Cache<'_>, new: &Cache<'_>, round: u64, 
         prefix: format!("soak:{round}"),
         ..Workload::new(CLIENTS, Dice::from_seed(round))
     };
-    let ledger = scoring::start_as(&workload, &[*old, *new]);
+    // Without its agent, nobody reaches an engine through the gateway.
+    let endpoints = match fate {
+        Fate::AgentGone => vec![old.engine_login(), new.engine_login()],
+        Fate::Alive | Fate::Cut | Fate::RegionGone => vec![old.login(), new.login()],
+    };
+    let ledger = scoring::start_at(&workload, endpoints);
     scoring::until_more(&ledger, 200);
     waiting::until_true("something has crossed", || {
         new.status()["shards"][0]["keys"].as_u64() > Some(0)

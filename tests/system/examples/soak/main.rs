@@ -1,6 +1,9 @@
 //! Planned and forced failovers by the hundred, with a workload that keeps score:
 //! `cargo run --release --package system --example soak -- --minutes 30`.
 //!
+//! With `--through geo` or `--through geo-tls` the clients of planned failovers stay on one connection each
+//! to a geo endpoint, and may not get a single error.
+//!
 //! Both engines run side by side, each in a deployment of its own. Nothing that was acknowledged may be
 //! lost in a planned failover; what a forced one loses has to be in its receipts, operation by
 //! operation. A table at the end says what was seen.
@@ -32,6 +35,31 @@ struct Plan {
     engines: Vec<String>,
     /// Round trip between the regions of planned failovers, in milliseconds.
     rtt_ms: u64,
+    /// Which endpoint the clients of planned failovers go to.
+    through: Through,
+}
+
+/// An endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// Both caches' direct endpoints: whichever takes writes.
+    Direct,
+    /// One cache's geo endpoint: no client gets an error.
+    Geo,
+    /// The same over TLS.
+    GeoTls,
+}
+
+impl Through {
+    const ALL: [Self; 3] = [Self::Direct, Self::Geo, Self::GeoTls];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Geo => "geo",
+            Self::GeoTls => "geo-tls",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -79,6 +107,7 @@ fn plan() -> Plan {
         forced: 300,
         engines: vec!["valkey".to_owned(), "redis".to_owned()],
         rtt_ms: 0,
+        through: Through::Direct,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -90,8 +119,14 @@ fn plan() -> Plan {
             "--forced" => plan.forced = number(),
             "--engine" => plan.engines = vec![value],
             "--rtt" => plan.rtt_ms = number() as u64,
+            "--through" => {
+                let found = Through::ALL.into_iter().find(|one| one.word() == value);
+                plan.through = found.unwrap();
+            }
             other => {
-                panic!("{other}: known are --minutes, --planned, --forced, --engine and --rtt")
+                panic!(
+                    "{other}: known are --minutes, --planned, --forced, --engine, --rtt and --through"
+                )
             }
         }
     }

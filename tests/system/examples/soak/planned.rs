@@ -1,9 +1,12 @@
 //! Planned failovers, back and forth, under a mixed workload.
 
-use ledger::Score;
-use system::{Start, World, scoring};
+use std::time::Duration;
 
-use crate::{Plan, now, table::Row};
+use ledger::{Score, Workload};
+use runtime::dice::Dice;
+use system::{Cache, Start, World, scoring};
+
+use crate::{Plan, Through, now, table::Row};
 
 /// The workload is checked, and goes on with new keys, after so many.
 const CHECKED: usize = 25;
@@ -24,11 +27,21 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
     east.until_whole();
     west.until_whole();
     let mut row = Row {
-        what: format!("planned, RTT {} ms", plan.rtt_ms),
+        what: format!("planned, RTT {} ms, {}", plan.rtt_ms, plan.through.word()),
         engine: engine.to_owned(),
         ..Row::default()
     };
-    let mut ledger = scoring::start(CLIENTS, &[east, west]);
+    let workload = Workload {
+        pace: Duration::from_millis(1),
+        ..Workload::new(CLIENTS, Dice::from_seed(1))
+    };
+    let both = [east, west];
+    let endpoints = match plan.through {
+        Through::Direct => both.iter().map(Cache::login).collect(),
+        Through::Geo => vec![east.geo_login()],
+        Through::GeoTls => vec![east.geo_login_over_tls()],
+    };
+    let mut ledger = scoring::start_at(&workload, endpoints);
     while row.failovers < times && now() < plan.until {
         let to = if row.failovers.is_multiple_of(2) {
             &west
@@ -44,7 +57,7 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
             } else {
                 &west
             };
-            note(&mut row, &scoring::checkpoint(&mut ledger, survivor));
+            note(&mut row, &scoring::checkpoint(&mut ledger, survivor), plan);
             println!(
                 "{engine}: {} planned failovers, {} lost",
                 row.failovers, row.lost
@@ -56,17 +69,22 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
     } else {
         &west
     };
-    note(&mut row, &scoring::settle(ledger, survivor));
+    note(&mut row, &scoring::settle(ledger, survivor), plan);
     row
 }
 
 /// A score counts from the start of the workload.
-fn note(row: &mut Row, score: &Score) {
+fn note(row: &mut Row, score: &Score, plan: &Plan) {
     let total = score.total();
     row.acknowledged = total.acknowledged;
     row.lost = total.lost;
     row.violations = total.violations();
     row.unaccounted = total.lost;
+    row.errors = match plan.through {
+        // Whoever connects to the cache that yields has to look for the other one.
+        Through::Direct => None,
+        Through::Geo | Through::GeoTls => Some(scoring::errors(score)),
+    };
     row.outages = score.marks.iter().map(|mark| mark.outage.ms).collect();
     if !score.is_clean() {
         println!("{}: {:?} {:#?}", row.engine, score.lost, score.violations);

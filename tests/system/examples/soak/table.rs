@@ -14,6 +14,8 @@ pub(crate) struct Row {
     /// In a receipt although the new primary has it, or although nobody sent it.
     pub(crate) false_receipts: u64,
     pub(crate) violations: u64,
+    /// Errors that clients got who must get none.
+    pub(crate) errors: Option<u64>,
     /// Times without any acknowledgement around a failover, in milliseconds.
     pub(crate) outages: Vec<f64>,
     /// A planned failover loses nothing; a forced one may.
@@ -23,7 +25,10 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn is_bad(&self) -> bool {
         let lost = !self.may_lose && self.lost > 0;
-        lost || self.unaccounted > 0 || self.false_receipts > 0 || self.violations > 0
+        lost || self.errors.is_some_and(|errors| errors > 0)
+            || self.unaccounted > 0
+            || self.false_receipts > 0
+            || self.violations > 0
     }
 
     fn outage(&self, percent: usize) -> String {
@@ -38,7 +43,7 @@ impl Row {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "{:<28} {:<7} {:>9} {:>12} {:>8} {:>12} {:>9} {:>10} {:>11} {:>11} {:>11}",
+        "{:<32} {:<7} {:>9} {:>12} {:>8} {:>12} {:>9} {:>10} {:>7} {:>11} {:>11} {:>11}",
         "failover",
         "engine",
         "times",
@@ -47,13 +52,14 @@ pub(crate) fn print(rows: &[Row]) {
         "unaccounted",
         "false",
         "violations",
+        "errors",
         "outage p50",
         "outage p99",
         "outage max"
     );
     for row in rows {
         println!(
-            "{:<28} {:<7} {:>9} {:>12} {:>8} {:>12} {:>9} {:>10} {:>8} ms {:>8} ms {:>8} ms",
+            "{:<32} {:<7} {:>9} {:>12} {:>8} {:>12} {:>9} {:>10} {:>7} {:>8} ms {:>8} ms {:>8} ms",
             row.what,
             row.engine,
             row.failovers,
@@ -62,6 +68,8 @@ pub(crate) fn print(rows: &[Row]) {
             row.unaccounted,
             row.false_receipts,
             row.violations,
+            row.errors
+                .map_or_else(|| "-".to_owned(), |errors| errors.to_string()),
             row.outage(50),
             row.outage(99),
             row.outage(100)

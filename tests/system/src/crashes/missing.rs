@@ -7,9 +7,9 @@ use crate::{Cache, World, waiting};
 
 const COUNT: usize = 200;
 
-/// Writes them, to both of the cache's engines; their keys.
+/// Writes them, to both of the cache's engines, whether its agent runs or not; their keys.
 pub(super) fn write(cache: &Cache<'_>) -> BTreeSet<String> {
-    let mut connection = cache.connect();
+    let mut connection = cache.connect_to_engine();
     let mut keys = BTreeSet::new();
     for n in 0..COUNT {
         let key = format!("missing:{n}");

@@ -6,3 +6,4 @@ mod admission;
 mod boundaries;
 mod failures;
 mod load;
+mod tokens;
