@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
-    commands::{bench, cache, failover, group, link, lost_writes, region, verify},
+    commands::{bench, ca, cache, failover, group, link, lost_writes, region, verify},
     output::Form,
     serve::{AgentArgs, ControlArgs, WanArgs},
     up::UpArgs,
@@ -96,6 +96,7 @@ pub(crate) enum Command {
     Group(Client<group::Command>),
     /// See the regions of the deployment
     Region(Client<region::Command>),
+    Ca(ca::Ca),
     Control(Box<ControlArgs>),
     Agent(Box<AgentArgs>),
     Wan(Box<WanArgs>),

@@ -1,6 +1,7 @@
 //! The commands: each its arguments and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod ca;
 pub(crate) mod cache;
 pub(crate) mod failover;
 pub(crate) mod group;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Region(client) => {
             region::run(client.command, &Session::open(client.common).await?).await
         }
+        Command::Ca(ca) => ca.run().await,
         Command::Up(arguments) => Ok(up::run(*arguments, &Talk).await?),
         Command::Control(arguments) => Ok(serve::control::run(*arguments).await?),
         Command::Agent(arguments) => Ok(serve::agent::run(*arguments).await?),

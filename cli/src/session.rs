@@ -37,16 +37,7 @@ impl Session {
     /// Finds the token and the subscription.
     pub(crate) async fn open(common: Common) -> Result<Self, Failure> {
         let repeated = repeated(common.endpoint.as_deref(), &common.data);
-        let endpoint = match common.endpoint {
-            Some(endpoint) => endpoint,
-            None => read(&common.data.join(ENDPOINT_FILE))?
-                .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned()),
-        };
-        let token = match common.token {
-            Some(token) => token,
-            None => token_of(&common.data)?,
-        };
-        let management = Management::new(&endpoint, token)?;
+        let management = management(&common)?;
         let subscription = match common.subscription {
             Some(subscription) => subscription,
             None => only_subscription(&management).await?,
@@ -122,6 +113,21 @@ impl Session {
         };
         Err(Failure::not_found(format!("there is no cache `{name}`{place}")).hint(hint))
     }
+}
+
+/// Finds the control plane and the token, for what is of no subscription.
+pub(crate) fn management(common: &Common) -> Result<Management, Failure> {
+    let endpoint = match &common.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None => {
+            read(&common.data.join(ENDPOINT_FILE))?.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned())
+        }
+    };
+    let token = match &common.token {
+        Some(token) => token.clone(),
+        None => token_of(&common.data)?,
+    };
+    Ok(Management::new(&endpoint, token)?)
 }
 
 async fn only_subscription(management: &Management) -> Result<SubscriptionId, Failure> {

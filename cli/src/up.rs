@@ -1,5 +1,6 @@
 //! `godwit up`: a control plane and one agent per region, in a process tree on this machine.
 
+mod certificates;
 mod child;
 mod demo;
 mod load;
@@ -71,6 +72,8 @@ pub(crate) struct UpArgs {
     demo: bool,
     #[command(flatten)]
     relays: relay::Relays,
+    #[command(flatten)]
+    certificates: certificates::Certificates,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -127,6 +130,8 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
             .collect(),
         ports: args.addresses == "ports",
         relays: args.relays,
+        certificates: args.certificates.clone(),
+        token: token.clone(),
     };
     let mut supervisor = tokio::select! {
         started = Supervisor::start(plan) => started?,
@@ -145,15 +150,10 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     for (region, address) in supervisor.metrics() {
         talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
     }
-    let kept = token_file(&data);
-    if shown {
-        talk.say(&format!(
-            "  token: {} (kept in {})",
-            token.reveal(),
-            kept.display()
-        ));
-    } else {
-        talk.say(&format!("  token: in {}", kept.display()));
+    tell_token(shown.then_some(&token), &data, talk);
+    if args.certificates.are_the_authoritys() {
+        let path = certificates::file(&data);
+        talk.say(&format!("  clients trust: {}", path.display()));
     }
     if !args.demo {
         suggest(regions.first(), &flag, talk);
@@ -201,6 +201,14 @@ fn introduce(url: &str, engines: &[(Region, String, EngineVersion)], talk: &Talk
             region.display_name()
         ));
     }
+}
+
+fn tell_token(new: Option<&Secret>, data: &Path, talk: &Talk) {
+    let kept = token_file(data);
+    talk.say(&match new {
+        Some(token) => format!("  token: {} (kept in {})", token.reveal(), kept.display()),
+        None => format!("  token: in {}", kept.display()),
+    });
 }
 
 fn suggest(region: Option<&Region>, flag: &str, talk: &Talk) {

@@ -505,3 +505,16 @@ fn progress(phase: &str, waiting_for: &str) -> fake::Says {
         json!({"status": "InProgress", "properties": properties, "error": null}),
     )
 }
+
+#[tokio::test]
+async fn what_clients_trust_is_printed_as_a_file() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
+    let fake = Fake::start([]).await;
+    let path = "GET /providers/Godwit.Cache/certificateAuthority";
+    fake.holds(path, PEM).await;
+    let ran = fake.run(["ca"]).await;
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), (PEM, "", 0));
+    let ran = fake.run(["ca", "--output", "json"]).await;
+    let printed: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(printed, json!({ "certificate": PEM }));
+}

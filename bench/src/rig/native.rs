@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use engine::{Credentials, INTERNAL_USER, Node, NodeConfig};
-use model::{AccessKeys, EngineSettings, Secret, Sku, Tier, engine_settings};
+use engine::{CLIENT_USER, Credentials, INTERNAL_USER, Node, NodeConfig};
+use model::{EngineSettings, Secret, Sku, Tier, engine_settings};
 use tokio::time::Instant;
 use wan::Wan;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{client::Endpoint, info::Info, waiting};
 
-const KEY: &str = "a-key-of-the-bench";
+const KEY: &str = "a-password-of-the-clients";
 const INTERNAL: &str = "a-password-of-the-bench";
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -67,10 +67,7 @@ fn config(
         directory: yard.path().join(name),
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         settings: settings.clone(),
-        keys: AccessKeys {
-            primary: Secret::new(KEY),
-            secondary: Secret::new(KEY),
-        },
+        clients: Secret::new(KEY),
         internal: Credentials {
             user: INTERNAL_USER.to_owned(),
             password: Secret::new(INTERNAL),
@@ -85,7 +82,7 @@ fn config(
 fn client_of(node: &Node) -> Endpoint {
     Endpoint {
         address: node.address(),
-        user: "default".to_owned(),
+        user: CLIENT_USER.to_owned(),
         password: KEY.to_owned(),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use model::Region;
+use model::{Region, Secret};
 use tokio::time::sleep;
 
 use super::{
+    certificates::{self, Certificates},
     child::{Child, Recipe},
     relay::Relays,
     targets::Targets,
@@ -30,6 +31,9 @@ pub(super) struct Plan {
     pub(super) regions: Vec<(Region, String)>,
     pub(super) ports: bool,
     pub(super) relays: Relays,
+    pub(super) certificates: Certificates,
+    /// The management API's token.
+    pub(super) token: Secret,
 }
 
 /// What runs.
@@ -41,6 +45,8 @@ pub(super) struct Supervisor {
     /// By agent.
     metrics: Vec<Option<SocketAddr>>,
     targets: Targets,
+    data: PathBuf,
+    token: Secret,
 }
 
 impl Supervisor {
@@ -62,7 +68,13 @@ impl Supervisor {
             agent_recipes,
             metrics: Vec::new(),
             targets: Targets::new(&plan),
+            data: plan.data,
+            token: plan.token,
         };
+        if let Err(error) = up.write_authority().await {
+            up.stop_all().await;
+            return Err(error);
+        }
         for recipe in up.agent_recipes.clone() {
             match Child::start(recipe).await {
                 Ok((child, ready)) => {
@@ -93,6 +105,10 @@ impl Supervisor {
         format!("http://{}", self.address)
     }
 
+    async fn write_authority(&self) -> anyhow::Result<()> {
+        certificates::write(&self.data, &self.url(), &self.token).await
+    }
+
     /// Starts again, for ever, whatever ends.
     pub(super) async fn watch(&mut self, talk: &Talk) {
         loop {
@@ -116,7 +132,13 @@ impl Supervisor {
                 .position(|agent| agent.name == recipe.name);
             match place.and_then(|index| self.agents.get_mut(index)) {
                 Some(agent) => *agent = Some(child),
-                None => self.control = Some(child),
+                None => {
+                    self.control = Some(child);
+                    // It may have made another authority.
+                    if let Err(error) = self.write_authority().await {
+                        talk.error(&format!("{error:#}"));
+                    }
+                }
             }
             if let Some(known) = place.and_then(|index| self.metrics.get_mut(index)) {
                 *known = ready.metrics;
@@ -229,6 +251,7 @@ fn agent_recipe(
         "--metrics=127.0.0.1:0".to_owned(),
     ];
     arguments.extend(plan.relays.arguments(region));
+    arguments.extend(plan.certificates.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

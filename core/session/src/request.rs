@@ -31,7 +31,7 @@ impl Session {
             self.queue.push_plain();
             return Verdict::Pass;
         }
-        if is_refused(command, request) && !self.administers(request) {
+        if is_refused(command, request) && !self.spares(command, request) {
             return self.refuse_unknown(request);
         }
         if !self.is_logged_in() {
@@ -78,15 +78,6 @@ impl Session {
         }
     }
 
-    /// Whether what is refused to clients passes all the same: but for what turns the connection
-    /// into a replica's, on which replies are no replies.
-    fn administers(&self, request: &Request<'_>) -> bool {
-        self.administration
-            && !["SYNC", "PSYNC", "REPLCONF"]
-                .iter()
-                .any(|name| name.as_bytes().eq_ignore_ascii_case(request.name()))
-    }
-
     /// Expects a reply, as long as replies are told apart.
     fn expect(&mut self, expect: Expect) {
         if !self.state.replies_are_unknown() {
@@ -117,6 +108,13 @@ impl Session {
     pub(crate) fn instead(&mut self, expect: Expect) -> Verdict {
         self.expect(expect);
         Verdict::Forward(texts::REFUSED.to_vec())
+    }
+
+    /// Whoever administers the engine through the gateway may do what clients may not.
+    fn spares(&self, command: Command, request: &Request<'_>) -> bool {
+        let may = command == Command::Cluster
+            || command == Command::Refused && !table::makes_a_replica(request.name());
+        self.administration && may
     }
 
     fn refuse_unknown(&mut self, request: &Request<'_>) -> Verdict {

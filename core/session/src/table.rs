@@ -121,6 +121,13 @@ pub(crate) fn command(name: &[u8]) -> Option<Command> {
     Some(row.map_or(Command::Plain, |(_, command)| *command))
 }
 
+/// Whether a command turns its connection into a replica's, on which replies are no replies.
+pub(crate) fn makes_a_replica(name: &[u8]) -> bool {
+    ["SYNC", "PSYNC", "REPLCONF"]
+        .iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// The lengths of the names in the table that may begin with a letter, a bit for each: most names
 /// are told from these alone.
 fn lengths_of(first: u8) -> u32 {

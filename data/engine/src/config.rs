@@ -5,13 +5,16 @@ mod file;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use model::{AccessKeys, EngineSettings, Secret};
+use model::{EngineSettings, Secret};
 
-pub(crate) use acl::key_hashes;
+pub(crate) use acl::{DEFAULT_RULES, client_rules, token_rules};
 pub(crate) use file::{PING_PERIOD_SECONDS, live_settings, render};
 
 /// The engine user that Godwit itself is, by convention: agents, the relay, and nodes that follow.
 pub const INTERNAL_USER: &str = "godwit";
+/// The engine user that clients are who come in with an access key: the gateway knows its password,
+/// they do not.
+pub const CLIENT_USER: &str = "godwit-client";
 
 /// A user of the engine and its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +30,13 @@ pub struct Credentials {
 pub struct NodeConfig {
     /// The node's private directory. Made when it is missing.
     pub directory: PathBuf,
-    /// Where it listens for clients. With port 0 a free one is chosen: see
+    /// Where it listens for the gateway, the relay and its replicas. With port 0 a free one is chosen: see
     /// [`Node::address`](crate::Node::address).
     pub address: SocketAddr,
     /// Sizes and limits.
     pub settings: EngineSettings,
-    /// Passwords of the default user.
-    pub keys: AccessKeys,
+    /// The password of [`CLIENT_USER`].
+    pub clients: Secret,
     /// Godwit's own user. A node that follows another one logs in there as this user too.
     pub internal: Credentials,
     /// Starts as a replica of that node.

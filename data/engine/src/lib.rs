@@ -4,14 +4,16 @@
 //! In: a program ([`find`]), a [`NodeConfig`], and commands on a [`Node`]. Out: what the engine
 //! says of itself ([`NodeInfo`], [`Replication`]) and whether its process lives.
 //!
-//! A node is a process with a private directory (mode 0700). Godwit's own connection is the unix
+//! A node is a process with a private directory (mode 0700), which nobody but Godwit can log in to:
+//! clients are let through by the gateway, as [`CLIENT_USER`] or as whom their token names, with a
+//! password that they do not know. Godwit's own connection is the unix
 //! socket `engine.sock` in there, as the internal user, so that it does not depend on where the
 //! engine listens for clients. Engines outlive the process that started them:
 //! [`Node::adopt`] takes them over, [`find_orphans`] finds those that nobody wants any more.
 //!
 //! Invariants:
 //! - no secret is in a command line, a log line or an error; the configuration file has mode 0600
-//!   and holds access keys as hashes only;
+//!   and holds the clients' password as a hash only; access keys and tokens never come here;
 //! - no value of a configuration can add a line to the file;
 //! - a process is signalled through a pidfd whose start time was compared: never a stranger that
 //!   was given the same process ID;
@@ -35,9 +37,11 @@ mod record;
 mod snapshot;
 
 pub use admin::CommandError;
-pub use config::{ConfigError, Credentials, INTERNAL_USER, NodeConfig};
+pub use config::{CLIENT_USER, ConfigError, Credentials, INTERNAL_USER, NodeConfig};
 pub use find::{EngineChoice, EngineProgram, FindError, find};
 pub use info::{EngineRole, InfoError, NodeInfo, ReplicaInfo, Replication};
-pub use node::{AdoptError, Failure, ListenError, Node, StartError, StopError, StopHow, Stopped};
+pub use node::{
+    AdoptError, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow, Stopped,
+};
 pub use orphans::{Orphan, StopOrphanError, find_orphans, stop_orphan};
 pub use process::Holder;

@@ -3,10 +3,10 @@
 mod adopt;
 mod commands;
 mod failure;
-mod keys;
 mod listen;
 mod start;
 mod stop;
+mod users;
 
 use std::{
     fmt,
@@ -30,6 +30,7 @@ pub use failure::Failure;
 pub use listen::ListenError;
 pub use start::StartError;
 pub use stop::{StopError, StopHow, Stopped};
+pub use users::RefusedUser;
 
 use crate::{
     CommandError, InfoError, admin::Admin, config::Credentials, process::Process, record::Record,
@@ -48,7 +49,7 @@ struct Inner {
     directory: PathBuf,
     process: Process,
     admin: Admin,
-    /// Where it listens for clients.
+    /// Where it listens.
     address: Mutex<SocketAddr>,
     version: Mutex<EngineVersion>,
     /// A saved data set is being loaded and is removed once that has finished.
@@ -92,7 +93,7 @@ impl Node {
         self.0.process.pid()
     }
 
-    /// Where it listens for clients.
+    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         *self.0.address.lock()

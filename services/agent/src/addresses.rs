@@ -1,5 +1,5 @@
-//! Which addresses caches get: each its own loopback address on the standard port, or 127.0.0.1
-//! and a port each.
+//! Which addresses caches get: two loopback addresses each, with the standard ports, or 127.0.0.1
+//! and a port for each listener. Engines listen on 127.0.0.1, for Godwit alone.
 
 use std::{
     collections::BTreeSet,
@@ -7,21 +7,23 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
 };
 
-/// The port that clients expect (`redis-cli`'s default).
-pub(crate) const SERVICE_PORT: u16 = 6379;
-/// Nodes that do not hold the service address listen from here on, as the managed service numbers
-/// them (`13000 + i`).
-const NODE_PORTS: u16 = 13_000;
+use model::{Door, Doors};
+
+/// The port of TLS, as in the managed service.
+const TLS_PORT: u16 = 6380;
+/// The port without TLS.
+const PLAIN_PORT: u16 = 6379;
 
 /// How caches get their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// Each cache has its own address on port 6379: `first`, and those after it in the same /16.
+    /// Each cache has two addresses, one for each endpoint, with ports 6380 and 6379: `first`, and
+    /// those after it in the same /16.
     Loopback {
         /// The first address to give out.
         first: Ipv4Addr,
     },
-    /// Each cache has a port of 127.0.0.1 that the system picks.
+    /// Each listener of a cache has a port of 127.0.0.1 that the system picks.
     Ports,
 }
 
@@ -34,7 +36,7 @@ pub(crate) enum AddressError {
     )]
     NoSuchAddress { address: SocketAddr },
     /// Everything is taken.
-    #[error("every address from {first} on is taken on port {SERVICE_PORT}")]
+    #[error("every address from {first} on is taken on port {TLS_PORT} or {PLAIN_PORT}")]
     Exhausted { first: Ipv4Addr },
     /// The system refused.
     #[error("cannot listen on {address}")]
@@ -46,50 +48,86 @@ pub(crate) enum AddressError {
 }
 
 impl Addresses {
-    /// Picks a service address that nobody in `taken` has and nobody listens on.
-    pub(crate) fn pick(self, taken: &BTreeSet<SocketAddr>) -> Result<SocketAddr, AddressError> {
-        match self {
-            Self::Ports => free_port(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            Self::Loopback { first } => {
-                let [a, b, c, d] = first.octets();
-                let from = u16::from_be_bytes([c, d]);
-                for host in from..=u16::MAX {
-                    let [c, d] = host.to_be_bytes();
-                    if d == 0 || d == 255 {
-                        continue;
-                    }
-                    let ip = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-                    let address = SocketAddr::new(ip, SERVICE_PORT);
-                    if !taken.contains(&address) && is_free(address)? {
-                        return Ok(address);
-                    }
-                }
-                Err(AddressError::Exhausted { first })
-            }
-        }
-    }
-
-    /// Picks where a node listens that does not hold the service address.
-    pub(crate) fn pick_node(
+    /// Picks the listeners of a cache, whose addresses nobody in `taken` has and nobody listens on.
+    /// `former`: where the direct door without TLS is to be, whoever listens there.
+    pub(crate) fn pick_doors(
         self,
-        service: SocketAddr,
-        shard: u16,
-        node: u8,
-    ) -> Result<SocketAddr, AddressError> {
-        let own = NODE_PORTS + shard * 10 + u16::from(node);
-        let address = SocketAddr::new(service.ip(), own);
+        taken: &BTreeSet<IpAddr>,
+        former: Option<SocketAddr>,
+    ) -> Result<Doors, AddressError> {
         match self {
-            Self::Loopback { .. } if is_free(address)? => Ok(address),
-            Self::Loopback { .. } | Self::Ports => free_port(service.ip()),
+            Self::Ports => {
+                let mut direct = free_door()?;
+                if let Some(former) = former {
+                    direct.ip = former.ip();
+                    direct.plain = Some(former.port());
+                }
+                let geo = free_door()?;
+                Ok(Doors { direct, geo })
+            }
+            Self::Loopback { first } => {
+                let mut taken = taken.clone();
+                let direct = match former {
+                    Some(former) => Door {
+                        plain: Some(former.port()),
+                        ..standard(former.ip())
+                    },
+                    None => standard(free_address(first, &taken)?),
+                };
+                taken.insert(direct.ip);
+                let geo = standard(free_address(first, &taken)?);
+                Ok(Doors { direct, geo })
+            }
         }
     }
 }
 
-fn free_port(ip: IpAddr) -> Result<SocketAddr, AddressError> {
-    let address = SocketAddr::new(ip, 0);
-    TcpListener::bind(address)
-        .and_then(|listener| listener.local_addr())
-        .map_err(|source| AddressError::Listen { address, source })
+/// Picks where an engine listens.
+pub(crate) fn pick_engine() -> Result<SocketAddr, AddressError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+    Ok(address)
+}
+
+fn standard(ip: IpAddr) -> Door {
+    Door {
+        ip,
+        tls: TLS_PORT,
+        plain: Some(PLAIN_PORT),
+    }
+}
+
+fn free_door() -> Result<Door, AddressError> {
+    Ok(Door {
+        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        tls: free_port()?,
+        plain: Some(free_port()?),
+    })
+}
+
+/// An address from `first` on whose two ports are free.
+fn free_address(first: Ipv4Addr, taken: &BTreeSet<IpAddr>) -> Result<IpAddr, AddressError> {
+    let [a, b, c, d] = first.octets();
+    for host in u16::from_be_bytes([c, d])..=u16::MAX {
+        let [c, d] = host.to_be_bytes();
+        if d == 0 || d == 255 {
+            continue;
+        }
+        let ip = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        let is_free = |port| is_free(SocketAddr::new(ip, port));
+        if !taken.contains(&ip) && is_free(TLS_PORT)? && is_free(PLAIN_PORT)? {
+            return Ok(ip);
+        }
+    }
+    Err(AddressError::Exhausted { first })
+}
+
+fn free_port() -> Result<u16, AddressError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    match bound {
+        Ok(bound) => Ok(bound.port()),
+        Err(source) => Err(AddressError::Listen { address, source }),
+    }
 }
 
 fn is_free(address: SocketAddr) -> Result<bool, AddressError> {
@@ -108,22 +146,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_in_use_is_passed_over() {
+    fn each_endpoint_has_an_address_that_nobody_has_with_the_standard_ports() {
         let plan = Addresses::Loopback {
             first: Ipv4Addr::new(127, 99, 7, 1),
         };
-        let first = plan.pick(&BTreeSet::new()).unwrap();
-        let held = TcpListener::bind(first).unwrap();
-        let second = plan.pick(&BTreeSet::new()).unwrap();
-        assert_ne!(first, second);
-        let third = plan.pick(&BTreeSet::from([second])).unwrap();
-        assert!(third != first && third != second);
+        let one = plan.pick_doors(&BTreeSet::new(), None).unwrap();
+        assert_ne!(one.direct.ip, one.geo.ip);
+        assert_eq!((one.direct.tls, one.geo.plain), (6380, Some(6379)));
+        let held = TcpListener::bind(one.direct.tls()).unwrap();
+        let two = plan.pick_doors(&[one.geo.ip].into(), None).unwrap();
+        let all: BTreeSet<IpAddr> = [one, two]
+            .into_iter()
+            .flat_map(|doors| [doors.direct.ip, doors.geo.ip])
+            .collect();
+        assert_eq!(all.len(), 4);
         drop(held);
     }
 
     #[test]
+    fn where_clients_connected_before_stays_the_direct_door_without_tls() {
+        let first = Ipv4Addr::new(127, 99, 8, 1);
+        for plan in [Addresses::Loopback { first }, Addresses::Ports] {
+            let former = "127.99.8.1:6379".parse().ok();
+            let doors = plan.pick_doors(&BTreeSet::new(), former).unwrap();
+            assert_eq!(doors.direct.plain(), former);
+            assert_ne!(doors.geo.plain(), former);
+        }
+    }
+
+    #[test]
     fn ports_are_picked_by_the_system() {
-        let address = Addresses::Ports.pick(&BTreeSet::new()).unwrap();
-        assert!(address.port() != 0 && address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let doors = Addresses::Ports.pick_doors(&BTreeSet::new(), None).unwrap();
+        let ports = [doors.direct.tls, doors.geo.tls].map(Some);
+        let ports: BTreeSet<_> = ports
+            .into_iter()
+            .chain([doors.direct.plain, doors.geo.plain])
+            .collect();
+        assert!(!ports.contains(&Some(0)) && !ports.contains(&None));
+        assert_eq!(doors.geo.ip, IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
 }

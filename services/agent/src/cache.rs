@@ -1,5 +1,6 @@
 //! One cache on this host: a worker that adopts its orders and moves its shards towards them.
 
+mod front;
 mod handoff;
 mod lease;
 mod link;
@@ -13,8 +14,8 @@ use client::Agents;
 use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
 use model::{
-    CacheDesired, CacheObserved, Door, Doors, Epoch, GeoRole, HandoffStep, Presence,
-    PromotionRequest, Region, ShardIndex, ShardStanding, shard::ShardMemory,
+    CacheDesired, CacheObserved, Epoch, GeoRole, HandoffStep, Presence, PromotionRequest, Region,
+    ShardIndex, ShardStanding, shard::ShardMemory,
 };
 use relay::{Events, Outbound};
 use runtime::{
@@ -29,7 +30,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub(crate) use front::Fronts;
+
 use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
+use front::{Front, Seen, place};
 use handoff::{Handoff, attempt_of};
 use lease::{LeaseWatch, needs_lease};
 use shard::ShardRunner;
@@ -57,6 +61,7 @@ pub(crate) struct Host {
     pub(crate) leases: Arc<Leases>,
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
+    pub(crate) fronts: Fronts,
     pub(crate) crash: Points,
 }
 
@@ -122,24 +127,12 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
     }
 }
 
-/// The leading engine's own address.
-fn unguarded(service: SocketAddr) -> Doors {
-    let door = Door {
-        ip: service.ip(),
-        tls: 0,
-        plain: Some(service.port()),
-    };
-    Doors {
-        direct: door,
-        geo: door,
-    }
-}
-
 struct Worker {
     host: Arc<Host>,
     order: Order,
     store: CacheStore,
     shards: Vec<ShardRunner>,
+    front: Front,
     adopted: bool,
     lease: LeaseWatch,
     /// The handoff that was answered, so that it is asked about once.
@@ -154,12 +147,14 @@ struct Worker {
 impl Worker {
     fn open(host: Arc<Host>, order: Order) -> Result<Self, crate::state::StateError> {
         let store = CacheStore::open(&host, &order.uid)?;
+        let front = Front::open(&host, &order);
         let shards = Vec::new();
         Ok(Self {
             host,
             order,
             store,
             shards,
+            front,
             adopted: false,
             lease: LeaseWatch::new(),
             answered: None,
@@ -179,6 +174,7 @@ impl Worker {
             self.report(Some(why), false);
             return AFTER_FAILURE;
         }
+        self.front.admit(&self.order);
         if !self.adopted {
             for shard in &mut self.shards {
                 shard.adopt_engines(&mut self.store, &self.order).await;
@@ -186,15 +182,24 @@ impl Worker {
             self.adopted = true;
         }
         self.handoff = Handoff::of(self.handoff.take(), &self.order);
+        // Whoever lost the right to be led to is not led to any more, before anything else.
+        self.lead().await;
         let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
         let mut pause = CALM.min(right.ends_in());
         for shard in &mut self.shards {
-            let looked = shard.look(&mut self.store, &self.order, right).await;
+            let looked = shard
+                .look(&mut self.store, &self.order, right, &mut self.front)
+                .await;
             if let Err(why) = looked {
                 problem.get_or_insert(why);
                 pause = AFTER_FAILURE.min(right.ends_in());
             }
+        }
+        self.lead().await;
+        // An engine of an earlier version may have to leave the address first.
+        if let Err(why) = self.front.listen(&mut self.store, &self.order.uid) {
+            problem.get_or_insert(why);
         }
         if problem.is_none() && self.shards.iter().any(ShardRunner::moved) {
             // Clients may be waiting: the next step is taken at once.
@@ -208,6 +213,30 @@ impl Worker {
             return Duration::ZERO;
         }
         pause.min(self.haste())
+    }
+
+    /// Says where the cache's connections go, by what is known now.
+    async fn lead(&mut self) {
+        let Some(shard) = self.shards.first() else {
+            return;
+        };
+        let leading = shard.leading(&self.store, &self.order);
+        let zone = self.host.zone.borrow().clone();
+        let file = self.store.file();
+        let decision = place(Seen {
+            order: &self.order,
+            standing: &shard.observed().standing,
+            took_over: leading.took_over,
+            engine: leading.engine,
+            service: file.service,
+            may_write: leading.may_write,
+            has_data: file.in_step_once.as_ref() == self.order.role.link(),
+            client: &file.clients,
+            zone: &zone,
+            before: self.front.place(),
+            holds: self.front.holds(),
+        });
+        self.front.follow(decision).await;
     }
 
     /// Logs a problem when it is new, and its end.
@@ -353,7 +382,7 @@ impl Worker {
             settled_revision: if settled { self.order.revision } else { 0 },
             epoch: self.store.file().epoch,
             role: self.order.role.kind(),
-            doors: self.store.file().service.map(unguarded),
+            doors: self.front.doors(),
             engine: Some(self.host.program.version),
             shards: self
                 .shards
@@ -446,8 +475,10 @@ impl Worker {
         }
     }
 
-    /// Stops in order: every leader saves its data set, nothing runs afterwards.
+    /// Stops in order: nobody is let in any more, every leader saves its data set, nothing runs
+    /// afterwards.
     async fn stop(mut self) {
+        self.front.close(&self.order).await;
         for shard in &mut self.shards {
             shard.stop(&mut self.store).await;
         }
@@ -456,6 +487,7 @@ impl Worker {
 
     /// Stops without saving and removes every file.
     async fn remove(mut self) {
+        self.front.close(&self.order).await;
         if !self.adopted {
             let count = self.store.file().shards.len();
             for index in 0..count {
@@ -473,6 +505,7 @@ impl Worker {
         if let Err(error) = self.host.directory.remove_cache(uid) {
             tracing::error!(cache.id = %self.order.id.name, %error, "files of a removed cache are left");
         }
+        self.front.forget(uid);
         self.host.lost.forget(uid);
         self.host.leases.need(uid, None, &self.lease.wake());
         self.host.board.unpin(uid);

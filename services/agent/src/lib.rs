@@ -29,6 +29,7 @@ mod metrics;
 mod region;
 mod reporter;
 mod state;
+mod switchboard;
 
 pub use addresses::Addresses;
 pub use certificate::CertificateFiles;

@@ -93,9 +93,13 @@ impl Metrics {
         let (generation, problem, caches) = self.host.board.read();
         let known = self.known.lock();
         let mut rows = Vec::new();
+        let mut gateways = Vec::new();
         for cache in caches {
             let name = known.names.get(&cache.uid);
             let name = name.map_or_else(|| cache.uid.to_string(), ToString::to_string);
+            if let Some(status) = self.host.fronts.switchboard.status(&cache.uid) {
+                gateways.push((name.clone(), status));
+            }
             for shard in &cache.shards {
                 let heard = known.heard.get(&(cache.uid.clone(), shard.shard));
                 let silence = heard.map(|heard| now.saturating_duration_since(*heard));
@@ -111,6 +115,7 @@ impl Metrics {
             generation,
             has_problem: problem.is_some(),
             rows,
+            gateways,
         })
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     Config,
-    cache::{self, Host},
+    cache::{self, Fronts, Host},
     certificate::{self, Wanted},
     identity::Keeper,
     leases::Leases,
@@ -29,6 +29,7 @@ use crate::{
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
+    switchboard,
 };
 
 /// How long the control plane may hold an answer back while nothing changes.
@@ -113,7 +114,7 @@ impl Agent {
             &directory,
             &config.region,
             client.clone(),
-            front,
+            front.clone(),
         );
         let shown = shown.await.map_err(|error| directory_error(error.into()))?;
         let zone = file.desired.as_ref().map(|desired| desired.zone.clone());
@@ -124,6 +125,8 @@ impl Agent {
         };
         let outbound = bind(listen, file.relay, config.relay).await?;
         outbound.allow_full_syncs(config.full_syncs);
+        let fronts = open_fronts(&directory, front, &outbound, &relay_tasks)
+            .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)
@@ -146,6 +149,7 @@ impl Agent {
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
+            fronts,
             crash: config.crash,
         };
         let host = Arc::new(host);
@@ -353,6 +357,7 @@ impl Agent {
     ) {
         self.metrics.learn(desired);
         self.host.zone.send_replace(desired.zone.clone());
+        self.host.fronts.believe(&desired.issuers);
         workers.retain(|_, order| !order.is_closed());
         for wanted in &desired.caches {
             if let Some(order) = workers.get(&wanted.uid) {
@@ -408,6 +413,22 @@ async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
         }
     }
     listen(anew).await
+}
+
+/// The front doors, and the way to them for other regions' gateways.
+fn open_fronts(
+    directory: &Directory,
+    front: FrontTls,
+    outbound: &Outbound,
+    tasks: &Tasks,
+) -> Result<Fronts, StateError> {
+    let fronts = Fronts::open(directory, front, tasks)?;
+    let (to_gateways, from_gateways) = mpsc::channel(switchboard::WAITING);
+    outbound.hand_gateways_to(to_gateways);
+    let switchboard = Arc::clone(&fronts.switchboard);
+    let switching = switchboard::run(switchboard, from_gateways, tasks.clone());
+    tasks.spawn("switchboard", switching);
+    Ok(fronts)
 }
 
 /// Shows clients a certificate that names the doors of the caches.

@@ -1,7 +1,7 @@
 //! What an agent keeps on disk: the desired state it acts on, and a file for each cache.
 //!
 //! `agent.json` holds the last desired state; `caches/<uid>/cache.json` holds what the agent
-//! decided for one cache (addresses, the engines' internal password) and must not forget (epoch,
+//! decided for one cache (addresses, the engines' passwords) and must not forget (epoch,
 //! who leads each shard). Both are JSON of mode 0600, replaced whole (`docs/format/agent.md`).
 
 use std::{
@@ -10,14 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{CacheUid, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
+use model::{CacheUid, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::certificate::KeptServerCertificate;
 
-/// Counts incompatible changes of the files.
+/// Counts incompatible changes of all files but `cache.json`.
 const VERSION: u32 = 1;
+/// Counts those of `cache.json`.
+const CACHE_VERSION: u32 = 2;
 
 /// A state file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +38,12 @@ pub(crate) enum StateError {
         source: serde_json::Error,
     },
     /// A newer Godwit wrote it.
-    #[error("{} was written by a newer version of Godwit (format {found}, this one knows {VERSION})", path.display())]
-    Newer { path: PathBuf, found: u32 },
+    #[error("{} was written by a newer version of Godwit (format {found}, this one knows {known})", path.display())]
+    Newer {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
     /// The directory cannot be listed.
     #[error("list {}", path.display())]
     List {
@@ -87,10 +93,18 @@ pub(crate) struct CacheFile {
     version: u32,
     /// The highest epoch seen.
     pub(crate) epoch: Epoch,
-    /// Where clients connect; `None` before the first start.
+    /// Where clients connect, kept for good; every listener has its port, also those that are not
+    /// open. `None` before they could be had.
+    pub(crate) doors: Option<Doors>,
+    /// Where clients reached the engine itself, before there was a gateway: the direct door without
+    /// TLS is to be there.
+    pub(crate) former: Option<SocketAddr>,
+    /// Where the leading engine listens, for Godwit alone; `None` before the first start.
     pub(crate) service: Option<SocketAddr>,
     /// The password of Godwit's own user in the cache's engines.
     pub(crate) internal: Secret,
+    /// The password of the users that clients are there.
+    pub(crate) clients: Secret,
     /// The link in which the cache's data is known to be the link's.
     pub(crate) in_step_once: Option<LinkId>,
     /// By shard index.
@@ -108,13 +122,38 @@ pub(crate) struct ShardFile {
     pub(crate) applied: Vec<u64>,
 }
 
+/// `cache.json` of version 1: clients connected to the leading engine, with the access keys.
+#[derive(Deserialize)]
+struct CacheFileV1 {
+    epoch: Epoch,
+    service: Option<SocketAddr>,
+    internal: Secret,
+    in_step_once: Option<LinkId>,
+    shards: Vec<ShardFile>,
+}
+
+impl CacheFileV1 {
+    fn migrate(self, clients: Secret) -> CacheFile {
+        CacheFile {
+            former: self.service,
+            epoch: self.epoch,
+            in_step_once: self.in_step_once,
+            shards: self.shards,
+            ..CacheFile::new(self.internal, clients)
+        }
+    }
+}
+
 impl CacheFile {
-    pub(crate) fn new(internal: Secret) -> Self {
+    pub(crate) fn new(internal: Secret, clients: Secret) -> Self {
         Self {
-            version: VERSION,
+            version: CACHE_VERSION,
             epoch: Epoch::default(),
+            doors: None,
+            former: None,
             service: None,
             internal,
+            clients,
             in_step_once: None,
             shards: Vec::new(),
         }
@@ -196,8 +235,22 @@ impl Directory {
         write(&self.0.join("server-certificate.json"), file)
     }
 
-    pub(crate) fn read_cache(&self, uid: &CacheUid) -> Result<Option<CacheFile>, StateError> {
-        read(&self.cache_file(uid))
+    /// Reads a cache's file; one of an earlier version becomes one of this version, which is not
+    /// written yet, with `clients` as what it lacks.
+    pub(crate) fn read_cache(
+        &self,
+        uid: &CacheUid,
+        clients: impl FnOnce() -> Secret,
+    ) -> Result<Option<CacheFile>, StateError> {
+        let path = self.cache_file(uid);
+        let Some((version, bytes)) = read_bytes(&path, CACHE_VERSION)? else {
+            return Ok(None);
+        };
+        if version < CACHE_VERSION {
+            let before: CacheFileV1 = parse(&path, &bytes)?;
+            return Ok(Some(before.migrate(clients())));
+        }
+        parse(&path, &bytes).map(Some)
     }
 
     pub(crate) fn write_cache(&self, uid: &CacheUid, file: &CacheFile) -> Result<(), StateError> {
@@ -236,21 +289,33 @@ struct Versioned {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    match read_bytes(path, VERSION)? {
+        Some((_, bytes)) => parse(path, &bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A file's bytes and its version, which is at most `known`.
+fn read_bytes(path: &Path, known: u32) -> Result<Option<(u32, Vec<u8>)>, StateError> {
     let Some(bytes) = durable::read_if_there(path)? else {
         return Ok(None);
     };
-    let content = |source| StateError::Content {
-        path: path.to_owned(),
-        source,
-    };
-    let Versioned { version } = serde_json::from_slice(&bytes).map_err(content)?;
-    if version > VERSION {
+    let Versioned { version } = parse(path, &bytes)?;
+    if version > known {
         return Err(StateError::Newer {
             path: path.to_owned(),
             found: version,
+            known,
         });
     }
-    Ok(Some(serde_json::from_slice(&bytes).map_err(content)?))
+    Ok(Some((version, bytes)))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StateError> {
+    serde_json::from_slice(bytes).map_err(|source| StateError::Content {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
@@ -272,16 +337,36 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::open(dir.path()).unwrap();
         let uid = CacheUid::new("u1");
-        assert_eq!(directory.read_cache(&uid).unwrap(), None);
-        let mut file = CacheFile::new(Secret::new("s"));
+        let read = || directory.read_cache(&uid, || Secret::new("new")).unwrap();
+        assert_eq!(read(), None);
+        let mut file = CacheFile::new(Secret::new("s"), Secret::new("c"));
         file.epoch = Epoch(7);
         file.shards.push(ShardFile::default());
         directory.write_cache(&uid, &file).unwrap();
-        assert_eq!(directory.read_cache(&uid).unwrap(), Some(file));
+        assert_eq!(read(), Some(file));
         assert_eq!(directory.caches().unwrap(), std::slice::from_ref(&uid));
         directory.remove_cache(&uid).unwrap();
         directory.remove_cache(&uid).unwrap();
         assert_eq!(directory.caches().unwrap(), []);
+    }
+
+    #[test]
+    fn a_caches_file_of_version_1_keeps_where_clients_connected() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let uid = CacheUid::new("u1");
+        let before = r#"{"version":1,"epoch":7,"service":"127.70.0.1:6379","internal":"i",
+            "in_step_once":null,"shards":[]}"#;
+        durable::make_directory(&directory.cache(&uid)).unwrap();
+        durable::write_durable(&directory.cache_file(&uid), before.as_bytes()).unwrap();
+        let file = directory.read_cache(&uid, || Secret::new("new")).unwrap();
+        let file = file.unwrap();
+        assert_eq!(file.former, "127.70.0.1:6379".parse().ok());
+        assert_eq!((file.service, file.epoch), (None, Epoch(7)));
+        assert!(file.internal.matches("i") && file.clients.matches("new"));
+        directory.write_cache(&uid, &file).unwrap();
+        let again = directory.read_cache(&uid, || Secret::new("newer"));
+        assert_eq!(again.unwrap(), Some(file));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod request_frames;
 mod resp_seeds;
 mod seeds;
 mod session_machine;
+mod tokens_of_anybody;
 mod wire_frame;
 
 pub use journal_open::journal_open;
@@ -22,19 +23,21 @@ pub use reply_frames::reply_frames;
 pub use request_frames::request_frames;
 pub use seeds::seeds;
 pub use session_machine::session_machine;
+pub use tokens_of_anybody::tokens_of_anybody;
 pub use wire_frame::wire_frame;
 
 /// A property.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its corpus and of its fuzz target.
-pub const PROPERTIES: [(&str, Property); 7] = [
+pub const PROPERTIES: [(&str, Property); 8] = [
     ("journal_open", journal_open),
     ("psync_primary_side", psync_primary_side),
     ("psync_replica_side", psync_replica_side),
     ("reply_frames", reply_frames),
     ("request_frames", request_frames),
     ("session", session_machine),
+    ("tokens_of_anybody", tokens_of_anybody),
     ("wire_frame", wire_frame),
 ];
 

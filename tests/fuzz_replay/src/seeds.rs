@@ -7,7 +7,7 @@ use wire::{
     ToInbound, ToOutbound, VERSION,
 };
 
-use crate::{journal_open, resp_seeds, session_machine};
+use crate::{journal_open, resp_seeds, session_machine, tokens_of_anybody};
 
 const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -21,6 +21,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("reply_frames", resp_seeds::replies()),
         ("request_frames", resp_seeds::requests()),
         ("session", session_machine::seeds()),
+        ("tokens_of_anybody", tokens_of_anybody::seeds()),
         ("wire_frame", frames()),
     ]
 }

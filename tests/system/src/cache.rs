@@ -1,12 +1,16 @@
 //! One cache of a world: its status, its clients, its engines.
 
-use std::time::Duration;
+use std::{fs, net::SocketAddr, time::Duration};
 
 use ledger::Endpoint;
 use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tls::Trust;
 
 use crate::{World, waiting};
+
+/// The engine's internal user, as the agents know it.
+const INTERNAL_USER: &str = "godwit";
 
 /// A cache.
 #[derive(Clone, Copy)]
@@ -36,6 +40,18 @@ impl<'a> Cache<'a> {
         })
     }
 
+    /// Changes properties of the resource, and waits until that is done.
+    pub fn set(&self, properties: &Value) {
+        let body = json!({ "properties": properties });
+        let answer = self.world.send("PATCH", &self.id(), Some(&body));
+        let (code, answer) = answer.unwrap_or_else(|| panic!("{properties}: no answer"));
+        assert!(matches!(code, 200..=202), "{properties}: {code} {answer}");
+        waiting::until_true("the change is made", || {
+            let shown = self.world.get(&self.id());
+            shown.is_some_and(|cache| cache["properties"]["provisioningState"] == "Succeeded")
+        });
+    }
+
     /// What is seen of it now.
     pub fn status(&self) -> Value {
         waiting::until("the cache's status", || {
@@ -43,12 +59,23 @@ impl<'a> Cache<'a> {
         })
     }
 
-    /// Host and port for clients.
+    /// Host and port of the direct endpoint, without TLS.
     pub fn endpoint(&self) -> (String, u16) {
+        self.door("direct", "plainPort")
+    }
+
+    /// Host and port of the geo endpoint, without TLS.
+    pub fn geo_endpoint(&self) -> (String, u16) {
+        self.door("geo", "plainPort")
+    }
+
+    /// Host and port of a door: `direct` or `geo`, `plainPort` or `tlsPort`.
+    pub fn door(&self, door: &str, port: &str) -> (String, u16) {
         waiting::until("the cache has an endpoint", || {
             let status = self.status();
-            let host = status["endpoint"]["host"].as_str()?.to_owned();
-            let port = u16::try_from(status["endpoint"]["port"].as_u64()?).ok()?;
+            let door = &status["endpoints"][door];
+            let host = door["address"].as_str()?.to_owned();
+            let port = u16::try_from(door[port].as_u64()?).ok()?;
             Some((host, port))
         })
     }
@@ -62,35 +89,83 @@ impl<'a> Cache<'a> {
         })
     }
 
-    /// A client of the cache, as an application is one.
+    /// A client of the cache, as an application is one that goes to the direct endpoint.
     pub fn client(&self) -> Client {
+        self.client_at(self.endpoint())
+    }
+
+    fn client_at(&self, address: (String, u16)) -> Client {
         let login = RedisConnectionInfo::default().set_password(self.key());
-        let info = self
-            .endpoint()
+        let info = address
             .into_connection_info()
             .unwrap()
             .set_redis_settings(login);
         Client::open(info).unwrap()
     }
 
-    /// Where a workload's clients find it.
+    /// Where a workload's clients find it: at the direct endpoint.
     pub fn login(&self) -> Endpoint {
         let (host, port) = self.endpoint();
         Endpoint::new(host, port, self.key())
     }
 
-    /// A connection of an application.
-    pub fn connect(&self) -> Connection {
-        let client = self.client();
-        let connection = waiting::until("the cache lets a client in", || {
-            client
-                .get_connection_with_timeout(Duration::from_secs(2))
-                .ok()
+    /// Where a workload's clients find the pair: at the geo endpoint of this cache.
+    pub fn geo_login(&self) -> Endpoint {
+        let (host, port) = self.geo_endpoint();
+        Endpoint::new(host, port, self.key())
+    }
+
+    /// As [`Cache::geo_login`], over TLS, from whoever proves to be the geo endpoint of this cache.
+    pub fn geo_login_over_tls(&self) -> Endpoint {
+        let (host, port) = self.door("geo", "tlsPort");
+        let name = self.status()["endpoints"]["geo"]["name"].clone();
+        let authority = fs::read_to_string(self.world.data().join("ca.pem")).unwrap();
+        let trust = Trust::from_pem(&authority).unwrap();
+        let server = trust.in_server(name.as_str().unwrap()).unwrap();
+        Endpoint::new(host, port, self.key()).over_tls(server)
+    }
+
+    /// A connection of an application to the geo endpoint.
+    pub fn connect_geo(&self) -> Connection {
+        connected(&self.client_at(self.geo_endpoint()))
+    }
+
+    /// A client of the leading engine itself, as Godwit is one.
+    pub fn engine(&self) -> Client {
+        let address = waiting::until("the leading engine's address", || {
+            let status = self.status();
+            let nodes = status["shards"][0]["nodes"].as_array()?;
+            let leading = nodes.iter().find(|node| node["leads"] == true)?;
+            leading["address"].as_str()?.parse::<SocketAddr>().ok()
         });
-        let limit = Some(Duration::from_secs(20));
-        connection.set_read_timeout(limit).unwrap();
-        connection.set_write_timeout(limit).unwrap();
-        connection
+        let internal = waiting::until("the engine's password", || {
+            let caches = fs::read_dir(self.world.data().join("agents")).ok()?;
+            let caches = caches.flatten().map(|agent| agent.path().join("caches"));
+            let files = caches.filter_map(|caches| fs::read_dir(caches).ok());
+            let mut files = files.flatten().flatten().filter_map(|cache| {
+                let file = fs::read(cache.path().join("cache.json")).ok()?;
+                serde_json::from_slice::<Value>(&file).ok()
+            });
+            let service = address.to_string();
+            let file = files.find(|file| file["service"] == *service)?;
+            Some(file["internal"].as_str()?.to_owned())
+        });
+        let login = RedisConnectionInfo::default()
+            .set_username(INTERNAL_USER)
+            .set_password(internal);
+        let address = (address.ip().to_string(), address.port());
+        let info = address.into_connection_info().unwrap();
+        Client::open(info.set_redis_settings(login)).unwrap()
+    }
+
+    /// A connection to the leading engine itself, which needs no agent.
+    pub fn connect_to_engine(&self) -> Connection {
+        connected(&self.engine())
+    }
+
+    /// A connection of an application to the direct endpoint.
+    pub fn connect(&self) -> Connection {
+        connected(&self.client())
     }
 
     /// A field of `INFO`, asked of the node that clients reach.
@@ -153,6 +228,19 @@ impl<'a> Cache<'a> {
     pub fn until_whole(&self) -> [u32; 2] {
         waiting::until("both nodes are up and in step", || self.nodes())
     }
+}
+
+/// A connection, once the cache lets a client in.
+fn connected(client: &Client) -> Connection {
+    let connection = waiting::until("the cache lets a client in", || {
+        client
+            .get_connection_with_timeout(Duration::from_secs(2))
+            .ok()
+    });
+    let limit = Some(Duration::from_secs(20));
+    connection.set_read_timeout(limit).unwrap();
+    connection.set_write_timeout(limit).unwrap();
+    connection
 }
 
 /// A key with its value.

@@ -295,12 +295,17 @@ impl World {
 
     /// Has `new` take over from `old` by force.
     pub fn force(&self, new: &Cache<'_>, old: &Cache<'_>) {
+        self.begin_failover(new, old, &json!({ "force": true }));
+    }
+
+    /// Has `new` begin to take over from `old`, with options of the management API.
+    pub fn begin_failover(&self, new: &Cache<'_>, old: &Cache<'_>, options: &Value) {
         let place = self.ok(&["cache", "show", old.name()]).json()["location"].clone();
         let body = json!({ "properties": {
             "linkedRedisCacheId": old.id(),
             "linkedRedisCacheLocation": place,
             "serverRole": "Secondary",
-            "failover": { "force": true },
+            "failover": options,
         }});
         let path = format!("{}/linkedServers/{}", new.id(), old.name());
         let (code, answer) = self.send("PUT", &path, Some(&body)).unwrap();
@@ -382,8 +387,16 @@ impl World {
         answer.talk
     }
 
-    /// Creates a Premium P1 cache.
+    /// Creates a Premium P1 cache, with doors without TLS.
     pub fn create(&self, name: &str, region: &str) -> Cache<'_> {
+        self.create_closed(name, region);
+        let cache = self.cache(name);
+        cache.set(&json!({"enableNonSslPort": true}));
+        cache
+    }
+
+    /// Creates a Premium P1 cache as it comes: with doors for TLS alone.
+    pub fn create_closed(&self, name: &str, region: &str) -> Cache<'_> {
         self.ok(&["cache", "create", name, "--location", region, "--sku", "P1"]);
         self.cache(name)
     }

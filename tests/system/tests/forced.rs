@@ -156,7 +156,7 @@ fn agent_away(engine: &str) {
     let world = World::with(engine);
     let (east, west) = pair(&world);
     let mut missing = Missing::default();
-    let mut connection = east.connect();
+    let mut connection = east.connect_to_engine();
     world.hold_up();
     world.take_agent_away("eastus");
     missing.write(&mut connection, 200);
@@ -223,9 +223,10 @@ fn killed_on_the_way(engine: &str) {
     let (east, west) = pair(&world);
     let mut missing = Missing::default();
     let [leader, _] = east.until_whole();
+    let mut connection = east.connect_to_engine();
     world.hold_up();
     world.take_agent_away("eastus");
-    missing.write(&mut east.connect(), 200);
+    missing.write(&mut connection, 200);
     world.force(&west, &east);
     until_taken_over(&west);
     world.release_up();

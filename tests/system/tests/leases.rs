@@ -128,7 +128,7 @@ fn control_away(engine: &str) {
 fn agent_stopped(engine: &str) {
     let world = World::with(engine);
     let (east, west) = with_a_lease(&world);
-    let mut e = east.connect();
+    let mut e = east.connect_to_engine();
     let agent = world.agent_pid("eastus");
     set(&mut e, 1).unwrap();
     processes::freeze(agent);

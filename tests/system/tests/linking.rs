@@ -184,7 +184,11 @@ fn is_read_only(engine: &str) {
     ] {
         let answer: RedisResult<redis::Value> =
             redis::cmd(attempt[0]).arg(&attempt[1..]).query(&mut w);
-        assert_eq!(answer.unwrap_err().code(), Some("NOPERM"), "{attempt:?}");
+        let refused = answer.unwrap_err().to_string();
+        assert!(
+            refused.contains("unknown command"),
+            "{attempt:?}: {refused}"
+        );
     }
     let value: String = redis::cmd("GET").arg("k").query(&mut w).unwrap();
     assert_eq!(value, "v");

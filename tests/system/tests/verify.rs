@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo};
+use redis::{Client, Connection};
 use rustix::process::Signal;
 use serde_json::Value;
 use system::{Cache, World, processes, waiting, with_both_engines};
@@ -24,9 +24,6 @@ with_both_engines! {
     a_scan_begins_anew_when_another_engine_answers => replaced;
     a_geo_secondary_that_cannot_answer_is_an_error => unready;
 }
-
-/// The engine's internal user, as the agents know it.
-const INTERNAL_USER: &str = "godwit";
 
 /// Keys of every type, small and of many pages, in two databases.
 fn fill(c: &mut Connection) {
@@ -97,19 +94,6 @@ fn fill(c: &mut Connection) {
     pipe.exec(c).unwrap();
 }
 
-/// A client of a cache's engine as Godwit is one.
-fn insider(world: &World, cache: Cache<'_>, region: &str) -> Client {
-    let caches = world.data().join("agents").join(region).join("caches");
-    let cache_directory = fs::read_dir(caches).unwrap().next().unwrap().unwrap();
-    let file = fs::read(cache_directory.path().join("cache.json")).unwrap();
-    let file: Value = serde_json::from_slice(&file).unwrap();
-    let login = RedisConnectionInfo::default()
-        .set_username(INTERNAL_USER)
-        .set_password(file["internal"].as_str().unwrap());
-    let info = cache.endpoint().into_connection_info().unwrap();
-    Client::open(info.set_redis_settings(login)).unwrap()
-}
-
 fn configure(client: &Client, option: &str, value: &str) {
     let mut command = redis::cmd("CONFIG");
     command.arg(&["SET", option, value]);
@@ -117,8 +101,8 @@ fn configure(client: &Client, option: &str, value: &str) {
 }
 
 /// Writes to a geo-secondary behind its back. Its own replica does not get to know.
-fn plant(world: &World, cache: Cache<'_>, region: &str, pipe: &redis::Pipeline) {
-    let client = insider(world, cache, region);
+fn plant(cache: Cache<'_>, pipe: &redis::Pipeline) {
+    let client = cache.engine();
     configure(&client, "replica-read-only", "no");
     pipe.exec(&mut client.get_connection().unwrap()).unwrap();
     configure(&client, "replica-read-only", "yes");
@@ -198,7 +182,7 @@ fn planted(engine: &str) {
     pipe.cmd("XGROUP")
         .arg(&["CREATECONSUMER", "large stream", "group", "other"]);
     pipe.cmd("SELECT").arg(9).cmd("SET").arg("elsewhere").arg(2);
-    plant(&world, west, "westus", &pipe);
+    plant(west, &pipe);
 
     let answer = world.run(&["verify", "west", "--first", "100"]);
     assert_eq!(answer.code, 1, "{answer:?}");
@@ -385,7 +369,7 @@ fn killed(engine: &str) {
     for n in 0..50 {
         pipe.cmd("SET").arg(format!("key {}", n * 400)).arg("other");
     }
-    plant(&world, west, "westus", &pipe);
+    plant(west, &pipe);
     let path = world.data().join("verify.json");
     let path = path.to_str().unwrap();
     stopped_in_the_middle(&world, path);
@@ -474,7 +458,7 @@ fn unready(engine: &str) {
 
     // As in a full sync: out of touch, and not to answer from what it has.
     wan.go_down();
-    let client = insider(&world, west, "westus");
+    let client = west.engine();
     waiting::until_true("the geo-secondary does not answer", || {
         configure(&client, "replica-serve-stale-data", "no");
         let asked = redis::cmd("DBSIZE").query::<u64>(&mut west.connect());

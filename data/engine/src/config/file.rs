@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use model::{EngineSettings, EngineVersion};
 
-use super::{ConfigError, NodeConfig, acl::user_lines};
+use super::{CLIENT_USER, ConfigError, NodeConfig, acl::user_lines};
 
 /// Connections that Godwit needs beside its clients': its own, the relay's, the replicas'.
 const OWN_CLIENTS: u32 = 32;
@@ -29,7 +29,7 @@ pidfile \"\"
 logfile engine.log
 loglevel notice
 always-show-logo no
-# Every client has a password, and the engine listens where it is told.
+# Every user has a password or is off, and the engine listens where it is told.
 protected-mode no
 tcp-keepalive 60
 # A data set is written when Godwit asks for it, never otherwise; a full sync leaves no file.
@@ -95,7 +95,7 @@ pub(crate) fn render(version: EngineVersion, config: &NodeConfig) -> Result<Stri
             &format!("{} {}", upstream.ip(), upstream.port()),
         );
     }
-    for user in user_lines(version, &config.keys, &config.internal) {
+    for user in user_lines(version, &config.clients, &config.internal) {
         text.push_str(&user);
         text.push('\n');
     }
@@ -145,11 +145,12 @@ fn check(config: &NodeConfig) -> Result<(), ConfigError> {
     };
     let user = config.internal.user.as_str();
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if user.is_empty() || user == "default" || !user.chars().all(plain) {
+    let others = ["default", CLIENT_USER];
+    if user.is_empty() || others.contains(&user) || !user.chars().all(plain) {
         return refuse(
             "the internal user",
             user,
-            "use letters, digits, `-` and `_`, and not `default`",
+            "use letters, digits, `-` and `_`, and no other user's name",
         );
     }
     let policy = config.settings.maxmemory_policy.as_str();
@@ -169,8 +170,7 @@ fn check(config: &NodeConfig) -> Result<(), ConfigError> {
         );
     }
     let secrets = [
-        ("the primary key", &config.keys.primary),
-        ("the secondary key", &config.keys.secondary),
+        ("the clients' password", &config.clients),
         ("the internal password", &config.internal.password),
     ];
     match secrets
@@ -201,7 +201,7 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::{AccessKeys, Secret};
+    use model::Secret;
 
     use super::*;
     use crate::config::Credentials;
@@ -227,7 +227,7 @@ mod tests {
             |c| c.settings.notify_keyspace_events = "KEA\nmodule".to_owned(),
             |c| c.internal.user = "a b".to_owned(),
             |c| c.internal.user = "default".to_owned(),
-            |c| c.keys.secondary = Secret::new(""),
+            |c| c.clients = Secret::new(""),
         ];
         for spoil in breaks {
             let mut config = config("x");
@@ -238,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_in_the_file_as_hashes_only() {
+    fn the_clients_password_is_in_the_file_as_a_hash_only() {
         let text = render(VERSION.parse().unwrap(), &config("internal-password")).unwrap();
-        assert!(!text.contains("first-key") && !text.contains("second-key"));
+        assert!(!text.contains("clients-password"));
         assert_eq!(
             text.matches("internal-password").count(),
             1,
@@ -268,10 +268,7 @@ mod tests {
                 databases: 16,
                 notify_keyspace_events: String::new(),
             },
-            keys: AccessKeys {
-                primary: Secret::new("first-key"),
-                secondary: Secret::new("second-key"),
-            },
+            clients: Secret::new("clients-password"),
             internal: Credentials {
                 user: "godwit".to_owned(),
                 password: Secret::new(password),

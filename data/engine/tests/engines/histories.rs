@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use engine::{EngineRole, ListenError, Node, NodeConfig, StopHow};
+use engine::{CLIENT_USER, EngineRole, ListenError, Node, NodeConfig, StopHow};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{GRACE, House, client, eventually, programs, set};
@@ -16,9 +16,7 @@ async fn a_replica_follows_is_promoted_and_the_old_primary_follows_it() {
         let replica = house.replica("n1", first.address());
         let second = Node::start(&program, &replica).await.unwrap();
         in_step(&first, &second).await;
-        let mut writer = client(&first, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&first, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "k", "v").await;
         in_step(&first, &second).await;
         let seen = second.replication().await.unwrap();
@@ -74,9 +72,7 @@ async fn a_write_pause_holds_the_offset_still_and_resuming_lets_it_go() {
         .await;
 
         first.pause_writes(Duration::from_secs(30)).await.unwrap();
-        let mut writer = client(&first, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&first, CLIENT_USER, &config.clients).await.unwrap();
         let mut command = redis::cmd("SET");
         command.arg("k").arg("v");
         let write = command.query_async::<()>(&mut writer);
@@ -143,21 +139,15 @@ async fn a_listener_moves_and_stays_where_it_is_when_it_cannot() {
             .unwrap_err();
         assert!(matches!(error, ListenError::Unusable { .. }), "{error}");
         assert_eq!(node.address(), before);
-        client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        client(&node, CLIENT_USER, &config.clients).await.unwrap();
 
         drop(taken.1);
-        let mut open = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut open = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         // A process that another test forks just now may hold the listener for a moment more.
         eventually("moves", async || node.listen_on(taken.0).await.is_ok()).await;
         assert_eq!(node.address(), taken.0);
         set(&mut open, "k", "v").await;
-        client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        client(&node, CLIENT_USER, &config.clients).await.unwrap();
         assert!(std::net::TcpStream::connect(before).is_err());
 
         // An agent that starts anew knows.
@@ -178,9 +168,7 @@ async fn a_primary_s_saved_data_set_goes_on_in_its_history() {
             .await
             .unwrap();
         in_step(&first, &second).await;
-        let mut writer = client(&first, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&first, CLIENT_USER, &config.clients).await.unwrap();
         for n in 0..100 {
             set(&mut writer, &format!("k{n}"), "v").await;
         }
@@ -226,9 +214,7 @@ async fn a_replica_s_saved_data_set_goes_on_in_its_history() {
         let replica = house.replica("n1", first.address());
         let second = Node::start(&program, &replica).await.unwrap();
         in_step(&first, &second).await;
-        let mut writer = client(&first, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&first, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "before", "v").await;
         in_step(&first, &second).await;
         let stopped = second.stop(StopHow::SaveSnapshot, GRACE).await.unwrap();
@@ -263,9 +249,7 @@ async fn a_data_set_is_loaded_once_and_never_by_accident() {
         let keys = async |node: &Node| node.info().await.unwrap().keys;
 
         let node = Node::start(&program, &config).await.unwrap();
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "k", "v").await;
         node.stop(StopHow::SaveSnapshot, GRACE).await.unwrap();
         let node = Node::start(&program, &saved).await.unwrap();
@@ -276,9 +260,7 @@ async fn a_data_set_is_loaded_once_and_never_by_accident() {
         let node = Node::start(&program, &saved).await.unwrap();
         assert_eq!(keys(&node).await, 0);
 
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "k", "v").await;
         node.stop(StopHow::SaveSnapshot, GRACE).await.unwrap();
         let node = Node::start(&program, &config).await.unwrap();
@@ -295,9 +277,7 @@ async fn a_node_that_is_stopped_while_it_loads_keeps_its_data_set() {
         let house = House::new();
         let config = house.config("n0");
         let node = Node::start(&program, &config).await.unwrap();
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         let mut fill = redis::cmd("EVAL");
         let script = "for n = 1, ARGV[1] do redis.call('SET', n, n) end";
         fill.arg(script)
@@ -337,9 +317,7 @@ async fn a_paused_engine_saves_all_the_same() {
         let house = House::new();
         let config = house.config("n0");
         let node = Node::start(&program, &config).await.unwrap();
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "k", "v").await;
         let mut pause = redis::cmd("CLIENT");
         pause.arg("PAUSE").arg(1_800_000).arg("ALL");

@@ -9,8 +9,8 @@ use std::{
 };
 
 use engine::{
-    AdoptError, CommandError, Failure, Node, NodeConfig, StartError, StopHow, find_orphans,
-    stop_orphan,
+    AdoptError, CLIENT_USER, CommandError, Failure, Node, NodeConfig, StartError, StopHow,
+    find_orphans, stop_orphan,
 };
 use model::Secret;
 use rustix::process::Signal;
@@ -60,9 +60,7 @@ async fn an_engine_of_another_process_is_adopted_without_a_record() {
 
         let node = Node::adopt(&config).await.unwrap().unwrap();
         assert_eq!(node.version(), program.version);
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         set(&mut writer, "k", "v").await;
         signal(node.pid(), Signal::KILL);
         tokio::time::timeout(Duration::from_millis(200), node.exited())
@@ -215,9 +213,7 @@ async fn a_full_disk_does_not_keep_an_engine_from_stopping() {
             ..house.config("n0")
         };
         let node = Node::start(&program, &config).await.unwrap();
-        let mut writer = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut writer = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         // More than the disk holds, when it is written as it is.
         node.compress_snapshots(false).await.unwrap();
         for n in 0..8 {

@@ -7,3 +7,4 @@ mod key_table;
 mod lives;
 mod nodes;
 mod support;
+mod users;

@@ -7,8 +7,7 @@ use std::{
 };
 
 use crate::support::{GRACE, House, client, eventually, programs};
-use engine::{CommandError, EngineRole, Node, StopHow};
-use model::{AccessKeys, Secret};
+use engine::{CLIENT_USER, CommandError, EngineRole, Node, StopHow};
 
 #[tokio::test]
 async fn a_node_starts_tells_about_itself_and_stops() {
@@ -62,11 +61,7 @@ async fn files_are_private_and_no_secret_is_on_the_command_line() {
         let line = fs::read(format!("/proc/{}/cmdline", node.pid())).unwrap();
         let line = String::from_utf8_lossy(&line).into_owned();
         let log = fs::read_to_string(directory.join("engine.log")).unwrap();
-        let secrets = [
-            &config.keys.primary,
-            &config.keys.secondary,
-            &config.internal.password,
-        ];
+        let secrets = [&config.clients, &config.internal.password];
         for secret in secrets {
             assert!(!line.contains(secret.reveal()) && !log.contains(secret.reveal()));
         }
@@ -80,163 +75,6 @@ async fn files_are_private_and_no_secret_is_on_the_command_line() {
             .nth(2)
             .unwrap();
         assert_eq!(group, node.pid().to_string());
-        node.stop(StopHow::Discard, GRACE).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn either_key_lets_clients_in_and_no_other_does() {
-    for program in programs().await {
-        let house = House::new();
-        let config = house.config("n0");
-        let node = Node::start(&program, &config).await.unwrap();
-        for key in [&config.keys.primary, &config.keys.secondary] {
-            let mut client = client(&node, "default", key).await.unwrap();
-            let pong: String = redis::cmd("PING").query_async(&mut client).await.unwrap();
-            assert_eq!(pong, "PONG");
-        }
-        let refused = client(&node, "default", &Secret::new("another")).await;
-        assert!(refused.is_err());
-        let open = redis::Client::open(format!("redis://{}", node.address())).unwrap();
-        let mut open = open.get_multiplexed_async_connection().await.unwrap();
-        let refused = redis::cmd("GET")
-            .arg("k")
-            .query_async::<()>(&mut open)
-            .await
-            .unwrap_err();
-        assert!(refused.to_string().contains("NOAUTH"), "{refused}");
-        node.stop(StopHow::Discard, GRACE).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn clients_are_kept_from_administration() {
-    for program in programs().await {
-        let house = House::new();
-        let config = house.config("n0");
-        let node = Node::start(&program, &config).await.unwrap();
-        let mut client = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
-        let denied = [
-            "ACL WHOAMI",
-            "BGREWRITEAOF",
-            "BGSAVE",
-            "CLUSTER MEET 127.0.0.1 1",
-            "CLUSTER RESET",
-            "CONFIG GET masterauth",
-            "DEBUG JMAP",
-            "FAILOVER",
-            "MIGRATE 127.0.0.1 1 k 0 10",
-            "MODULE LIST",
-            "PSYNC ? -1",
-            "REPLCONF capa eof",
-            "REPLICAOF NO ONE",
-            "SAVE",
-            "SHUTDOWN NOSAVE",
-            "SLAVEOF NO ONE",
-            "SYNC",
-        ];
-        for line in denied {
-            let command = words(line);
-            let refused = command
-                .query_async::<redis::Value>(&mut client)
-                .await
-                .unwrap_err();
-            // The engine refuses DEBUG before it looks at permissions.
-            let denied = refused.code() == Some("NOPERM") || line.starts_with("DEBUG");
-            assert!(denied, "{line}: {refused}");
-        }
-        // Nor by way of a script.
-        let script = "return redis.call('CONFIG', 'GET', 'masterauth')";
-        let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(0);
-        let refused = eval
-            .query_async::<redis::Value>(&mut client)
-            .await
-            .unwrap_err();
-        assert!(!format!("{refused}").contains("internal"), "{refused}");
-
-        for line in [
-            "SET k v",
-            "CLIENT PAUSE 1 WRITE",
-            "CLIENT UNPAUSE",
-            "FLUSHALL",
-            "INFO",
-            "MONITOR",
-        ] {
-            let command = words(line);
-            command
-                .query_async::<redis::Value>(&mut client)
-                .await
-                .unwrap();
-        }
-        node.stop(StopHow::Discard, GRACE).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn cluster_reads_are_for_clients() {
-    for program in programs().await {
-        let house = House::new();
-        let config = house.config("n0");
-        let node = Node::start(&program, &config).await.unwrap();
-        let mut client = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("INFO");
-        // Not refused for want of permission: this engine is not a cluster's.
-        let refused = command
-            .query_async::<redis::Value>(&mut client)
-            .await
-            .unwrap_err();
-        assert!(
-            refused.to_string().contains("cluster support disabled"),
-            "{refused}"
-        );
-        node.stop(StopHow::Discard, GRACE).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn exchanging_a_key_closes_connections_and_adding_none_does_not() {
-    for program in programs().await {
-        let house = House::new();
-        let config = house.config("n0");
-        let node = Node::start(&program, &config).await.unwrap();
-        let (first, second) = (&config.keys.primary, &config.keys.secondary);
-        let mut before = client(&node, "default", second).await.unwrap();
-
-        node.set_keys(&config.keys).await.unwrap();
-        let swapped = AccessKeys {
-            primary: second.clone(),
-            secondary: first.clone(),
-        };
-        node.set_keys(&swapped).await.unwrap();
-        redis::cmd("PING")
-            .query_async::<String>(&mut before)
-            .await
-            .unwrap();
-
-        let third = Secret::new("a third key");
-        let exchanged = AccessKeys {
-            primary: third.clone(),
-            secondary: second.clone(),
-        };
-        node.set_keys(&exchanged).await.unwrap();
-        assert!(
-            redis::cmd("PING")
-                .query_async::<String>(&mut before)
-                .await
-                .is_err()
-        );
-        assert!(client(&node, "default", first).await.is_err());
-        for key in [second, &third] {
-            client(&node, "default", key).await.unwrap();
-        }
-        // Godwit's own connection is another user's.
-        node.info().await.unwrap();
         node.stop(StopHow::Discard, GRACE).await.unwrap();
     }
 }
@@ -318,9 +156,7 @@ async fn a_paused_engine_is_told_from_a_dead_one_and_nothing_is_carried_out_late
         let house = House::new();
         let config = house.config("n0");
         let node = Node::start(&program, &config).await.unwrap();
-        let mut client = client(&node, "default", &config.keys.primary)
-            .await
-            .unwrap();
+        let mut client = client(&node, CLIENT_USER, &config.clients).await.unwrap();
         let mut pause = redis::cmd("CLIENT");
         pause.arg("PAUSE").arg(2500).arg("ALL");
         pause.query_async::<()>(&mut client).await.unwrap();
@@ -338,12 +174,4 @@ async fn a_paused_engine_is_told_from_a_dead_one_and_nothing_is_carried_out_late
         assert_eq!(node.replication().await.unwrap().role, EngineRole::Primary);
         node.stop(StopHow::Discard, GRACE).await.unwrap();
     }
-}
-
-fn words(line: &str) -> redis::Cmd {
-    let mut command = redis::Cmd::new();
-    for word in line.split(' ') {
-        command.arg(word);
-    }
-    command
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use engine::{Credentials, EngineChoice, EngineProgram, INTERNAL_USER, Node, NodeConfig};
-use model::{AccessKeys, EngineKind, EngineSettings, Secret};
+use model::{EngineKind, EngineSettings, Secret};
 use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnection};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -61,10 +61,7 @@ impl House {
                 databases: 16,
                 notify_keyspace_events: String::new(),
             },
-            keys: AccessKeys {
-                primary: Secret::new("the first \"key\" =="),
-                secondary: Secret::new("the second key"),
-            },
+            clients: Secret::new("the clients' \"password\" =="),
             internal: Credentials {
                 user: INTERNAL_USER.to_owned(),
                 password: Secret::new("internal pass\"word\\ with # 'all' of it"),

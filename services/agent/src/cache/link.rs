@@ -341,6 +341,11 @@ impl LinkHalf {
         Some((status.lag?, status.round_trip.unwrap_or_default()))
     }
 
+    /// The round trip to the other side, of the outbound half.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.outbound_status()?.round_trip
+    }
+
     /// Bytes that arrived and are not applied.
     pub(super) fn waiting_bytes(&self, applied: Position) -> u64 {
         let received = self

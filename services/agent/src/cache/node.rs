@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use engine::{CommandError, EngineRole, Node, Replication};
+use engine::{CommandError, EngineRole, Node, RefusedUser, Replication};
 use model::{
-    DEAD_MAN_LAG_SECONDS,
+    DEAD_MAN_LAG_SECONDS, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
 };
 use psync::{Offset, Position};
@@ -41,6 +41,15 @@ pub(super) struct Slot {
     conduct: Option<Conduct>,
     /// Which writes it takes; not known of a process that was just found.
     gate: Option<Gate>,
+    /// Who may log in; not known of a process that was just started or found.
+    admitted: Option<Admitted>,
+}
+
+/// Who was let in to a node.
+struct Admitted {
+    users: Vec<TokenUser>,
+    /// The first of them whose permissions it does not take.
+    refused: Option<RefusedUser>,
 }
 
 /// More replicas than any node has: no write is taken.
@@ -256,6 +265,33 @@ impl Slot {
         }
         self.gate = Some(gate);
         Ok(())
+    }
+
+    /// Lets these users log in, and the hidden one, with this password; gives the first whose
+    /// permissions it does not take.
+    pub(super) async fn admit(
+        &mut self,
+        password: &Secret,
+        users: &[TokenUser],
+    ) -> Result<Option<RefusedUser>, CommandError> {
+        let Some(node) = &self.node else {
+            return Ok(None);
+        };
+        if !self.admits(users) {
+            let refused = node.admit(password, users).await?;
+            self.admitted = Some(Admitted {
+                users: users.to_vec(),
+                refused: refused.into_iter().next(),
+            });
+        }
+        let admitted = self.admitted.as_ref();
+        Ok(admitted.and_then(|admitted| admitted.refused.clone()))
+    }
+
+    /// It was told of these users, and of no others.
+    pub(super) fn admits(&self, users: &[TokenUser]) -> bool {
+        let admitted = self.admitted.as_ref();
+        admitted.is_some_and(|admitted| admitted.users == users)
     }
 
     /// Settles how it conducts itself in a link, and out of one.

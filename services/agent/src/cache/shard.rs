@@ -2,6 +2,7 @@
 
 mod describe;
 mod handoff;
+mod lead;
 mod lease;
 mod points;
 mod rejoin;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 use super::{
     Host,
+    front::Front,
     lease::Right,
     link::{Engines, LinkHalf},
     node::{Asked, Heard, Slot},
@@ -48,6 +50,8 @@ pub(super) struct ShardRunner {
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
+    /// The leader was promoted in the last look.
+    took_over: bool,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
     /// The forced failover of which people were told that no write is taken any more.
@@ -84,6 +88,7 @@ impl ShardRunner {
             observed,
             ready: None,
             moved: false,
+            took_over: false,
             saving: None,
             told_shut: None,
             fresh_in: None,
@@ -164,8 +169,10 @@ impl ShardRunner {
         store: &mut CacheStore,
         desired: &CacheDesired,
         right: Right,
+        front: &mut Front,
     ) -> Result<(), String> {
         self.moved = false;
+        self.took_over = false;
         let wanted = usize::from(desired.replicas) + 1;
         if self.slots.len() < wanted {
             self.slots.resize_with(wanted, Slot::default);
@@ -200,10 +207,15 @@ impl ShardRunner {
                 self.shard
             ));
         }
-        if let Err(why) = self.apply_settings(store, desired).await {
+        let applied = self.apply_settings(store, desired).await;
+        let admitted = self.admit_users(store, desired).await;
+        if let Err(why) = applied.and(admitted) {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
+            if let Step::Pause { .. } = step {
+                front.hold(self.round_trip()).await;
+            }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             let point = points::name(step);
             self.host.crash.pass(point, When::Before);
@@ -212,6 +224,7 @@ impl ShardRunner {
             self.note_step(desired, step);
             self.moved |= moves(step);
         }
+        self.took_over = self.takes_over(store, desired, &plan);
         self.serve_reads(store, desired).await?;
         self.wire_outbound(store, desired, &plan.standing).await;
         problem.map_or(Ok(()), Err)

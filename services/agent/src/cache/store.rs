@@ -16,14 +16,13 @@ impl CacheStore {
     /// Reads the file, or makes the one of a new cache.
     pub(super) fn open(host: &Host, uid: &CacheUid) -> Result<Self, StateError> {
         let directory = host.directory.clone();
-        let file = match directory.read_cache(uid)? {
+        let secret = || host.dice.token();
+        let file = match directory.read_cache(uid, secret)? {
             Some(file) => file,
-            None => {
-                let file = CacheFile::new(host.dice.token());
-                directory.write_cache(uid, &file)?;
-                file
-            }
+            None => CacheFile::new(secret(), secret()),
         };
+        // What was made up just now must not be made up differently the next time.
+        directory.write_cache(uid, &file)?;
         Ok(Self {
             directory,
             uid: uid.clone(),

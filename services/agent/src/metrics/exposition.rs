@@ -1,7 +1,10 @@
 //! The metrics of one moment in the OpenMetrics text format.
 
+mod gateways;
+
 use std::{fmt, time::Duration};
 
+use gateway::GatewayStatus;
 use model::{CacheObserved, GeoSample, LagObserved, LinkObserved, RoleKind, ShardObserved};
 use prometheus_client::{
     collector::Collector,
@@ -22,6 +25,8 @@ pub(super) struct Picture {
     pub(super) generation: u64,
     pub(super) has_problem: bool,
     pub(super) rows: Vec<Row>,
+    /// Each cache's gateway, with the cache's name.
+    pub(super) gateways: Vec<(String, GatewayStatus)>,
 }
 
 /// One shard of one cache.
@@ -68,7 +73,7 @@ impl Row {
 }
 
 /// Writes the picture down.
-pub(super) fn render(picture: Picture) -> String {
+pub(super) fn render(mut picture: Picture) -> String {
     let mut registry = Registry::default();
     let build = Info::new([
         ("service", "agent".to_owned()),
@@ -77,7 +82,9 @@ pub(super) fn render(picture: Picture) -> String {
         ("engine", picture.engine.clone()),
     ]);
     registry.register("godwit_build", "The version that runs", build);
+    let gateways = std::mem::take(&mut picture.gateways);
     registry.register_collector(Box::new(picture));
+    registry.register_collector(Box::new(gateways::Gateways(gateways)));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
     text

@@ -69,9 +69,10 @@ impl Mismatch {
     fn of(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::PeerIncompatible(
-                PeerIncompatible::Tls12NotOffered
+                // Before 1.2 no client says how it verifies signatures.
+                PeerIncompatible::SignatureAlgorithmsExtensionRequired
+                | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
-                | PeerIncompatible::Tls13RequiredForQuic
                 | PeerIncompatible::SupportedVersionsExtensionRequired,
             )
             | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => Self::Version,

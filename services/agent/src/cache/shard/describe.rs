@@ -53,7 +53,7 @@ impl ShardRunner {
         };
     }
 
-    /// Every wanted node is up with the order's settings, and the replicas are in step.
+    /// Every wanted node is up with the order's settings and users, and the replicas are in step.
     pub(in crate::cache) fn is_settled(&self, store: &CacheStore, desired: &CacheDesired) -> bool {
         let file = store.shard(self.shard);
         let wanted = usize::from(desired.replicas) + 1;
@@ -61,7 +61,10 @@ impl ShardRunner {
         let in_step = |node: &NodeObserved| node.in_step || (node.leads && leader_follows);
         let shown = &self.observed.nodes;
         let applied = |node: &NodeObserved| {
-            file.applied.get(usize::from(node.index)) == Some(&desired.revision)
+            let index = usize::from(node.index);
+            let slot = self.slots.get(index);
+            let admits = slot.is_some_and(|slot| slot.admits(&desired.door.users));
+            admits && file.applied.get(index) == Some(&desired.revision)
         };
         shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node))
     }

@@ -1,5 +1,6 @@
-//! Settings, keys, and whether reads are served, node by node.
+//! Settings, who may log in, and whether reads are served, node by node.
 
+use engine::RefusedUser;
 use model::{CacheDesired, Compression, GeoRole, SecondaryReads, ShardStanding};
 use runtime::chain;
 
@@ -7,7 +8,7 @@ use super::ShardRunner;
 use crate::cache::{node::Conduct, store::CacheStore};
 
 impl ShardRunner {
-    /// Brings settings and keys of every node up to the order's revision.
+    /// Brings settings of every node up to the order's revision.
     pub(super) async fn apply_settings(
         &mut self,
         store: &mut CacheStore,
@@ -30,7 +31,6 @@ impl ShardRunner {
             }
             let told = |error: engine::CommandError| chain(&error).to_string();
             engine.apply(&desired.settings).await.map_err(told)?;
-            engine.set_keys(&desired.keys).await.map_err(told)?;
             let kept = store.change_shard(self.shard, |file| {
                 file.applied.resize(file.applied.len().max(index + 1), 0);
                 if let Some(revision) = file.applied.get_mut(index) {
@@ -40,6 +40,27 @@ impl ShardRunner {
             kept.map_err(|error| chain(&error).to_string())?;
         }
         Ok(())
+    }
+
+    /// Lets the order's users log in to every node. The error is what a policy asks for and an engine
+    /// does not take, or that an engine did not answer.
+    pub(super) async fn admit_users(
+        &mut self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+    ) -> Result<(), String> {
+        let password = &store.file().clients;
+        let mut problem = Ok(());
+        for slot in &mut self.slots {
+            let admitted = slot.admit(password, &desired.door.users).await;
+            let refused = admitted.map_err(|error| chain(&error).to_string())?;
+            if let Some(RefusedUser { object_id, why }) = refused {
+                problem = Err(format!(
+                    "the access policy of {object_id} is not taken by the engine, so that nobody comes in as this user: {why}; change the policy's permissions"
+                ));
+            }
+        }
+        problem
     }
 
     /// A geo-secondary serves what it has while the network is down, but nothing while a full sync

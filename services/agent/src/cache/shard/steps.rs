@@ -1,8 +1,10 @@
 //! Carries the planner's steps out.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::net::SocketAddr;
 
-use engine::{Credentials, INTERNAL_USER, Node, NodeConfig, StopHow};
+use engine::{
+    Credentials, Failure, INTERNAL_USER, ListenError, Node, NodeConfig, StartError, StopHow,
+};
 use model::{
     CacheDesired, EventKind,
     shard::{Step, Upstream},
@@ -11,6 +13,7 @@ use runtime::chain;
 
 use super::{DISCARD_GRACE, ShardRunner};
 use crate::{
+    addresses::pick_engine,
     cache::{lease::needs_lease, node::Slot, store::CacheStore},
     state::ShardFile,
 };
@@ -56,11 +59,12 @@ impl ShardRunner {
                 Ok(())
             }
             Step::TakeServiceAddress { node } => {
-                let service = store.file().service.ok_or("the cache has no address yet")?;
-                self.engine(*node)?
-                    .listen_on(service)
-                    .await
-                    .map_err(|e| chain(&e).to_string())
+                let service = service_of(store)?;
+                let moved = self.engine(*node)?.listen_on(service).await;
+                if let Err(ListenError::Taken { .. }) = &moved {
+                    give_service_up(store)?;
+                }
+                moved.map_err(|error| chain(&error).to_string())
             }
             Step::Pause { node } => self.slot(*node)?.pause().await.map_err(told),
             Step::SetGate { node, gate } => {
@@ -159,15 +163,8 @@ impl ShardRunner {
         desired: &CacheDesired,
         (node, upstream, saved, at_service): (u8, Option<Upstream>, bool, bool),
     ) -> Result<(), String> {
-        if store.file().service.is_none() {
-            let taken = BTreeSet::new();
-            let picked = self
-                .host
-                .addresses
-                .pick(&taken)
-                .map_err(|e| chain(&e).to_string())?;
-            let kept = store.change(|file| file.service = Some(picked));
-            kept.map_err(|error| chain(&error).to_string())?;
+        if at_service {
+            service_of(store)?;
         }
         if at_service && !saved && upstream == Some(Upstream::Inbound) {
             // It starts with nothing: it has nothing to serve until it was in step again.
@@ -192,11 +189,8 @@ impl ShardRunner {
                 kept.map_err(|error| chain(&error).to_string())
             }
             Err(error) => {
-                // An address that no client was ever told may be exchanged for another.
-                let never_up = store.shard(self.shard).memory.lineage.is_empty();
-                if at_service && never_up {
-                    let kept = store.change(|file| file.service = None);
-                    kept.map_err(|error| chain(&error).to_string())?;
+                if at_service && is_taken(&error) {
+                    give_service_up(store)?;
                 }
                 Err(format!(
                     "node {node} of shard {} does not start: {}",
@@ -216,20 +210,14 @@ impl ShardRunner {
         load_saved: bool,
         at_service: bool,
     ) -> Result<NodeConfig, String> {
-        let service = store.file().service;
-        let address = match service {
-            Some(service) if at_service => service,
-            Some(service) => {
-                let picked = self.host.addresses.pick_node(service, self.shard.0, node);
-                picked.map_err(|error| chain(&error).to_string())?
-            }
-            None => SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
+        let service = store.file().service.filter(|_| at_service);
+        let address = service.map_or_else(pick_engine, Ok);
+        let address = address.map_err(|error| chain(&error).to_string())?;
         Ok(NodeConfig {
             directory: self.host.directory.node(&self.uid, self.shard.0, node),
             address,
             settings: desired.settings.clone(),
-            keys: desired.keys.clone(),
+            clients: store.file().clients.clone(),
             internal: Credentials {
                 user: INTERNAL_USER.to_owned(),
                 password: store.file().internal.clone(),
@@ -257,5 +245,37 @@ impl ShardRunner {
             }
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+}
+
+/// Where the leading engine listens, picked when it is first asked for.
+fn service_of(store: &mut CacheStore) -> Result<SocketAddr, String> {
+    if let Some(service) = store.file().service {
+        return Ok(service);
+    }
+    let picked = pick_engine().map_err(|error| chain(&error).to_string())?;
+    let kept = store.change(|file| file.service = Some(picked));
+    kept.map_err(|error| chain(&error).to_string())?;
+    Ok(picked)
+}
+
+/// Somebody else listens there: nobody but Godwit knows the address, so that another one does.
+fn give_service_up(store: &mut CacheStore) -> Result<(), String> {
+    let kept = store.change(|file| file.service = None);
+    kept.map_err(|error| chain(&error).to_string())
+}
+
+fn is_taken(error: &StartError) -> bool {
+    match error {
+        StartError::Failed { failure, .. } => {
+            matches!(**failure, Failure::AddressTaken { .. })
+        }
+        StartError::Config { .. }
+        | StartError::Directory { .. }
+        | StartError::File { .. }
+        | StartError::AlreadyRuns { .. }
+        | StartError::NoPort { .. }
+        | StartError::Spawn { .. }
+        | StartError::Silent { .. } => false,
     }
 }

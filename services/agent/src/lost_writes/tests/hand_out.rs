@@ -12,8 +12,8 @@ use axum::{
 use client::Agents;
 use engine::{EngineChoice, EngineProgram, INTERNAL_USER, Node, NodeConfig, StopHow};
 use model::{
-    AccessKeys, Asked, CacheUid, EngineKind, EngineSettings, EngineVersion, EventKind, LinkId,
-    Region, ReplicationSettings, Secret, ShardIndex, Wanted,
+    Asked, CacheUid, EngineKind, EngineSettings, EngineVersion, EventKind, LinkId, Region,
+    ReplicationSettings, Secret, ShardIndex, Wanted,
 };
 use parking_lot::Mutex;
 use psync::Position;
@@ -174,6 +174,8 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         board: Board::new(1),
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),
+        fronts: crate::cache::Fronts::open(&directory, tls::FrontTls::new().unwrap(), tasks)
+            .unwrap(),
         directory,
         crash: runtime::crash::Points::none(),
     }
@@ -388,10 +390,7 @@ fn config(directory: PathBuf) -> NodeConfig {
             databases: 16,
             notify_keyspace_events: String::new(),
         },
-        keys: AccessKeys {
-            primary: Secret::new("one"),
-            secondary: Secret::new("two"),
-        },
+        clients: Secret::new("clients"),
         internal: engine::Credentials {
             user: INTERNAL_USER.to_owned(),
             password: Secret::new("internal"),

@@ -80,6 +80,19 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
     Row::new(name, &cache, &shard, Some(Duration::from_millis(1_250)))
 }
 
+fn gateway() -> GatewayStatus {
+    let mut status = GatewayStatus {
+        accepted: 9,
+        carried: 2,
+        bytes_in: 1_000,
+        bytes_out: 4_000,
+        ..GatewayStatus::default()
+    };
+    status.connections.geo_tls = 3;
+    status.refused.firewall = 1;
+    status
+}
+
 fn rendered(rows: Vec<Row>) -> String {
     render(Picture {
         region: "eastus".to_owned(),
@@ -87,6 +100,7 @@ fn rendered(rows: Vec<Row>) -> String {
         generation: 7,
         has_problem: false,
         rows,
+        gateways: vec![("east".to_owned(), gateway())],
     })
 }
 
