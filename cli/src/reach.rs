@@ -3,7 +3,10 @@
 
 use std::{fmt, io, time::Duration};
 
-use client::{Management, RequestError, status::NamedEndpoint};
+use client::{
+    Management, RequestError,
+    status::{CacheStatus, NamedEndpoint},
+};
 use model::{CacheId, Secret};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, aio::MultiplexedConnection};
 use runtime::tasks::Tasks;
@@ -48,11 +51,24 @@ pub(crate) enum Unreachable {
 impl Reach {
     /// The direct endpoint of a cache: over TLS, and without only when nothing speaks TLS there.
     pub(crate) async fn find(api: &Management, id: &CacheId) -> Result<Self, Unreachable> {
+        Self::at(api, id, CacheStatus::direct).await
+    }
+
+    /// The geo endpoint of a cache, in the same way.
+    pub(crate) async fn find_geo(api: &Management, id: &CacheId) -> Result<Self, Unreachable> {
+        Self::at(api, id, CacheStatus::geo).await
+    }
+
+    async fn at(
+        api: &Management,
+        id: &CacheId,
+        which: fn(&CacheStatus) -> Option<NamedEndpoint>,
+    ) -> Result<Self, Unreachable> {
         let no_address = || Unreachable::NoAddress {
             cache: id.name.to_string(),
         };
         let status = api.cache_status(id).await?.body;
-        let door = status.direct().ok_or_else(no_address)?;
+        let door = which(&status).ok_or_else(no_address)?;
         let host = door.address.clone().ok_or_else(no_address)?;
         let key = api.keys(id).await?.body.primary_key;
         let (port, tls) = match door.tls() {
@@ -118,6 +134,20 @@ async fn expected(
     let authority = api.certificate_authority().await?;
     let trust = Trust::from_pem(&authority).map_err(untrusted)?;
     trust.in_server(&door.name).map_err(untrusted)
+}
+
+/// The command that opens a cache's direct endpoint, for people to type: `keys` shows its access key,
+/// `authority` the certificate that its TLS is to be trusted by. For shells that know `<(…)`.
+pub(crate) fn command(status: &CacheStatus, keys: &str, authority: &str) -> Option<String> {
+    let door = status.direct()?;
+    let host = door.address.as_ref()?;
+    let (port, tls) = match door.tls() {
+        Some(port) => (port, format!(" --tls --cacert <({authority})")),
+        None => (door.plain()?, String::new()),
+    };
+    Some(format!(
+        "REDISCLI_AUTH=\"$({keys})\" redis-cli{tls} -h {host} -p {port}"
+    ))
 }
 
 /// `127.0.0.1:6380`, for people.

@@ -9,7 +9,7 @@ use model::{CacheId, CacheName, GroupName, Region, Secret, Sku, SubscriptionId, 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::load::{Load, Seen};
-use crate::talk::Talk;
+use crate::{reach, talk::Talk};
 
 /// Between two status lines where there is no terminal to redraw.
 const PLAIN_EVERY: u64 = 5;
@@ -125,12 +125,10 @@ impl Pair {
         talk.say("");
         talk.say("Try, in another terminal:");
         for id in [&self.east, &self.west] {
-            let endpoint = self.api.cache_status(id).await?.body.endpoint;
-            if let Some(endpoint) = endpoint {
-                talk.say(&format!(
-                    "  REDISCLI_AUTH=\"$(godwit cache keys {} --show primary{flag})\" redis-cli -h {} -p {}",
-                    id.name, endpoint.host, endpoint.port
-                ));
+            let status = self.api.cache_status(id).await?.body;
+            let keys = format!("godwit cache keys {} --show primary{flag}", id.name);
+            if let Some(command) = reach::command(&status, &keys, &format!("godwit ca{flag}")) {
+                talk.say(&format!("  {command}"));
             }
         }
         talk.say("     GET demo:counter · XINFO STREAM demo:orders · SET x 1 (refused by the geo-secondary)");

@@ -1,9 +1,9 @@
-//! The demo's data and its small load: bounded in keys and in writes a second, and always sent to
-//! whichever cache is geo-primary.
+//! The demo's data and its small load: bounded in keys and in writes a second, and sent to a geo
+//! endpoint, so to whichever cache is geo-primary.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use client::Management;
 use model::CacheId;
 use redis::{Pipeline, aio::MultiplexedConnection};
@@ -41,7 +41,7 @@ pub(super) struct Seen {
 }
 
 impl Load {
-    /// Connects to the present geo-primary.
+    /// Connects.
     pub(super) async fn start(
         api: &Management,
         east: &CacheId,
@@ -60,19 +60,25 @@ impl Load {
         Ok(load)
     }
 
+    /// Connects to the geo endpoint of either cache: both lead to the geo-primary, also when that
+    /// changes. The other one is for when a region is gone.
     async fn connect(&mut self) -> anyhow::Result<()> {
-        let status = self.api.link_status(&self.east, &self.west.name).await;
-        let primary = match status {
-            Ok(status) if status.body.primary.as_deref() == Some(self.west.name.as_str()) => {
-                &self.west
+        let mut refused = None;
+        for id in [&self.east, &self.west] {
+            match self.open(id).await {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                Err(error) => refused = refused.or(Some(error)),
             }
-            Ok(_) => &self.east,
-            Err(error) if error.is_not_found() => &self.east,
-            Err(error) => return Err(error.into()),
-        };
-        let reach = Reach::find(&self.api, primary).await?;
-        self.connection = Some(reach.connect(0, ANSWER_LIMIT).await?);
-        Ok(())
+        }
+        Err(refused.unwrap_or_else(|| anyhow!("there is no cache")))
+    }
+
+    async fn open(&self, id: &CacheId) -> anyhow::Result<MultiplexedConnection> {
+        let reach = Reach::find_geo(&self.api, id).await?;
+        Ok(reach.connect(0, ANSWER_LIMIT).await?)
     }
 
     /// Writes the demo's data unless they are there; tells how many keys were written.

@@ -276,6 +276,13 @@ impl CacheStatus {
             })
         })
     }
+
+    /// The geo endpoint's listeners.
+    #[must_use]
+    pub fn geo(&self) -> Option<NamedEndpoint> {
+        let geo = self.endpoints.as_ref().map(|all| all.geo.clone());
+        geo.filter(|geo| geo.address.is_some())
+    }
 }
 
 impl NamedEndpoint {

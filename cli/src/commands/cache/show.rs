@@ -10,6 +10,7 @@ use super::{role_text, sku_text, tags};
 use crate::{
     failure::Failure,
     output::{Form, bytes, milliseconds, pairs},
+    reach,
     session::Session,
 };
 
@@ -28,11 +29,12 @@ pub(super) async fn show(session: &Session, id: &CacheId) -> Result<(), Failure>
     };
     session.form.write(&cache.json, || {
         let keys = session.command(&format!("cache keys {} --show primary", cache.body.name));
-        describe(&cache.body, &status, &keys)
+        let connect = reach::command(&status, &keys, &session.command("ca"));
+        describe(&cache.body, &status, connect)
     })
 }
 
-fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
+fn describe(cache: &Cache, status: &CacheStatus, connect: Option<String>) -> String {
     let properties = &cache.properties;
     let size = properties
         .sku
@@ -51,15 +53,6 @@ fn describe(cache: &Cache, status: &CacheStatus, keys: &str) -> String {
         None => role_text(role),
     });
     let (endpoint, endpoints) = (status.endpoint.as_ref(), status.endpoints.as_ref());
-    let connect = endpoint.map(|at| {
-        let plain = endpoints.is_none_or(|all| all.direct.plain_port == Some(at.port));
-        // Whom it trusts then is what `godwit ca` prints.
-        let tls = if plain { "" } else { " --tls --cacert ca.pem" };
-        format!(
-            "REDISCLI_AUTH=\"$({keys})\" redis-cli{tls} -h {} -p {}",
-            at.host, at.port
-        )
-    });
     let sum = |part: fn(&client::status::ShardStatus) -> u64| {
         (!status.shards.is_empty()).then(|| status.shards.iter().map(part).sum::<u64>())
     };
@@ -158,11 +151,9 @@ mod tests {
             "shards": [{"standing": "Writable", "keys": 12, "usedMemory": 2048, "opsPerSecond": 5, "clients": 2}],
         }))
         .unwrap();
-        let shown = describe(
-            &cache(),
-            &status,
-            "godwit cache keys demo-east --show primary",
-        );
+        let keys = "godwit cache keys demo-east --show primary";
+        let connect = reach::command(&status, keys, "godwit ca");
+        let shown = describe(&cache(), &status, connect);
         let expected = "\
 name       demo-east
 group      default
@@ -179,20 +170,8 @@ holds      12 keys in 2.00 KiB
 serves     5 commands/s from 2 clients
 settings   maxclients=7500
 tags       team=web
-connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis-cli -h 127.0.0.1 -p 6401";
+connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis-cli --tls --cacert <(godwit ca) -h 127.0.0.1 -p 6400";
         assert_eq!(shown, expected);
-    }
-
-    #[test]
-    fn without_a_plain_port_the_command_speaks_tls() {
-        let status: CacheStatus = serde_json::from_value(json!({
-            "endpoint": {"host": "127.0.0.1", "port": 6400},
-            "endpoints": {"direct": {"name": "n", "address": "127.0.0.1", "tlsPort": 6400}},
-        }))
-        .unwrap();
-        let shown = describe(&cache(), &status, "godwit cache keys demo-east");
-        let command = "redis-cli --tls --cacert ca.pem -h 127.0.0.1 -p 6400";
-        assert!(shown.contains(command), "{shown}");
     }
 
     #[test]
@@ -201,7 +180,7 @@ connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis
             ms_since_report: Some(65_000),
             ..CacheStatus::default()
         };
-        let shown = describe(&cache(), &status, "");
+        let shown = describe(&cache(), &status, None);
         assert!(
             shown.contains("problem    its agent has not reported for 65.0 s"),
             "{shown}"
