@@ -4,6 +4,7 @@
 //! each reply is, and writes what passes from where it was read. A direction that is not taken is
 //! not read: a slow side slows its own other side down, and nobody else.
 
+mod reading;
 mod replies;
 mod requests;
 
