@@ -154,6 +154,8 @@ impl Pump {
         loop {
             let passed = self.pass(cx, gate, ticket);
             match passed {
+                // Whoever has news for it has woken the task.
+                Ok(true) if ticket.has_news() => return Poll::Pending,
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(event) => return Poll::Ready(event),

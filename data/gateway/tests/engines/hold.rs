@@ -131,7 +131,7 @@ async fn a_geo_connection_is_carried_over_with_its_session(kind: EngineKind) {
     );
     // And back, without a hold.
     rig.gateway.lead(rig.here());
-    assert_eq!(two.run("GET where"), "first");
+    until("it is back", || two.run("GET where") == "first").await;
 }
 
 async fn a_direct_connection_ends_when_another_engine_leads(kind: EngineKind) {
@@ -366,12 +366,13 @@ async fn a_full_sync_is_told_to_direct_clients(kind: EngineKind) {
     };
     rig.gateway.lead(syncing);
     let sentence = "-LOADING Full data sync is in progress on this geo-secondary; use the geo-primary at demo-west.zone.test";
+    until("it has heard", || client.run("GET a") == sentence).await;
     for words in ["GET a", "SET a b", "EVAL return(1) 0"] {
         assert_eq!(client.run(words), sentence, "{words}");
         assert_eq!(rig.client().run(words), sentence, "{words}");
     }
     rig.gateway.lead(rig.here());
-    assert_eq!(client.run("SET a b"), "OK");
+    until("it has heard", || client.run("SET a b") == "OK").await;
 }
 
 async fn nowhere_is_waited_for_and_then_said(kind: EngineKind) {
@@ -384,12 +385,13 @@ async fn nowhere_is_waited_for_and_then_said(kind: EngineKind) {
     let why = "the cache is being moved".to_owned();
     rig.gateway.lead(Place::Nowhere { why });
     assert_eq!(inside.run("PING"), "PONG", "who has an engine keeps it");
+    // The geo endpoint leads to whoever leads, and nobody does.
+    until("it waits", || rig.status().held > 0).await;
+    inside_geo.send("INCR a");
+    assert_eq!(inside_geo.rest(), "-LOADING the cache is being moved\r\n");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     assert_eq!(client.rest(), "-LOADING the cache is being moved\r\n");
-    // The geo endpoint leads to whoever leads, and nobody does.
-    inside_geo.send("INCR a");
-    assert_eq!(inside_geo.rest(), "-LOADING the cache is being moved\r\n");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     rig.gateway.lead(rig.here());
