@@ -108,7 +108,6 @@ impl Connection {
                 Step::Late => Box::pin(self.late()).await,
                 Step::Pump(Event::End(end)) => Some(end),
                 Step::Pump(Event::Login(credentials)) => Box::pin(self.login(credentials)).await,
-                Step::Pump(Event::Open) => Box::pin(self.open()).await,
                 Step::Pump(Event::EngineEnded { orderly }) => {
                     Box::pin(self.engine_ended(orderly)).await
                 }

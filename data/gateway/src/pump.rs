@@ -36,8 +36,6 @@ pub(crate) enum Gate {
 pub(crate) enum Event {
     /// The client logs in. Everything before is answered, and nothing behind it is looked at.
     Login(Credentials),
-    /// A request is there for which no engine is open.
-    Open,
     /// The engine's connection ended.
     EngineEnded {
         /// It ended in order, and did not break.
@@ -98,8 +96,6 @@ pub(crate) struct Pump {
     kept_whole: bool,
     rest: Rest,
     waiting: Waiting,
-    /// Requests need an engine.
-    pub(crate) engine_wanted: bool,
     /// The client sends nothing more; whether the engine knows.
     client_ended: bool,
     engine_told: bool,
@@ -130,7 +126,6 @@ impl Pump {
             kept_whole: false,
             rest: Rest::Passed,
             waiting: Waiting::No,
-            engine_wanted: false,
             client_ended: false,
             engine_told: false,
             to_engine: Outgoing::default(),

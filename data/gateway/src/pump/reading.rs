@@ -36,9 +36,7 @@ impl Pump {
         match heard {
             Ok(()) => Poll::Pending,
             Err(Event::End(end)) => Poll::Ready(end),
-            Err(Event::Login(_) | Event::Open | Event::EngineEnded { .. }) => {
-                Poll::Ready(End::Closed)
-            }
+            Err(Event::Login(_) | Event::EngineEnded { .. }) => Poll::Ready(End::Closed),
         }
     }
 

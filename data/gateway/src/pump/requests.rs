@@ -70,10 +70,10 @@ impl Pump {
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
-            let (used, event) = self.take_requests(cx, input, gate);
+            let used = self.take_requests(cx, input, gate);
             let rest = input.get(used..).unwrap_or_default();
             self.keep(rest, used > 0);
-            event.map_or(Ok(true), Err)
+            Ok(true)
         })
     }
 
@@ -153,31 +153,17 @@ impl Pump {
         }
     }
 
-    /// Looks at the requests that `input` holds, and tells how many bytes it is done with, and what
-    /// it cannot see to.
-    fn take_requests(
-        &mut self,
-        cx: &mut Context<'_>,
-        input: &[u8],
-        gate: Gate,
-    ) -> (usize, Option<Event>) {
+    /// Looks at the requests that `input` holds, and tells how many bytes it is done with.
+    fn take_requests(&mut self, cx: &mut Context<'_>, input: &[u8], gate: Gate) -> usize {
         let mut at = 0;
         // What passes from here on stands in a row.
         let mut run = 0;
-        let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
             let answers = self.to_client.waiting() > ANSWERS && !self.session.is_logged_in();
             let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
             if !streaming && waits {
-                self.kept_whole = true;
-                break;
-            }
-            if !streaming && self.upstream.is_none() && self.engine_wanted {
-                if at < input.len() {
-                    self.kept_whole = true;
-                    event = Some(Event::Open);
-                }
+                self.kept_whole = at < input.len();
                 break;
             }
             let rest = input.get(at..).unwrap_or_default();
@@ -223,7 +209,7 @@ impl Pump {
             at += bytes;
         }
         self.forward(cx, input.get(run..at).unwrap_or_default());
-        (at, event)
+        at
     }
 
     /// What is to be done with a request, or with the head of one.

@@ -16,7 +16,7 @@ use crate::{
     roster::Entered,
     status::Refusal,
     ticket::{Carrier, Through},
-    upstream::open_engine,
+    upstream::{OpenError, is_full, open_engine},
 };
 
 /// Serves one connection of another region's gateway.
@@ -99,7 +99,14 @@ async fn open(house: &Arc<House>, enter: &Enter) -> Result<Opened, Refused> {
     let stream = opened.map_err(|error| {
         let why = chain(&error).to_string();
         tracing::info!(cache = %house.cache.name, why, "cannot open the engine for another gateway");
-        refused(RefusalCode::NotNow, "the cache's engine does not answer")
+        match error {
+            OpenError::Refused { answer, .. } if is_full(&answer) => {
+                refused(RefusalCode::Clients, "max number of clients reached")
+            }
+            OpenError::Refused { .. } | OpenError::Unreachable { .. } => {
+                refused(RefusalCode::NotNow, "the cache's engine does not answer")
+            }
+        }
     })?;
     house.roster.totals.note_accepted();
     Ok(Opened {
