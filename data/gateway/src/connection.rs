@@ -84,7 +84,7 @@ impl Connection {
         Self {
             pump: Pump::new(stream, Session::new(&policy)),
             alarm: Alarm::default(),
-            begun: Instant::now(),
+            begun: entered.since,
             who: None,
             expires: None,
             opened: None,
