@@ -1,8 +1,10 @@
 //! One client's connection, from its first byte to its last.
 
 mod carry;
+mod deadlines;
 mod farewell;
 mod login;
+mod obey;
 mod opening;
 
 use std::{
@@ -19,13 +21,10 @@ use crate::{
     alarm::Alarm,
     entry::Who,
     house::House,
-    limits::{BEFORE_LOGIN_BYTES, FAREWELL},
     orders::Orders,
-    place::{Endpoint, Place, Target},
+    place::Target,
     pump::{End, Event, Gate, Pump},
     roster::Entered,
-    sentences,
-    status::Refusal,
     ticket::Standing,
     upstream::Upstream,
 };
@@ -85,7 +84,7 @@ impl Connection {
         let connection = Self {
             pump: Pump::new(stream, Session::new(&policy)),
             alarm: Alarm::default(),
-            begun: Instant::now(),
+            begun: entered.since,
             who: None,
             expires: None,
             opened: None,
@@ -136,7 +135,6 @@ impl Connection {
                 Step::Late => Box::pin(self.late()).await,
                 Step::Pump(Event::End(end)) => Some(end),
                 Step::Pump(Event::Login(credentials)) => Box::pin(self.login(credentials)).await,
-                Step::Pump(Event::Open) => Box::pin(self.open()).await,
                 Step::Pump(Event::EngineEnded { orderly }) => {
                     Box::pin(self.engine_ended(orderly)).await
                 }
@@ -240,152 +238,5 @@ impl Connection {
             self.standing = standing;
             self.entered.stand(standing);
         }
-    }
-
-    /// Looks at its orders.
-    fn obey(&mut self) -> Option<End> {
-        let orders = self.house.orders();
-        let before = std::mem::replace(&mut self.orders, orders);
-        if self.orders.closed {
-            return Some(End::Closed);
-        }
-        if self.entered.is_evicted() {
-            let why = "it did not log in, and others came";
-            self.house.refused(Refusal::Slow, &self.entered.peer, why);
-            return Some(End::Gone);
-        }
-        if !Arc::ptr_eq(&before.entry, &self.orders.entry) && !self.is_admitted(&before) {
-            return self.end_with(sentences::NOT_ADMITTED);
-        }
-        let endpoint = self.entered.through().endpoint;
-        self.pump
-            .session
-            .stand(&self.orders.place.standing(endpoint));
-        let target = self.orders.place.target(endpoint);
-        self.leaving = match (&self.opened, &target) {
-            (None, _) | (Some(_), Err(_)) => None,
-            (Some(opened), Ok(target)) if opened.is_at(target) => None,
-            (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
-        };
-        // A direct connection stays where it is, and hears from its engine what is so. One of the geo
-        // endpoint waits until it is known who leads.
-        let waits = target.is_err() && endpoint == Endpoint::Geo;
-        self.nowhere = waits.then(|| self.nowhere.unwrap_or_else(Instant::now));
-        // Whoever holds has counted it as not held.
-        self.standing = if self.opening {
-            Standing::Held
-        } else {
-            Standing::Running
-        };
-        self.entered.stand(self.standing);
-        None
-    }
-
-    /// Tells whether it would be let in now.
-    fn is_admitted(&mut self, before: &Orders) -> bool {
-        let entry = &self.orders.entry;
-        if !entry.admits(self.entered.peer.ip()) {
-            return false;
-        }
-        match &self.who {
-            None => true,
-            Some(who) => match entry.still(&before.entry, who) {
-                Some(who) => {
-                    self.who = Some(who);
-                    true
-                }
-                None => false,
-            },
-        }
-    }
-
-    /// Says why and ends; what is outstanding is not waited for.
-    fn end_with(&mut self, bytes: &[u8]) -> Option<End> {
-        // In the place of a reply that is due it would answer the wrong request.
-        if self.pump.boundary() == Boundary::Idle {
-            self.pump.say(bytes);
-            return Some(End::Said);
-        }
-        Some(End::Closed)
-    }
-
-    /// When a time is over next.
-    fn next_deadline(&self) -> Option<Instant> {
-        let limits = &self.house.limits;
-        let login = self.who.is_none().then(|| self.begun + limits.login);
-        let transaction = self
-            .transaction_end()
-            .filter(|at| self.pump.session.is_in_transaction() && *at > Instant::now());
-        let moving = self.leaving.filter(|_| self.orders.hold.is_none());
-        let frame = self.pump.partial_since().filter(|_| self.stopped.is_none());
-        let idle = limits.idle.filter(|_| self.is_idle());
-        let all = [
-            login,
-            transaction,
-            moving.map(|since| since + limits.moving),
-            self.nowhere
-                .filter(|_| self.orders.hold.is_none())
-                .map(|since| since + limits.nowhere),
-            frame.map(|since| since + limits.frame),
-            self.pump.stalled_since.map(|since| since + limits.stalled),
-            idle.map(|idle| self.pump.active + idle),
-            self.expires,
-            self.pump.closing_since().map(|since| since + FAREWELL),
-        ];
-        all.into_iter().flatten().min()
-    }
-
-    /// A time is over: which one?
-    async fn late(&mut self) -> Option<End> {
-        let limits = self.house.limits;
-        let now = Instant::now();
-        let over = |since: Option<Instant>, time| since.is_some_and(|since| since + time <= now);
-        let slow = if self.who.is_none() && over(Some(self.begun), limits.login) {
-            Some("it did not log in in time")
-        } else if self.stopped.is_none() && over(self.pump.partial_since(), limits.frame) {
-            Some("its request did not come to its end in time")
-        } else if self.is_too_much() {
-            Some("it sent too much before it logged in")
-        } else if over(self.pump.stalled_since, limits.stalled) {
-            Some("it did not read what was there for it")
-        } else {
-            None
-        };
-        if let Some(why) = slow {
-            self.house.refused(Refusal::Slow, &self.entered.peer, why);
-            return Some(End::Gone);
-        }
-        if self.expires.is_some_and(|at| at <= now) {
-            return self.end_with(sentences::EXPIRED);
-        }
-        if over(self.pump.closing_since(), FAREWELL) {
-            return self.pump.close_now();
-        }
-        let idle = limits.idle.filter(|_| self.is_idle());
-        if idle.is_some_and(|idle| self.pump.active + idle <= now) {
-            return Some(End::Said);
-        }
-        if self.orders.hold.is_none() && over(self.nowhere, limits.nowhere) {
-            let why = match &*self.orders.place {
-                Place::Nowhere { why } => sentences::loading(why),
-                Place::Here { .. } | Place::There { .. } | Place::Syncing { .. } => Vec::new(),
-            };
-            return self.end_with(&why);
-        }
-        if self.orders.hold.is_none() && over(self.leaving, limits.moving) {
-            return self.give_up().await;
-        }
-        None
-    }
-
-    /// Tells whether nothing is asked, waited for or listened to.
-    fn is_idle(&self) -> bool {
-        let session = &self.pump.session;
-        self.stopped.is_none() && session.is_idle() && !session.is_listening()
-    }
-
-    /// Tells whether a client that has not logged in has sent too much.
-    fn is_too_much(&self) -> bool {
-        self.who.is_none() && self.pump.received > BEFORE_LOGIN_BYTES
     }
 }

@@ -21,6 +21,7 @@
 
 #![warn(missing_docs)]
 
+mod accept;
 mod alarm;
 mod connection;
 mod entry;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The bounds of one gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From the first byte of TLS to the login.
+    /// From the moment it was accepted to the login.
     pub login: Duration,
     /// For a request to be whole once it began; of one that is too large to be kept, between two
     /// pieces of it.

@@ -4,6 +4,7 @@
 //! each reply is, and writes what passes from where it was read. A direction that is not taken is
 //! not read: a slow side slows its own other side down, and nobody else.
 
+mod reading;
 mod replies;
 mod requests;
 
@@ -35,8 +36,6 @@ pub(crate) enum Gate {
 pub(crate) enum Event {
     /// The client logs in. Everything before is answered, and nothing behind it is looked at.
     Login(Credentials),
-    /// A request is there for which no engine is open.
-    Open,
     /// The engine's connection ended.
     EngineEnded {
         /// It ended in order, and did not break.
@@ -97,8 +96,6 @@ pub(crate) struct Pump {
     kept_whole: bool,
     rest: Rest,
     waiting: Waiting,
-    /// Requests need an engine.
-    pub(crate) engine_wanted: bool,
     /// The client sends nothing more; whether the engine knows.
     client_ended: bool,
     engine_told: bool,
@@ -129,7 +126,6 @@ impl Pump {
             kept_whole: false,
             rest: Rest::Passed,
             waiting: Waiting::No,
-            engine_wanted: false,
             client_ended: false,
             engine_told: false,
             to_engine: Outgoing::default(),
@@ -153,6 +149,8 @@ impl Pump {
         loop {
             let passed = self.pass(cx, gate, ticket);
             match passed {
+                // Whoever has news for it has woken the task.
+                Ok(true) if ticket.has_news() => return Poll::Pending,
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(event) => return Poll::Ready(event),

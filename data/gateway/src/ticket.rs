@@ -133,6 +133,11 @@ impl Ticket {
         self.changed.load(Ordering::Relaxed) && self.changed.swap(false, Ordering::Acquire)
     }
 
+    /// Tells whether there is something to look at.
+    pub(crate) fn has_news(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         Standing::of(self.standing.load(Ordering::Acquire))
     }

@@ -4,13 +4,15 @@
 //! The near gateway has the client, its session and its login. The far one has the engine; it
 //! passes bytes, and says when the cache is about to be led from elsewhere.
 
+mod crossing;
+mod entrance;
 mod far;
 mod frame;
 mod near;
 mod stream;
 
+pub use entrance::{EnterError, Entrance};
 pub(crate) use far::enter;
-pub use far::{EnterError, Entrance};
 pub(crate) use frame::{Kind, RefusalCode, Refused};
 pub(crate) use near::{TunnelError, open};
 pub(crate) use stream::{Heard, Tunnel};

@@ -85,6 +85,11 @@ pub(crate) async fn open_engine(
     }
 }
 
+/// Tells whether this is what an engine says to a client for which it has no room.
+pub(crate) fn is_full(answer: &str) -> bool {
+    answer.starts_with("-ERR max number of clients")
+}
+
 /// Tells whether an engine answers at all. That it can be connected to says nothing: of one that is
 /// dying, the connections may be closed before the listener is.
 pub(crate) async fn answers(engine: SocketAddr) -> bool {

@@ -125,7 +125,6 @@ impl Connection {
         };
         let spoken = self.pump.session.admitted(login);
         self.speak(spoken);
-        self.pump.engine_wanted = true;
         None
     }
 

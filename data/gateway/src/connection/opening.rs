@@ -21,7 +21,7 @@ use crate::{
     sentences,
     ticket::Standing,
     tunnel::{self, RefusalCode, TunnelError},
-    upstream::{OpenError, Upstream, open_engine},
+    upstream::{OpenError, Upstream, is_full, open_engine},
 };
 
 /// The first pause before another try; each is twice as long as the one before.
@@ -47,21 +47,6 @@ enum Failed {
 }
 
 impl Connection {
-    /// Opens the engine for the next request.
-    pub(super) async fn open(&mut self) -> Option<End> {
-        match self.upstream().await {
-            Ok(upstream) => {
-                self.pump.exchange(Some(upstream));
-                None
-            }
-            Err(Unopened::Told(bytes)) => {
-                self.pump.say(&bytes);
-                Some(End::Said)
-            }
-            Err(Unopened::Ended(end)) => Some(end),
-        }
-    }
-
     /// A connection to where the connection goes now. While there is nowhere to go, or nobody
     /// answers, it waits; and while everybody is held, in any case.
     pub(super) async fn upstream(&mut self) -> Result<Upstream, Unopened> {
@@ -209,7 +194,7 @@ async fn attempt(
                     OpenError::Unreachable { .. } => {
                         Failed::Again("the cache's engine does not answer".to_owned())
                     }
-                    OpenError::Refused { .. } => refused(who),
+                    OpenError::Refused { answer, .. } => refused(who, &answer),
                 }
             })
         }
@@ -247,7 +232,10 @@ async fn attempt(
 }
 
 /// The engine does not know the user or the password, which an agent sets up.
-fn refused(who: &Who) -> Failed {
+fn refused(who: &Who, answer: &str) -> Failed {
+    if is_full(answer) {
+        return Failed::Over(sentences::MAX_CLIENTS.to_vec());
+    }
     match who {
         Who::Key(_) => Failed::Again("the cache's engine is being set up".to_owned()),
         Who::User(_) => Failed::Again("the token's user is being set up at the engine".to_owned()),

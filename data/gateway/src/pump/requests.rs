@@ -1,19 +1,15 @@
 //! From the client to the engine.
 
 use std::{
-    io::ErrorKind,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use resp::{Framed, Request, write_command};
 use session::{Boundary, Verdict};
-use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    time::Instant,
-};
+use tokio::{io::AsyncWrite as _, time::Instant};
 
-use super::{End, Event, Gate, Pump, Rest, Waiting};
+use super::{End, Event, Gate, Pump, Rest, Waiting, reading::AHEAD};
 use crate::{
     scratch::{self, READ},
     ticket::Ticket,
@@ -32,9 +28,6 @@ enum Judged {
 /// Bytes of the gateway's own answers that may wait for a client before its next request is looked
 /// at.
 const ANSWERS: usize = 16 << 10;
-
-/// Bytes of requests that are kept while none may be looked at.
-const AHEAD: usize = 4 << 10;
 
 impl Pump {
     /// Tells whether anything passed.
@@ -77,90 +70,11 @@ impl Pump {
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
-            let (used, event) = self.take_requests(cx, input, gate);
+            let used = self.take_requests(cx, input, gate);
             let rest = input.get(used..).unwrap_or_default();
             self.keep(rest, used > 0);
-            event.map_or(Ok(true), Err)
-        })
-    }
-
-    /// Has the client read what is there for it, and looks whether it goes away, while there is no
-    /// engine. Resolves when it is gone.
-    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Poll<End> {
-        let drained = self.drain_client(cx);
-        let heard = drained.and_then(|_all| {
-            while !self.client_ended && self.kept.len() < AHEAD {
-                if !self.read_ahead(cx, ticket)? {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        match heard {
-            Ok(()) => Poll::Pending,
-            Err(Event::End(end)) => Poll::Ready(end),
-            Err(Event::Login(_) | Event::Open | Event::EngineEnded { .. }) => {
-                Poll::Ready(End::Closed)
-            }
-        }
-    }
-
-    /// Reads requests that are not looked at yet. So is the client's end heard while it waits.
-    fn read_ahead(&mut self, cx: &mut Context<'_>, ticket: &Ticket) -> Result<bool, Event> {
-        scratch::borrow(|memory| {
-            let room = memory.get_mut(..READ).unwrap_or_default();
-            let Poll::Ready(read) = self.read(cx, room, ticket)? else {
-                return Ok(false);
-            };
-            if read > 0 {
-                let ahead = memory.get(..read).unwrap_or_default();
-                self.kept.extend_from_slice(ahead);
-                self.kept_whole = true;
-            }
             Ok(true)
         })
-    }
-
-    /// Reads from the client; 0: it has ended.
-    fn read(
-        &mut self,
-        cx: &mut Context<'_>,
-        room: &mut [u8],
-        ticket: &Ticket,
-    ) -> Result<Poll<usize>, Event> {
-        let mut buffer = ReadBuf::new(room);
-        match Pin::new(&mut self.client).poll_read(cx, &mut buffer) {
-            Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Ok(())) => {}
-            // Many clients of TLS end without the closing alert.
-            Poll::Ready(Err(end)) if end.kind() == ErrorKind::UnexpectedEof => {}
-            Poll::Ready(Err(_)) => return Err(Event::End(End::Gone)),
-        }
-        let read = buffer.filled().len();
-        if read == 0 {
-            self.client_ended = true;
-        } else {
-            self.received += read as u64;
-            ticket.note_received(read);
-            self.active = Instant::now();
-        }
-        Ok(Poll::Ready(read))
-    }
-
-    /// Keeps what nobody took.
-    fn keep(&mut self, rest: &[u8], moved: bool) {
-        if rest.is_empty() {
-            self.kept = Vec::new();
-        } else {
-            self.kept.clear();
-            self.kept.extend_from_slice(rest);
-        }
-        let partial = self.requests.is_streaming() || !(rest.is_empty() || self.kept_whole);
-        if !partial {
-            self.partial_since = None;
-        } else if moved || self.partial_since.is_none() {
-            self.partial_since = Some(Instant::now());
-        }
     }
 
     /// Writes what waits for the engine. `false`: it does not take it all now.
@@ -239,31 +153,17 @@ impl Pump {
         }
     }
 
-    /// Looks at the requests that `input` holds, and tells how many bytes it is done with, and what
-    /// it cannot see to.
-    fn take_requests(
-        &mut self,
-        cx: &mut Context<'_>,
-        input: &[u8],
-        gate: Gate,
-    ) -> (usize, Option<Event>) {
+    /// Looks at the requests that `input` holds, and tells how many bytes it is done with.
+    fn take_requests(&mut self, cx: &mut Context<'_>, input: &[u8], gate: Gate) -> usize {
         let mut at = 0;
         // What passes from here on stands in a row.
         let mut run = 0;
-        let mut event = None;
         loop {
             let streaming = self.requests.is_streaming();
             let answers = self.to_client.waiting() > ANSWERS && !self.session.is_logged_in();
             let waits = answers || !matches!(self.waiting, Waiting::No) || !self.may_take(gate);
             if !streaming && waits {
-                self.kept_whole = true;
-                break;
-            }
-            if !streaming && self.upstream.is_none() && self.engine_wanted {
-                if at < input.len() {
-                    self.kept_whole = true;
-                    event = Some(Event::Open);
-                }
+                self.kept_whole = at < input.len();
                 break;
             }
             let rest = input.get(at..).unwrap_or_default();
@@ -309,7 +209,7 @@ impl Pump {
             at += bytes;
         }
         self.forward(cx, input.get(run..at).unwrap_or_default());
-        (at, event)
+        at
     }
 
     /// What is to be done with a request, or with the head of one.

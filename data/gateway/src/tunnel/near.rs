@@ -13,7 +13,7 @@ use super::{
     Refused, Tunnel,
     frame::{Enter, FrameError, Kind},
 };
-use crate::{entry::Who, limits::DIAL, listener::prepare};
+use crate::{accept::prepare, entry::Who, limits::DIAL};
 
 /// A connection that does not come to be carried over.
 #[derive(Debug, thiserror::Error)]

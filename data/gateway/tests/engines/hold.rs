@@ -31,6 +31,7 @@ both!(
     an_engine_that_becomes_a_replica_keeps_its_direct_clients,
     a_geo_connection_survives_its_engine_s_death,
     no_reply_goes_astray_while_engines_change_under_load,
+    many_connections_are_held_and_carried_at_once,
     a_full_sync_is_told_to_direct_clients,
     nowhere_is_waited_for_and_then_said,
 );
@@ -112,7 +113,7 @@ async fn a_geo_connection_is_carried_over_with_its_session(kind: EngineKind) {
     assert_eq!(two.reply(), "(nil)", "it asks the other one");
     assert_eq!(tracking.reply(), ">[invalidate (nil)]");
     until("all are carried", || rig.status().carried == 3).await;
-    assert_eq!(rig.node.connections(), 0);
+    until("all have left it", || rig.node.connections() == 0).await;
     assert_eq!(two.run("CLIENT GETNAME"), "two");
     assert_eq!(two.run("SET where second"), "OK");
     assert_eq!(other.run("PUBLISH a x"), "1");
@@ -131,7 +132,7 @@ async fn a_geo_connection_is_carried_over_with_its_session(kind: EngineKind) {
     );
     // And back, without a hold.
     rig.gateway.lead(rig.here());
-    assert_eq!(two.run("GET where"), "first");
+    until("it is back", || two.run("GET where") == "first").await;
 }
 
 async fn a_direct_connection_ends_when_another_engine_leads(kind: EngineKind) {
@@ -353,6 +354,29 @@ async fn no_reply_goes_astray_while_engines_change_under_load(kind: EngineKind) 
     assert_eq!(rig.status().unknown_outcomes, 0);
 }
 
+async fn many_connections_are_held_and_carried_at_once(kind: EngineKind) {
+    const CLIENTS: usize = 200;
+    let rig = Rig::start(kind);
+    let other = Node::start(kind);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| rig.geo_client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.run(&format!("CLIENT SETNAME name-{number}")), "OK");
+    }
+    for place in [leads(&other), rig.here()] {
+        let held = rig.gateway.hold(PATIENCE).await;
+        assert_eq!(held, Held { held: 200, busy: 0 });
+        for client in &mut clients {
+            client.send("CLIENT GETNAME");
+        }
+        rig.gateway.lead(place);
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.reply(), format!("name-{number}"));
+        }
+    }
+    assert_eq!(rig.status().carried, 400);
+    until("all have left it", || other.connections() == 0).await;
+}
+
 async fn a_full_sync_is_told_to_direct_clients(kind: EngineKind) {
     let rig = Rig::start(kind);
     let mut client = rig.client();
@@ -366,17 +390,18 @@ async fn a_full_sync_is_told_to_direct_clients(kind: EngineKind) {
     };
     rig.gateway.lead(syncing);
     let sentence = "-LOADING Full data sync is in progress on this geo-secondary; use the geo-primary at demo-west.zone.test";
+    until("it has heard", || client.run("GET a") == sentence).await;
     for words in ["GET a", "SET a b", "EVAL return(1) 0"] {
         assert_eq!(client.run(words), sentence, "{words}");
         assert_eq!(rig.client().run(words), sentence, "{words}");
     }
     rig.gateway.lead(rig.here());
-    assert_eq!(client.run("SET a b"), "OK");
+    until("it has heard", || client.run("SET a b") == "OK").await;
 }
 
 async fn nowhere_is_waited_for_and_then_said(kind: EngineKind) {
     let limits = Limits {
-        nowhere: Duration::from_millis(300),
+        nowhere: Duration::from_secs(1),
         ..Limits::default()
     };
     let rig = Rig::with(kind, entry(), limits);
@@ -384,12 +409,13 @@ async fn nowhere_is_waited_for_and_then_said(kind: EngineKind) {
     let why = "the cache is being moved".to_owned();
     rig.gateway.lead(Place::Nowhere { why });
     assert_eq!(inside.run("PING"), "PONG", "who has an engine keeps it");
+    // The geo endpoint leads to whoever leads, and nobody does.
+    until("it waits", || rig.status().held > 0).await;
+    inside_geo.send("INCR a");
+    assert_eq!(inside_geo.rest(), "-LOADING the cache is being moved\r\n");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     assert_eq!(client.rest(), "-LOADING the cache is being moved\r\n");
-    // The geo endpoint leads to whoever leads, and nobody does.
-    inside_geo.send("INCR a");
-    assert_eq!(inside_geo.rest(), "-LOADING the cache is being moved\r\n");
     let mut client = rig.stranger();
     client.send("AUTH canary-key-one");
     rig.gateway.lead(rig.here());

@@ -17,6 +17,7 @@ both!(
     the_engine_s_own_limits_end_a_client,
     a_client_without_a_request_may_be_told_to_go,
     an_engine_that_dies_takes_its_clients_along,
+    a_long_pipeline_that_is_lost_is_answered_to_its_end,
     an_engine_that_is_not_there_is_waited_for,
     a_client_that_is_killed_is_gone,
 );
@@ -147,6 +148,28 @@ async fn an_engine_that_dies_takes_its_clients_along(kind: EngineKind) {
     let told = "-ERR the outcome of this command is unknown";
     assert_eq!(rest.matches(told).count(), 2, "{rest}");
     assert_eq!(rig.status().unknown_outcomes, 2);
+}
+
+async fn a_long_pipeline_that_is_lost_is_answered_to_its_end(kind: EngineKind) {
+    const REQUESTS: usize = 100_000;
+    let mut rig = Rig::start(kind);
+    let mut client = rig.client();
+    rig.node.freeze();
+    let before = in_memory();
+    client.say(command("INCR a").repeat(REQUESTS));
+    let all = u64::try_from(REQUESTS * 21).unwrap();
+    until("all of them are there", || rig.status().bytes_in > all).await;
+    rig.node.stop();
+    for _ in 0..REQUESTS {
+        let reply = client.reply();
+        assert!(
+            reply.starts_with("-ERR the outcome of this command is unknown"),
+            "{reply}"
+        );
+    }
+    assert_eq!(client.rest(), "");
+    let grown = in_memory().saturating_sub(before);
+    assert!(grown < 24 << 20, "{grown} bytes more");
 }
 
 async fn an_engine_that_is_not_there_is_waited_for(kind: EngineKind) {
