@@ -164,9 +164,13 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         suggest(regions.first(), &flag, talk);
     }
     talk.say("Ctrl-C stops everything in order.");
+    let flags = demo::Flags {
+        godwit: flag,
+        client: args.certificates.client_flags(&data),
+    };
     let shows = async {
         if args.demo
-            && let Err(error) = demo::run(&url, token.clone(), &regions, &flag, talk).await
+            && let Err(error) = demo::run(&url, token.clone(), &regions, &flags, talk).await
         {
             talk.error(&format!("the demo has ended: {error:#}"));
         }

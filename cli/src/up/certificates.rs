@@ -29,6 +29,15 @@ impl Certificates {
         self.tls_certificate.is_none()
     }
 
+    /// What a client of the caches is told: TLS, and whom to trust where that is not known to it.
+    pub(super) fn client_flags(&self, data: &Path) -> String {
+        if self.are_the_authoritys() {
+            format!(" --tls --cacert {}", file(data).display())
+        } else {
+            " --tls".to_owned()
+        }
+    }
+
     /// What an agent is started with.
     pub(super) fn arguments(&self) -> impl Iterator<Item = String> {
         let certificate = self.tls_certificate.iter();

@@ -9,7 +9,7 @@ use model::{CacheId, CacheName, GroupName, Region, Secret, Sku, SubscriptionId, 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::load::{Load, Seen};
-use crate::{reach, talk::Talk};
+use crate::talk::Talk;
 
 /// Between two status lines where there is no terminal to redraw.
 const PLAIN_EVERY: u64 = 5;
@@ -21,12 +21,20 @@ struct Pair {
     west: CacheId,
 }
 
+/// What another terminal has to add to commands.
+pub(super) struct Flags {
+    /// To `godwit`: which deployment.
+    pub(super) godwit: String,
+    /// To `redis-cli`: over TLS, and whom to trust.
+    pub(super) client: String,
+}
+
 /// Makes what is missing, then shows the pair for ever.
 pub(super) async fn run(
     url: &str,
     token: Secret,
     regions: &[Region],
-    flag: &str,
+    flags: &Flags,
     talk: &Talk,
 ) -> anyhow::Result<()> {
     let api = Management::new(url, token)?;
@@ -55,7 +63,7 @@ pub(super) async fn run(
             "Wrote {written} keys of every type to the geo-primary."
         ));
     }
-    pair.show_what_to_try(flag, talk).await?;
+    pair.show_what_to_try(flags, talk).await?;
     pair.watch(load, talk).await
 }
 
@@ -120,15 +128,29 @@ impl Pair {
         Ok(())
     }
 
-    async fn show_what_to_try(&self, flag: &str, talk: &Talk) -> anyhow::Result<()> {
+    async fn show_what_to_try(&self, flags: &Flags, talk: &Talk) -> anyhow::Result<()> {
         let (east, west) = (&self.east.name, &self.west.name);
+        let Flags {
+            godwit: flag,
+            client,
+        } = flags;
         talk.say("");
         talk.say("Try, in another terminal:");
         for id in [&self.east, &self.west] {
+            let name = &id.name;
             let status = self.api.cache_status(id).await?.body;
-            let keys = format!("godwit cache keys {} --show primary{flag}", id.name);
-            if let Some(command) = reach::command(&status, &keys, &format!("godwit ca{flag}")) {
-                talk.say(&format!("  {command}"));
+            let endpoints = status.endpoints.into_iter();
+            for (endpoint, what) in endpoints.flat_map(|endpoints| {
+                [
+                    (endpoints.direct, "this cache"),
+                    (endpoints.geo, "whichever takes writes"),
+                ]
+            }) {
+                if let (Some(address), Some(port)) = (endpoint.address, endpoint.tls_port) {
+                    talk.say(&format!(
+                        "  REDISCLI_AUTH=\"$(godwit cache keys {name} --show primary{flag})\" redis-cli{client} -h {address} -p {port}   # {what}"
+                    ));
+                }
             }
         }
         talk.say("     GET demo:counter · XINFO STREAM demo:orders · SET x 1 (refused by the geo-secondary)");

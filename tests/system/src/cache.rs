@@ -115,10 +115,19 @@ impl<'a> Cache<'a> {
         Endpoint::new(host, port, self.key())
     }
 
+    /// As [`Cache::login`], over TLS, from whoever proves to be this cache.
+    pub fn login_over_tls(&self) -> Endpoint {
+        self.over_tls("direct")
+    }
+
     /// As [`Cache::geo_login`], over TLS, from whoever proves to be the geo endpoint of this cache.
     pub fn geo_login_over_tls(&self) -> Endpoint {
-        let (host, port) = self.door("geo", "tlsPort");
-        let name = self.status()["endpoints"]["geo"]["name"].clone();
+        self.over_tls("geo")
+    }
+
+    fn over_tls(&self, door: &str) -> Endpoint {
+        let (host, port) = self.door(door, "tlsPort");
+        let name = self.status()["endpoints"][door]["name"].clone();
         let authority = fs::read_to_string(self.world.data().join("ca.pem")).unwrap();
         let trust = Trust::from_pem(&authority).unwrap();
         let server = trust.in_server(name.as_str().unwrap()).unwrap();

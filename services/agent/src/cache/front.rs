@@ -181,7 +181,10 @@ impl Front {
 
     fn pick(&mut self, store: &CacheStore) -> Result<Doors, String> {
         let taken = self.host.fronts.addresses();
-        let picked = self.host.addresses.pick_doors(&taken, store.file().former);
+        let picked = self
+            .host
+            .addresses
+            .pick_doors(&self.host.dice, &taken, store.file().former);
         let picked = picked.map_err(|error| chain(&error).to_string())?;
         self.picked = Some(picked);
         Ok(picked)

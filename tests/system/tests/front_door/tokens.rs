@@ -1,13 +1,18 @@
 //! Who comes in with a token, and what each may do, on whichever engine leads.
 
-use redis::{Client, Connection, IntoConnectionInfo as _, RedisConnectionInfo, RedisResult, cmd};
 use runtime::{clock::Clock, durable::write_durable};
 use rustix::process::Signal;
 use serde_json::json;
 use system::{Cache, Start, World, processes, waiting, with_both_engines};
+use tls::ClientStream;
 use tokens::{
     Algorithm,
     testing::{SigningKey, key_set_of},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    runtime::{Builder, Runtime},
 };
 
 with_both_engines! {
@@ -69,58 +74,89 @@ impl House {
         self.put(&path, &properties);
     }
 
-    fn log_in(&self, cache: &Cache<'_>, object_id: &str) -> RedisResult<Connection> {
+    /// Logs in, which takes TLS: a token is worth as much as a password.
+    fn log_in(&self, cache: &Cache<'_>, object_id: &str) -> Option<Talk> {
         let now = Clock.now().0 / 1_000;
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "oid": object_id, "sub": "somebody",
             "iat": now, "nbf": now, "exp": now + 600,
         });
         let token = self.key.sign(&self.key.header(), &claims);
-        let login = RedisConnectionInfo::default()
-            .set_username(object_id)
-            .set_password(token);
-        let info = cache.endpoint().into_connection_info()?;
-        Client::open(info.set_redis_settings(login))?.get_connection()
+        let mut talk = Talk::with(cache);
+        (talk.ask(&["AUTH", object_id, &token]) == "+OK").then_some(talk)
     }
 
-    fn until_in(&self, cache: &Cache<'_>, object_id: &str) -> Connection {
-        waiting::until("the user is let in", || self.log_in(cache, object_id).ok())
+    fn until_in(&self, cache: &Cache<'_>, object_id: &str) -> Talk {
+        waiting::until("the user is let in", || self.log_in(cache, object_id))
     }
 }
 
-fn set(connection: &mut Connection) -> RedisResult<()> {
-    cmd("SET").arg("k").arg(1).exec(connection)
+/// A client over TLS that asks for what is answered with a line or two.
+struct Talk {
+    runtime: Runtime,
+    stream: ClientStream,
+}
+
+impl Talk {
+    fn with(cache: &Cache<'_>) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let endpoint = cache.login_over_tls();
+        let server = endpoint.tls.unwrap();
+        let stream = runtime.block_on(async {
+            let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
+            server.connect(tcp.unwrap()).await.unwrap()
+        });
+        Self { runtime, stream }
+    }
+
+    /// The answer's last line; empty when the connection is over.
+    fn ask(&mut self, words: &[&str]) -> String {
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        let stream = &mut self.stream;
+        self.runtime.block_on(async {
+            let mut answer = [0; 4096];
+            let sent = stream.write_all(request.as_bytes()).await;
+            let read = match sent {
+                Ok(()) => stream.read(&mut answer).await.unwrap_or_default(),
+                Err(_over) => 0,
+            };
+            let text = String::from_utf8_lossy(&answer[..read]).into_owned();
+            text.lines().last().unwrap_or_default().to_owned()
+        })
+    }
 }
 
 fn rights(engine: &str) {
     let house = House::new(engine);
     let cache = house.create();
-    assert!(house.log_in(&cache, READER).is_err(), "nobody assigned it");
+    assert!(house.log_in(&cache, READER).is_none(), "nobody assigned it");
     house.assign(&cache, READER, "Data Reader");
     house.assign(&cache, OWNER, "Data Owner");
     let before = cache.until_whole();
     // Once as it is, and once when the replica leads.
-    for _ in 0..2 {
+    for leader in before {
+        waiting::until_true("it leads", || cache.until_whole()[0] == leader);
         let mut owner = house.until_in(&cache, OWNER);
-        set(&mut owner).unwrap();
-        let blocked = cmd("CONFIG").arg(&["GET", "port"]).exec(&mut owner);
-        assert!(blocked.unwrap_err().to_string().contains("unknown command"));
+        assert_eq!(owner.ask(&["SET", "k", "1"]), "+OK");
+        let blocked = owner.ask(&["CONFIG", "GET", "port"]);
+        assert!(blocked.contains("unknown command"), "{blocked}");
         let mut reader = house.until_in(&cache, READER);
-        let value: u64 = cmd("GET").arg("k").query(&mut reader).unwrap();
-        assert_eq!(value, 1);
-        let refused = set(&mut reader).unwrap_err();
-        assert_eq!(refused.code(), Some("NOPERM"), "{refused}");
-        processes::signal(before[0], Signal::KILL);
-        waiting::until_true("the replica leads", || cache.until_whole()[0] == before[1]);
+        assert_eq!(reader.ask(&["GET", "k"]), "1");
+        let refused = reader.ask(&["SET", "k", "2"]);
+        assert!(refused.starts_with("-NOPERM"), "{refused}");
+        processes::signal(leader, Signal::KILL);
     }
     let mut reader = house.until_in(&cache, READER);
     let path = format!("{}/accessPolicyAssignments/{}", cache.id(), &READER[24..]);
     let (code, said) = house.world.send("DELETE", &path, None).unwrap();
     assert!(matches!(code, 200..=204), "{code} {said}");
     waiting::until_true("its connections end", || {
-        cmd("PING").exec(&mut reader).is_err()
+        !reader.ask(&["PING"]).starts_with('+')
     });
-    assert!(house.log_in(&cache, READER).is_err());
+    assert!(house.log_in(&cache, READER).is_none());
 }
 
 fn refused(engine: &str) {
@@ -134,11 +170,13 @@ fn refused(engine: &str) {
     });
     assert!(problem.contains(OWNER), "{problem}");
     assert!(problem.contains("nosuchcommand"), "{problem}");
-    assert!(house.log_in(&cache, OWNER).is_err());
+    assert!(house.log_in(&cache, OWNER).is_none());
     // Everybody else is served.
-    set(&mut cache.connect()).unwrap();
+    let answer: String = redis::cmd("PING").query(&mut cache.connect()).unwrap();
+    assert_eq!(answer, "PONG");
     house.put(&path, &json!({"permissions": "+@all ~*"}));
-    set(&mut house.until_in(&cache, OWNER)).unwrap();
+    let mut owner = house.until_in(&cache, OWNER);
+    assert_eq!(owner.ask(&["SET", "k", "1"]), "+OK");
     waiting::until_true("the problem is over", || {
         cache.status()["problem"].is_null()
     });

@@ -18,6 +18,8 @@ const RATE: u64 = 2_000_000;
 /// Bytes a second that are written.
 const WRITTEN: u64 = 10_000_000;
 const LOAD: Duration = Duration::from_secs(size(8, 300));
+/// What the engine keeps of its stream (`repl-backlog-size`).
+const BACKLOG: u64 = 64 << 20;
 const VALUE: usize = 50_000;
 const KEYS: u64 = 200;
 
@@ -28,7 +30,10 @@ fn falls_behind(engine: &str) {
     wan.set(20, 5, Some(RATE));
     fill(&east, "before", 1 << 20);
     // What the load overwrites, and what fills the engine's backlog, is there before it is looked at.
-    write(&east, Duration::from_secs(7));
+    write(&east, Duration::from_secs(2));
+    while east.info("repl_backlog_histlen").parse::<u64>().unwrap() < BACKLOG {
+        write(&east, Duration::from_secs(1));
+    }
     let before = memory(&east);
     let written = write(&east, LOAD);
     let after = memory(&east);

@@ -9,7 +9,7 @@ use model::{
     CacheDesired, EventKind,
     shard::{Step, Upstream},
 };
-use runtime::chain;
+use runtime::{chain, dice::Dice};
 
 use super::{DISCARD_GRACE, ShardRunner};
 use crate::{
@@ -59,7 +59,7 @@ impl ShardRunner {
                 Ok(())
             }
             Step::TakeServiceAddress { node } => {
-                let service = service_of(store)?;
+                let service = service_of(store, &self.host.dice)?;
                 let moved = self.engine(*node)?.listen_on(service).await;
                 if let Err(ListenError::Taken { .. }) = &moved {
                     give_service_up(store)?;
@@ -164,7 +164,7 @@ impl ShardRunner {
         (node, upstream, saved, at_service): (u8, Option<Upstream>, bool, bool),
     ) -> Result<(), String> {
         if at_service {
-            service_of(store)?;
+            service_of(store, &self.host.dice)?;
         }
         if at_service && !saved && upstream == Some(Upstream::Inbound) {
             // It starts with nothing: it has nothing to serve until it was in step again.
@@ -211,7 +211,7 @@ impl ShardRunner {
         at_service: bool,
     ) -> Result<NodeConfig, String> {
         let service = store.file().service.filter(|_| at_service);
-        let address = service.map_or_else(pick_engine, Ok);
+        let address = service.map_or_else(|| pick_engine(&self.host.dice), Ok);
         let address = address.map_err(|error| chain(&error).to_string())?;
         Ok(NodeConfig {
             directory: self.host.directory.node(&self.uid, self.shard.0, node),
@@ -249,11 +249,11 @@ impl ShardRunner {
 }
 
 /// Where the leading engine listens, picked when it is first asked for.
-fn service_of(store: &mut CacheStore) -> Result<SocketAddr, String> {
+fn service_of(store: &mut CacheStore, dice: &Dice) -> Result<SocketAddr, String> {
     if let Some(service) = store.file().service {
         return Ok(service);
     }
-    let picked = pick_engine().map_err(|error| chain(&error).to_string())?;
+    let picked = pick_engine(dice).map_err(|error| chain(&error).to_string())?;
     let kept = store.change(|file| file.service = Some(picked));
     kept.map_err(|error| chain(&error).to_string())?;
     Ok(picked)
