@@ -62,8 +62,7 @@ fn client() -> Result<Client, Failed> {
 }
 
 async fn connect() -> Result<MultiplexedConnection, Failed> {
-    let config =
-        AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
     let client = client()?;
     Ok(client
         .get_multiplexed_async_connection_with_config(&config)
@@ -77,10 +76,20 @@ async fn plain(counts: &Counts) -> Result<(), Failed> {
     let mut value = 0;
     while !counts.stopped.load(Relaxed) {
         value += 1;
-        let got: u64 = redis::cmd("INCR").arg(&key).query_async(&mut connection).await?;
+        let got: u64 = redis::cmd("INCR")
+            .arg(&key)
+            .query_async(&mut connection)
+            .await?;
         let sent = format!("value {value}");
-        redis::cmd("SET").arg(&text).arg(&sent).exec_async(&mut connection).await?;
-        let read: String = redis::cmd("GET").arg(&text).query_async(&mut connection).await?;
+        redis::cmd("SET")
+            .arg(&text)
+            .arg(&sent)
+            .exec_async(&mut connection)
+            .await?;
+        let read: String = redis::cmd("GET")
+            .arg(&text)
+            .query_async(&mut connection)
+            .await?;
         counts.plain.fetch_add(3, Relaxed);
         if got != value || read != sent {
             return Err(format!("{got} for {value}, {read} for {sent}").into());
@@ -117,7 +126,11 @@ async fn published(counts: &Counts) -> Result<(), Failed> {
     let mut number = 0_u64;
     while !counts.stopped.load(Relaxed) {
         number += 1;
-        redis::cmd("PUBLISH").arg(&channel).arg(number).exec_async(&mut connection).await?;
+        redis::cmd("PUBLISH")
+            .arg(&channel)
+            .arg(number)
+            .exec_async(&mut connection)
+            .await?;
         counts.published.fetch_add(1, Relaxed);
         tokio::time::sleep(PAUSE).await;
     }
@@ -126,7 +139,9 @@ async fn published(counts: &Counts) -> Result<(), Failed> {
 
 async fn subscribed(counts: &Counts) -> Result<(), Failed> {
     let mut subscriber = client()?.get_async_pubsub().await?;
-    subscriber.subscribe(format!("clients:{}", told("NAME"))).await?;
+    subscriber
+        .subscribe(format!("clients:{}", told("NAME")))
+        .await?;
     let mut messages = subscriber.into_on_message();
     let mut last = 0;
     while !counts.stopped.load(Relaxed) {
@@ -139,7 +154,9 @@ async fn subscribed(counts: &Counts) -> Result<(), Failed> {
         last = number;
         counts.messages.fetch_add(1, Relaxed);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-        counts.last_message_ms.store(u64::try_from(now.as_millis())?, Relaxed);
+        counts
+            .last_message_ms
+            .store(u64::try_from(now.as_millis())?, Relaxed);
     }
     Ok(())
 }
