@@ -30,12 +30,16 @@ use verify::Issuers;
 pub(super) use place::{Decision, Seen, place};
 
 /// How long a handoff waits for connections to come to a command boundary before writes are paused:
-/// what is still under way then waits in the engine, and may be refused there. As a rule it takes a
-/// fraction of a millisecond; a command that runs for long does not hold a handoff up for longer.
-const HOLD: Duration = Duration::from_millis(40);
+/// what is still under way then waits in the engine, and is refused there if it writes. As a rule it
+/// takes a millisecond or two. As long as the gateway gives an open transaction; a command that runs
+/// for longer does not hold a handoff up.
+const HOLD: Duration = Duration::from_millis(250);
 /// How long it waits at most, as long as connections go on coming to one: then it is the machine
 /// that is busy.
 const LONGEST: Duration = Duration::from_millis(500);
+/// Connections that come through another region's gateway are told over the network, answered what they
+/// had asked, and say so.
+const ROUND_TRIPS: u32 = 2;
 /// How far away another region's gateway may be for its connections to be waited for.
 const FAR: Duration = Duration::from_millis(400);
 /// How long connections may take to end when the cache stops.
@@ -230,11 +234,11 @@ impl Front {
         }
     }
 
-    /// Has connections wait at a command boundary, until they are led somewhere. Those that come
-    /// through another region's gateway take a `round_trip` for it.
+    /// Has connections wait at a command boundary, until they are led somewhere. The other region is a
+    /// `round_trip` away.
     pub(super) async fn hold(&mut self, round_trip: Duration) {
         let began = Instant::now();
-        let patience = HOLD + round_trip.min(FAR);
+        let patience = HOLD + round_trip.min(FAR) * ROUND_TRIPS;
         let mut held = self.gateway.hold(patience).await;
         // On a busy machine they take longer, and come one after the other.
         while held.busy > 0 && began.elapsed() < LONGEST {

@@ -69,7 +69,14 @@ pub(crate) fn run(engine: &str, times: usize, plan: &Plan) -> Row {
     } else {
         &west
     };
+    let trouble = ledger.sight().trouble;
     note(&mut row, &scoring::settle(ledger, survivor), plan);
+    if row.errors.is_some_and(|errors| errors > 0) {
+        println!(
+            "{engine}: {} errors, the last: {trouble:?}",
+            row.errors.unwrap_or_default()
+        );
+    }
     row
 }
 
