@@ -2,6 +2,7 @@
 //! go.
 
 mod place;
+mod reserved;
 mod verify;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
 use verify::Issuers;
 
 pub(super) use place::{Decision, Seen, place};
+use reserved::Reserved;
 
 /// How long a handoff waits for connections to come to a command boundary before writes are paused:
 /// what is still under way then waits in the engine, and is refused there if it writes. As a rule it
@@ -119,6 +121,8 @@ pub(super) struct Front {
     open: Option<Doors>,
     /// What the listeners were last asked to be: without TLS, and at all.
     asked: Option<(bool, bool)>,
+    /// Ports of doors that are closed, kept from everybody else.
+    reserved: Vec<Reserved>,
     place: Option<Place>,
     /// Connections are held for a handoff.
     holds: bool,
@@ -144,6 +148,7 @@ impl Front {
             picked: None,
             open: None,
             asked: None,
+            reserved: Vec::new(),
             place: None,
             holds: false,
         }
@@ -168,8 +173,10 @@ impl Front {
             Some(doors) => doors,
             None => self.pick(store)?,
         };
+        self.reserved.clear();
         match self.gateway.listen(doors, &self.host.fronts.tls) {
             Ok(open) => {
+                self.reserved = reserved::closed(doors, wanted.0, wanted.1);
                 let kept = store.change(|file| file.doors = Some(doors));
                 kept.map_err(|error| chain(&error).to_string())?;
                 self.host.fronts.doors.lock().insert(uid.clone(), doors);
