@@ -99,10 +99,13 @@ tcl() {
 # A client library's suite in folder `$2`, without what needs clusters, modules or TLS files, and what
 # logs in as a user of the engine.
 python() {
-  local url=$1
+  local url=$1 but='not acl and not auth and not by_user'
+  # Of the two that are named, one waits for ever now and then, without a gateway too, and one relies
+  # on the order of two connections.
+  but+=' and not test_reconnect_socket_error and not invalidate_via_get'
   (cd "$2" && timeout 1800 ../python/bin/pytest -q -rA --tb=no -p no:cacheprovider -p no:warnings \
     -o asyncio_mode=auto --timeout 60 --protocol 3 "--$url-url" "$url://127.0.0.1:$port/0" \
-    -m "not onlycluster and not ${url}mod and not ssl" -k 'not acl and not auth and not by_user' \
+    -m "not onlycluster and not ${url}mod and not ssl" -k "$but" \
     --ignore tests/test_ssl.py --ignore tests/test_cluster.py --ignore tests/test_search.py \
     --ignore tests/test_asyncio/test_cluster.py --ignore tests/test_asyncio/test_search.py \
     --ignore tests/test_credentials.py --ignore tests/test_asyncio/test_credentials.py \
