@@ -2,9 +2,10 @@
 # Runs the engines' own test suites, and those of client libraries, against an engine directly and
 # through a gateway, and compares what passes. Each counts as often as it ran.
 #
-#   scripts/suites/run.sh [--direct] [redis] [valkey] [redis-py] [valkey-py]
+#   scripts/suites/run.sh [--direct | --gateway] [redis] [valkey] [redis-py] [valkey-py]
 #
 # Without names: all four. --direct: without the gateway, to see what an engine passes by itself.
+# --gateway: through the gateway alone, compared with what passed directly the last time.
 # GATEWAY names the gateway's example, built with the feature `testing`; WORK the directory where the
 # suites are kept (target/suites). Exit code 1: something passes directly that does not through the
 # gateway.
@@ -23,11 +24,12 @@ hint: $2"
 target=${CARGO_TARGET_DIR:-target}
 gateway=${GATEWAY:-$target/release/examples/gateway}
 work=${WORK:-$target/suites}
-ways='direct gateway'
+ways='direct gateway' compared='direct gateway'
 suites=
 for argument in "$@"; do
   case $argument in
-    --direct) ways=direct ;;
+    --direct) ways=direct compared=direct ;;
+    --gateway) ways=gateway ;;
     redis | valkey | redis-py | valkey-py) suites="$suites $argument" ;;
     *) fail "unknown suite: $argument" "redis, valkey, redis-py, valkey-py" ;;
   esac
@@ -94,14 +96,19 @@ tcl() {
     --skipunit unit/acl --skipunit unit/acl-v2 --skipunit unit/auth "${more[@]}")
 }
 
-# A client library's suite in folder `$2`, without what needs clusters, modules or TLS files.
+# A client library's suite in folder `$2`, without what needs clusters, modules or TLS files, and what
+# logs in as a user of the engine.
 python() {
-  local url=$1
+  local url=$1 but='not acl and not auth and not by_user'
+  # Of the two that are named, one waits for ever now and then, without a gateway too, and one relies
+  # on the order of two connections.
+  but+=' and not test_reconnect_socket_error and not invalidate_via_get'
   (cd "$2" && timeout 1800 ../python/bin/pytest -q -rA --tb=no -p no:cacheprovider -p no:warnings \
     -o asyncio_mode=auto --timeout 60 --protocol 3 "--$url-url" "$url://127.0.0.1:$port/0" \
-    -m "not onlycluster and not ${url}mod and not ssl" -k 'not acl and not auth' \
+    -m "not onlycluster and not ${url}mod and not ssl" -k "$but" \
     --ignore tests/test_ssl.py --ignore tests/test_cluster.py --ignore tests/test_search.py \
     --ignore tests/test_asyncio/test_cluster.py --ignore tests/test_asyncio/test_search.py \
+    --ignore tests/test_credentials.py --ignore tests/test_asyncio/test_credentials.py \
     --ignore tests/test_hash.py --ignore tests/test_asyncio/test_hash.py)
 }
 
@@ -119,4 +126,4 @@ for suite in $suites; do
     stop
   done
 done
-exec python3 "$here/scripts/suites/compare.py" results "$ways" $suites
+exec python3 "$here/scripts/suites/compare.py" results "$compared" $suites
