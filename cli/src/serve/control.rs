@@ -35,7 +35,7 @@ pub(crate) struct ControlArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     names_ttl: u32,
     /// Whose tokens let clients in: the issuer, letter by letter as in its tokens; audiences that
-    /// they may be for [default: https://redis.azure.com]; and a JSON Web Key Set, if its keys are
+    /// they may be for [default: `https://redis.azure.com`]; and a JSON Web Key Set, if its keys are
     /// not to be asked for. Repeat it for more
     #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
     token_issuers: Vec<IssuerOption>,

@@ -52,7 +52,7 @@ impl Certificates {
     }
 }
 
-/// Where [`write`] writes.
+/// Where [`write()`] writes.
 pub(super) fn file(data: &Path) -> PathBuf {
     data.join(FILE)
 }
