@@ -20,7 +20,8 @@ async fn a_node_starts_tells_about_itself_and_stops() {
         assert_eq!((info.loading, info.keys), (false, 0));
         assert_eq!(info.version, program.version);
         assert_eq!(info.replication.role, EngineRole::Primary);
-        assert!(info.used_memory > 0 && info.resident_memory > 0);
+        // The resident memory is looked at by the engine now and then.
+        assert!(info.used_memory > 0);
         assert_eq!(
             node.replication().await.unwrap().replid,
             info.replication.replid

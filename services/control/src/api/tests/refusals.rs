@@ -269,7 +269,7 @@ async fn bad_updates_write_nothing() {
     east.set(|b| b.stuck = true);
     let other = world.put(&world.cache("slow"), premium("eastus")).await;
     assert_eq!(other.status, StatusCode::CREATED);
-    let before = world.revision();
+    let before = world.get(&world.cache("slow")).await.body;
     let busy = world
         .ask("PATCH", &world.cache("slow"), Some(json!({"tags": {}})))
         .await;
@@ -277,16 +277,14 @@ async fn bad_updates_write_nothing() {
     // The name is a DNS label of the whole deployment.
     let group = format!("{}/resourcegroups/g2", world.sub);
     world.put(&group, json!({"location": "eastus"})).await;
-    let taken = world
-        .put(
-            &world.cache("slow").replace("/g/", "/g2/"),
-            premium("eastus"),
-        )
-        .await;
+    let elsewhere = world.cache("slow").replace("/g/", "/g2/");
+    let taken = world.put(&elsewhere, premium("eastus")).await;
     assert_eq!(
         (taken.status, taken.code()),
         (StatusCode::CONFLICT, "NameNotAvailable")
     );
-    assert_eq!(world.revision(), before + 1);
+    assert_eq!(world.get(&world.cache("slow")).await.body, before);
+    let absent = world.get(&elsewhere).await;
+    assert_eq!(absent.status, StatusCode::NOT_FOUND);
     world.stop().await;
 }
