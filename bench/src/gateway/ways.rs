@@ -123,6 +123,8 @@ impl Rig {
         engine
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--maxclients", "20000", "--tls-auth-clients", "no"])
+            // As Godwit starts engines: a thousand clients come at once.
+            .args(["--tcp-backlog", "4096"])
             .args(["--port", &self.direct.plain.to_string()])
             .args(["--tls-port", &self.direct.tls.to_string()])
             .arg("--tls-cert-file")

@@ -32,6 +32,8 @@ always-show-logo no
 # Every user has a password or is off, and the engine listens where it is told.
 protected-mode no
 tcp-keepalive 60
+# All clients may come at once, after a restart of the gateway. What does not fit is tried again a second later.
+tcp-backlog 4096
 # A data set is written when Godwit asks for it, never otherwise; a full sync leaves no file.
 save \"\"
 appendonly no
