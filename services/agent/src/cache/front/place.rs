@@ -46,8 +46,8 @@ pub(in crate::cache) enum Decision {
 /// Decides where connections go.
 ///
 /// A write never goes to a side without the right to take it: an engine that may take writes is
-/// led to only while its cache's role says so, and whoever is there already hears that there is
-/// nothing for now, or waits.
+/// led to only while its cache's role says so, and whoever is there already hears that
+/// nobody leads at present, or waits.
 pub(in crate::cache) fn place(seen: Seen<'_>) -> Decision {
     match &seen.order.role {
         GeoRole::Alone | GeoRole::Primary { .. } => leading(seen),
