@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use model::{IssuerKeys, TokenIssuer};
 use runtime::durable;
 
@@ -42,13 +42,18 @@ impl FromStr for IssuerOption {
         if issuer.is_empty() {
             return Err("the issuer is missing: it is the `iss` of its tokens".to_owned());
         }
-        if keys.is_none() && !may_be_asked(&issuer) {
+        if audiences.is_empty() {
+            audiences.push(AUDIENCE.to_owned());
+        }
+        let asked = TokenIssuer {
+            issuer: issuer.clone(),
+            audiences: audiences.clone(),
+            keys: IssuerKeys::Discovered,
+        };
+        if keys.is_none() && tokens::check(&asked).is_err() {
             return Err(format!(
                 "`{issuer}` is no https URL, so its signing keys cannot be asked for; give them with `jwks=FILE`"
             ));
-        }
-        if audiences.is_empty() {
-            audiences.push(AUDIENCE.to_owned());
         }
         Ok(Self {
             text: text.to_owned(),
@@ -57,16 +62,6 @@ impl FromStr for IssuerOption {
             keys,
         })
     }
-}
-
-/// Keys that come in the clear are anybody's, unless they come from this machine.
-fn may_be_asked(issuer: &str) -> bool {
-    let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    issuer.starts_with("https://")
-        || here.iter().any(|here| {
-            let rest = issuer.strip_prefix(here);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        })
 }
 
 impl IssuerOption {
@@ -79,21 +74,22 @@ impl IssuerOption {
                     .with_context(|| format!("there is no file {shown} with signing keys"))?;
                 let text = String::from_utf8(bytes)
                     .with_context(|| format!("the signing keys in {shown} are not text"))?;
-                let set: serde_json::Value = serde_json::from_str(&text)
-                    .with_context(|| format!("read the signing keys in {shown}"))?;
-                let any = set["keys"].as_array().is_some_and(|keys| !keys.is_empty());
-                ensure!(
-                    any,
-                    "{shown} is no JSON Web Key Set: it has no `keys` (RFC 7517)"
-                );
                 IssuerKeys::Given(text)
             }
         };
-        Ok(TokenIssuer {
+        let issuer = TokenIssuer {
             issuer: self.issuer.clone(),
             audiences: self.audiences.clone(),
             keys,
-        })
+        };
+        tokens::check(&issuer).with_context(|| match &self.keys {
+            Some(path) => format!(
+                "{} is no JSON Web Key Set that tokens can be checked with (RFC 7517)",
+                path.display()
+            ),
+            None => format!("ask `{}` for its signing keys", self.issuer),
+        })?;
+        Ok(issuer)
     }
 }
 
@@ -130,7 +126,10 @@ mod tests {
         );
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("keys.json");
-        let keys = r#"{"keys":[{"kty":"RSA"}]}"#;
+        // RFC 7517, appendix A.1.
+        let keys = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1",
+            "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
         durable::write_durable(&file, keys.as_bytes()).unwrap();
         let own = format!("me,audience=a,audience=b,jwks={}", file.display());
         let own = option(&own).unwrap();
@@ -138,10 +137,12 @@ mod tests {
         assert_eq!(read[0].audiences, ["a", "b"]);
         assert_eq!(read[0].keys, IssuerKeys::Given(keys.to_owned()));
         assert!(read_issuers(&[own.clone(), own]).is_err());
-        durable::write_durable(&file, b"{}").unwrap();
-        let empty = option(&format!("me,jwks={}", file.display())).unwrap();
-        let error = read_issuers(&[empty]).unwrap_err().to_string();
-        assert!(error.contains("no JSON Web Key Set"), "{error}");
+        for useless in ["{}", r#"{"keys":[{"kty":"RSA"}]}"#] {
+            durable::write_durable(&file, useless.as_bytes()).unwrap();
+            let empty = option(&format!("me,jwks={}", file.display())).unwrap();
+            let error = read_issuers(&[empty]).unwrap_err().to_string();
+            assert!(error.contains("no JSON Web Key Set"), "{error}");
+        }
         assert!(read_issuers(&[option("me,jwks=/nowhere/at/all").unwrap()]).is_err());
     }
 
