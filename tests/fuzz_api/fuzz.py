@@ -133,7 +133,7 @@ def by_document(deployment, arguments):
         "--suppress-health-check", "all",
     ]
     if deployment.url.startswith("https"):
-        command += ["--request-tls-verify", deployment.session.verify]
+        command += ["--tls-verify", deployment.session.verify]
     return subprocess.run(command, env=environment, cwd=HERE).returncode
 
 
