@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak suites clients attacks cargo
+.PHONY: help demo test check fmt bench soak suites clients attacks fuzz-api cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
@@ -13,10 +13,12 @@ help:
 	@echo "make fmt     format the code"
 	@echo "make soak    failovers by the hundred, scored; MINUTES=30, ARGS='--engine valkey'"
 	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes,"
-	@echo "             ARGS=gateway for the gateway beside HAProxy"
+	@echo "             ARGS=gateway for the gateway beside HAProxy, ARGS=control for the"
+	@echo "             control plane with up to 10,000 caches"
 	@echo "make suites  run the engines' and client libraries' own tests through a gateway"
 	@echo "make clients run real clients over TLS through 50 failovers; ARGS='--engine redis'"
 	@echo "make attacks attack a gateway: slow, many, greedy and malformed clients"
+	@echo "make fuzz-api ask the management API all that its document allows, and much that not"
 
 demo: cargo
 	@scripts/install-engines.sh
@@ -36,6 +38,7 @@ test: cargo
 	  $(CARGO) test --workspace --locked; \
 	fi
 	tests/sdk/run.sh
+	tests/fuzz_api/run.sh
 
 check: cargo
 	$(CARGO) fmt --all --check
@@ -69,6 +72,11 @@ clients: cargo
 	@scripts/install-engines.sh --tests
 	$(CARGO) build --release --locked --package cli
 	scripts/clients/run.sh $(ARGS)
+
+fuzz-api: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --locked --package cli
+	tests/fuzz_api/run.sh $(ARGS)
 
 attacks: cargo
 	@scripts/install-engines.sh --tests

@@ -13,6 +13,7 @@ mod measure;
 mod processes;
 mod report;
 mod rig;
+mod scale;
 mod statistics;
 mod waiting;
 
@@ -77,6 +78,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Other {
     Gateway(gateway::Gateway),
+    #[command(name = "control")]
+    Scale(scale::Scale),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ran = match arguments.other {
         Some(Other::Gateway(gateway)) => run_gateway(gateway),
+        Some(Other::Scale(scale)) => run_scale(scale),
         None => run(&arguments),
     };
     match ran {
@@ -109,6 +113,23 @@ fn run_gateway(gateway: gateway::Gateway) -> anyhow::Result<()> {
         move || {
             let report = gateway.measure(&handle, &root, say)?;
             shown(gateway.json(), &report, || report.table())
+        }
+    });
+    runtime.shutdown_background();
+    let text = measured?;
+    writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+fn run_scale(scale: scale::Scale) -> anyhow::Result<()> {
+    let runtime = start_runtime()?;
+    let godwit = find_godwit(scale.godwit.as_deref())?;
+    let directory = start_directory()?;
+    let root = directory.path().to_owned();
+    let measured = guarded(&runtime, &root, {
+        let (handle, root) = (runtime.handle().clone(), root.clone());
+        move || {
+            let report = scale.measure(&handle, &root, &godwit, say)?;
+            shown(scale.json(), &report, || report.table())
         }
     });
     runtime.shutdown_background();

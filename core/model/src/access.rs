@@ -204,6 +204,16 @@ impl Access {
         (next != *self).then_some(next)
     }
 
+    /// Tells whether the engines have taken everything, by what was last said of it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let policies = self.policies.iter().map(|policy| &policy.progress);
+        let assignments = self.assignments.iter().map(|given| &given.progress);
+        policies
+            .chain(assignments)
+            .all(|progress| progress.state == AccessState::Succeeded)
+    }
+
     /// Tells whether `problem` names somebody whom the change of that revision is about.
     #[must_use]
     pub fn is_refused(&self, revision: u64, problem: Option<&str>) -> bool {

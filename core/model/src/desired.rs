@@ -1,7 +1,7 @@
 //! What the control plane asks of a region's agent. Agents keep the last one on disk and go on
 //! with it when the control plane is gone.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use psync::Position;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,36 @@ pub struct RegionDesired {
     /// The region's caches, in the order of their uid. A cache that the agent knows and that is
     /// not listed is left alone: only `presence: Absent` removes one.
     pub caches: Vec<CacheDesired>,
+}
+
+/// What differs from an earlier [`RegionDesired`], when that is some of its caches and nothing else: a
+/// region of thousands need not be told of all of them because of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionChanges {
+    /// As [`RegionDesired::store`].
+    pub store: StoreId,
+    /// The generation that comes of it.
+    pub generation: u64,
+    /// The generation that it differs from.
+    pub since: u64,
+    /// The caches that are new or other than they were then.
+    pub caches: Vec<CacheDesired>,
+}
+
+impl RegionDesired {
+    /// Takes these changes in; false, and nothing is changed, when they do not follow upon it.
+    #[must_use]
+    pub fn take_in(&mut self, changes: RegionChanges) -> bool {
+        if changes.store != self.store || changes.since != self.generation {
+            return false;
+        }
+        let known = std::mem::take(&mut self.caches).into_iter();
+        let all = known.chain(changes.caches);
+        let by_uid: BTreeMap<_, _> = all.map(|cache| (cache.uid.clone(), cache)).collect();
+        self.caches = by_uid.into_values().collect();
+        self.generation = changes.generation;
+        true
+    }
 }
 
 /// One cache.
@@ -282,4 +312,55 @@ pub struct PromotionRequest {
 pub struct PromotionAnswer {
     /// The promotion is decided. Otherwise the handoff has ended without it.
     pub promoted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    fn cache(name: &str, revision: u64) -> CacheDesired {
+        let record = samples::cache(name, "eastus");
+        CacheDesired {
+            uid: record.uid,
+            id: record.id,
+            revision,
+            epoch: record.epoch,
+            presence: Presence::Present,
+            role: GeoRole::Alone,
+            replication: None,
+            shards: 1,
+            replicas: 1,
+            settings: crate::engine_settings(record.spec.sku, &record.spec.configuration).unwrap(),
+            keys: record.keys,
+            door: FrontDoor::default(),
+        }
+    }
+
+    #[test]
+    fn changes_take_the_place_of_what_they_change_and_of_nothing_else() {
+        let mut desired = RegionDesired {
+            store: StoreId::new("s"),
+            generation: 7,
+            zone: "z".to_owned(),
+            issuers: Vec::new(),
+            caches: vec![cache("a", 1), cache("c", 1)],
+        };
+        let changes = |since, store| RegionChanges {
+            store: StoreId::new(store),
+            generation: 9,
+            since,
+            caches: vec![cache("b", 1), cache("c", 2)],
+        };
+        let before = desired.clone();
+        assert!(!desired.take_in(changes(6, "s")), "of another generation");
+        assert!(!desired.take_in(changes(7, "t")), "of another store");
+        assert_eq!(desired, before);
+        assert!(desired.take_in(changes(7, "s")));
+        assert_eq!(desired.generation, 9);
+        assert_eq!(
+            desired.caches,
+            [cache("a", 1), cache("b", 1), cache("c", 2)]
+        );
+    }
 }

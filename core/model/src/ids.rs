@@ -17,6 +17,14 @@ pub struct CacheId {
     pub name: CacheName,
 }
 
+impl CacheId {
+    /// Tells whether it stands in that resource group.
+    #[must_use]
+    pub fn is_in(&self, subscription: &SubscriptionId, group: &GroupName) -> bool {
+        self.subscription == *subscription && self.group == *group
+    }
+}
+
 impl fmt::Display for CacheId {
     /// The resource ID in the managed service's spelling (capital R in `Redis`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -39,8 +39,8 @@ pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
 pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
 pub use desired::{
-    AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
-    Rejoin, ReplicationDesired, RoleKind, Standing,
+    AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionChanges,
+    RegionDesired, Rejoin, ReplicationDesired, RoleKind, Standing,
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};

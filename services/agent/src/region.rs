@@ -285,12 +285,11 @@ impl Agent {
     ) {
         let mut failures = 0_u32;
         loop {
-            let after = self.file.desired.as_ref().map(|desired| desired.generation);
-            let asked = self
-                .host
-                .client
-                .desired(&self.host.region, after, LONG_POLL)
-                .await;
+            let (client, region) = (&self.host.client, &self.host.region);
+            let asked = match &self.file.desired {
+                Some(known) => client.desired_after(region, known, LONG_POLL).await,
+                None => client.desired(region, None, LONG_POLL).await,
+            };
             let desired = match asked {
                 Ok(desired) => desired,
                 Err(error) => {

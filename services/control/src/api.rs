@@ -31,7 +31,9 @@ mod insights;
 mod links;
 mod lost_writes;
 mod names;
+mod openapi;
 mod operations;
+mod page;
 mod providers;
 mod query;
 mod subscriptions;
@@ -48,6 +50,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(agents::routes())
         .merge(certificates::routes())
         .route(names::PATH, get(names::show))
+        .route(openapi::PATH, get(openapi::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {

@@ -13,7 +13,7 @@ use crate::{
     history::{OwnEvent, OwnKind},
     observations::Seen,
     plane::Plane,
-    store::State,
+    store::{Difference, State},
     view::settings_json,
 };
 
@@ -33,34 +33,25 @@ pub(crate) async fn run(plane: Arc<Plane>, mut states: watch::Receiver<Arc<State
 
 /// What became of the links between two states. States in between may be missing.
 fn changes(before: &State, after: &State, seen: &Seen) -> Vec<OwnEvent> {
-    if before.links.same(&after.links) {
-        return Vec::new();
-    }
-    let mut events = Vec::new();
-    for link in after.links.iter() {
-        let known = before.links.get(&crate::records::link::key(&link.id));
-        let told = known.map_or_else(|| created(link), |known| changed(known, link, seen));
-        events.extend(told.into_iter().map(|(kind, text)| OwnEvent {
-            link: link.id.clone(),
+    let changes = after.links.changes_since(&before.links);
+    let told = changes.filter_map(|Difference { old, new }| {
+        let link = new.or(old)?;
+        let told = match (old, new) {
+            (None, Some(new)) => created(new),
+            (Some(old), Some(new)) => changed(old, new, seen),
+            (Some(old), None) => removed(old),
+            (None, None) => Told::new(),
+        };
+        Some((link.id.clone(), told))
+    });
+    let events = told.flat_map(|(link, told)| {
+        told.into_iter().map(move |(kind, text)| OwnEvent {
+            link: link.clone(),
             kind,
             text,
-        }));
-    }
-    for link in before.links.iter() {
-        if after
-            .links
-            .get(&crate::records::link::key(&link.id))
-            .is_none()
-        {
-            let (p, s) = names(link);
-            events.push(OwnEvent {
-                link: link.id.clone(),
-                kind: OwnKind::Unlinked,
-                text: format!("`{p}` and `{s}` are no longer linked"),
-            });
-        }
-    }
-    events
+        })
+    });
+    events.collect()
 }
 
 type Told = Vec<(OwnKind, String)>;
@@ -78,6 +69,12 @@ fn created(link: &LinkRecord) -> Told {
         OwnKind::LinkCreated,
         format!("`{s}` is to follow `{p}`, at epoch {}", link.epoch),
     )]
+}
+
+fn removed(link: &LinkRecord) -> Told {
+    let (p, s) = names(link);
+    let text = format!("`{p}` and `{s}` are no longer linked");
+    vec![(OwnKind::Unlinked, text)]
 }
 
 fn changed(old: &LinkRecord, new: &LinkRecord, seen: &Seen) -> Told {

@@ -2,13 +2,20 @@
 //!
 //! A region's generation is the store's revision at which what it is to run last changed, so it
 //! never goes back, not even when this process starts anew (then it is the present revision).
+//!
+//! What a commit changes is derived anew and nothing else ([`affected`] says which caches that are);
+//! an agent that says what it has is told no more than that either ([`Published::since`]).
+
+mod affected;
+mod published;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired,
-    ReplicationDesired, StoreId, engine_settings,
+    CacheDesired, CacheRecord, CacheUid, GeoRole, Lifecycle, Presence, Region, ReplicationDesired,
+    StoreId, engine_settings,
 };
+use parking_lot::Mutex;
 use runtime::chain;
 use tokio::sync::watch;
 
@@ -16,64 +23,67 @@ use crate::{
     records::{DeploymentRecord, agent_key, deployment},
     store::State,
 };
+pub(crate) use published::Published;
 
 /// The desired state of every region, to be watched.
 pub(crate) struct Desired {
-    regions: BTreeMap<Region, watch::Sender<Arc<RegionDesired>>>,
+    regions: BTreeMap<Region, watch::Sender<Arc<Published>>>,
+    /// What it was derived from last.
+    derived: Mutex<Arc<State>>,
 }
+
+/// What becomes of a cache: what its region is to run; `None`: nothing any more.
+type Change = (CacheUid, Option<CacheDesired>);
 
 impl Desired {
     /// Derives it for the first time.
-    pub(crate) fn new(store: &StoreId, regions: &[Region], state: &State) -> Self {
-        let mut derived = derive(state);
-        let DeploymentRecord { zone, issuers } = told(state);
+    pub(crate) fn new(store: &StoreId, regions: &[Region], state: &Arc<State>) -> Self {
+        let told = told(state);
         let publish = |region: &Region| {
-            let first = RegionDesired {
-                store: store.clone(),
-                generation: state.revision,
-                zone: zone.clone(),
-                issuers: issuers.clone(),
-                caches: derived.remove(region).unwrap_or_default(),
-            };
-            (region.clone(), watch::Sender::new(Arc::new(first)))
+            let first = Published::new(store.clone(), state.revision, told.clone());
+            (region.clone(), first)
         };
+        let mut published: BTreeMap<_, _> = regions.iter().map(publish).collect();
+        for cache in state.caches.iter() {
+            let region = published.get_mut(&cache.region);
+            if let (Some(region), Some(desired)) = (region, cache_desired(state, cache)) {
+                region.set(desired, state.revision);
+            }
+        }
+        let watched = |(region, first)| (region, watch::Sender::new(Arc::new(first)));
         Self {
-            regions: regions.iter().map(publish).collect(),
+            regions: published.into_iter().map(watched).collect(),
+            derived: Mutex::new(Arc::clone(state)),
         }
     }
 
-    /// Derives it again, and wakes who watches a region in which something changed.
-    pub(crate) fn refresh(&self, state: &State) {
-        let mut derived = derive(state);
-        let DeploymentRecord { zone, issuers } = told(state);
+    /// Follows the store to `state`, which is no older than the last one, and wakes who watches a
+    /// region in which something changed.
+    pub(crate) fn follow(&self, state: &Arc<State>) {
+        let mut derived = self.derived.lock();
+        let before = std::mem::replace(&mut *derived, Arc::clone(state));
+        let told = told(state);
+        let mut changes = changes(&before, state);
         for (region, published) in &self.regions {
-            let caches = derived.remove(region).unwrap_or_default();
+            let of_region = changes.remove(region).unwrap_or_default();
             published.send_if_modified(|present| {
-                let same =
-                    present.caches == caches && present.zone == zone && present.issuers == issuers;
-                if same || present.generation >= state.revision {
-                    return false;
-                }
-                *present = Arc::new(RegionDesired {
-                    store: present.store.clone(),
-                    generation: state.revision,
-                    zone: zone.clone(),
-                    issuers: issuers.clone(),
-                    caches,
-                });
-                true
+                let next = present.changed(of_region, &told, state.revision);
+                next.is_some_and(|next| {
+                    *present = Arc::new(next);
+                    true
+                })
             });
         }
     }
 
     /// What a region is to run, as it is published; `None` when this deployment does not have it.
-    pub(crate) fn of(&self, region: &Region) -> Option<Arc<RegionDesired>> {
+    pub(crate) fn published(&self, region: &Region) -> Option<Arc<Published>> {
         let published = self.regions.get(region)?;
         Some(Arc::clone(&published.borrow()))
     }
 
     /// Follows a region; `None` when this deployment does not have it.
-    pub(crate) fn watch(&self, region: &Region) -> Option<watch::Receiver<Arc<RegionDesired>>> {
+    pub(crate) fn watch(&self, region: &Region) -> Option<watch::Receiver<Arc<Published>>> {
         self.regions.get(region).map(watch::Sender::subscribe)
     }
 }
@@ -90,22 +100,30 @@ fn told(state: &State) -> DeploymentRecord {
     )
 }
 
-fn derive(state: &State) -> BTreeMap<Region, Vec<CacheDesired>> {
-    let mut regions: BTreeMap<Region, Vec<CacheDesired>> = BTreeMap::new();
-    for cache in state.caches.iter() {
-        if let Some(desired) = cache_desired(state, cache) {
-            regions
-                .entry(cache.region.clone())
-                .or_default()
-                .push(desired);
+/// What differs between two states, by region.
+fn changes(before: &State, after: &State) -> BTreeMap<Region, Vec<Change>> {
+    let mut changes: BTreeMap<Region, Vec<Change>> = BTreeMap::new();
+    let mut change = |region: &Region, change| {
+        changes.entry(region.clone()).or_default().push(change);
+    };
+    for key in affected::by(before, after) {
+        let (old, new) = (before.caches.get(&key), after.caches.get(&key));
+        let same =
+            |new: &CacheRecord, old: &CacheRecord| new.uid == old.uid && new.region == old.region;
+        if let Some(old) = old
+            && !new.is_some_and(|new| same(new, old))
+        {
+            change(&old.region, (old.uid.clone(), None));
+        }
+        if let Some(new) = new {
+            change(&new.region, (new.uid.clone(), cache_desired(after, new)));
         }
     }
-    for caches in regions.values_mut() {
-        caches.sort_by(|a, b| a.uid.cmp(&b.uid));
-    }
-    regions
+    changes
 }
 
+/// What the agent of a cache is told of it. What is read here has to be named in [`affected`], or
+/// agents do not hear of its changes.
 fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
     let settings = match engine_settings(cache.spec.sku, &cache.spec.configuration) {
         Ok(settings) => settings,
@@ -153,4 +171,14 @@ impl Desired {
     pub(crate) fn polls(&self, region: &Region) -> usize {
         self.regions[region].receiver_count()
     }
+
+    /// All that a region is to run.
+    pub(crate) fn of(&self, region: &Region) -> Option<model::RegionDesired> {
+        let published = self.published(region)?;
+        let text = serde_json::to_vec(&published.whole()).unwrap();
+        Some(serde_json::from_slice(&text).unwrap())
+    }
 }
+
+#[cfg(test)]
+mod tests;

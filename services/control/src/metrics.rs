@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use model::{LinkId, Timestamp};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text},
@@ -15,7 +16,7 @@ use crate::{
     handoff::write_pause,
     observations::Seen,
     plane::Plane,
-    reconciler::link_seen,
+    reconciler::{Took, link_seen},
     store::State,
     view::{link_is_healthy, receipts},
 };
@@ -38,6 +39,7 @@ pub(crate) fn render(plane: &Plane) -> String {
         state: plane.store.state(),
         seen: plane.observations.seen(),
         ended: plane.failovers.ended(),
+        passes: plane.passes.counted(),
     }));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
@@ -49,6 +51,7 @@ struct Picture {
     state: Arc<State>,
     seen: Seen,
     ended: BTreeMap<Ended, u64>,
+    passes: [(&'static str, Took); 2],
 }
 
 impl fmt::Debug for Picture {
@@ -82,6 +85,7 @@ impl Collector for Picture {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
         }
+        self.passes(&mut encoder)?;
         self.agents(&mut encoder)?;
         self.links(&mut encoder)?;
         self.failovers(&mut encoder)?;
@@ -90,6 +94,31 @@ impl Collector for Picture {
 }
 
 impl Picture {
+    fn passes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut passes = encoder.encode_descriptor(
+            "godwit_control_reconcile_passes",
+            "Passes of the reconciler, by what they looked at: what is on its way, or everything",
+            None,
+            MetricType::Counter,
+        )?;
+        for (breadth, took) in self.passes {
+            let labels = [("breadth", breadth)];
+            ConstCounter::new(took.passes).encode(passes.encode_family(&labels)?)?;
+        }
+        let mut seconds = encoder.encode_descriptor(
+            "godwit_control_reconcile_pass",
+            "Time that those passes took to look and to plan",
+            Some(&Unit::Seconds),
+            MetricType::Counter,
+        )?;
+        for (breadth, took) in self.passes {
+            let labels = [("breadth", breadth)];
+            let total = ConstCounter::new(took.total.as_secs_f64());
+            total.encode(seconds.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn agents(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut ages = encoder.encode_descriptor(
             "godwit_control_agent_report_age",
@@ -152,12 +181,18 @@ impl Picture {
             Some(&Unit::Seconds),
             MetricType::Gauge,
         )?;
+        let mut last: BTreeMap<&LinkId, (Timestamp, f64)> = BTreeMap::new();
+        for op in self.state.operations.iter() {
+            let pause = op.failover.as_ref().and_then(write_pause);
+            if let (Some(link), Some(ms)) = (op.work.link(), pause) {
+                let known = last.entry(link).or_insert((op.started, ms));
+                if op.started >= known.0 {
+                    *known = (op.started, ms);
+                }
+            }
+        }
         for link in self.state.links.iter() {
-            let of_link = self.state.operations.iter();
-            let paused = of_link
-                .filter(|op| op.work.concerns(&link.id))
-                .filter_map(|op| Some((op.started, write_pause(op.failover.as_ref()?)?)));
-            if let Some((_, ms)) = paused.max_by_key(|(started, _)| *started) {
+            if let Some((_, ms)) = last.get(&link.id) {
                 put(&mut pauses, &labels(link), ms / 1_000.0)?;
             }
         }

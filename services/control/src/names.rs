@@ -7,74 +7,165 @@
 //! they change with the decision of a handoff and never before.
 //!
 //! The generation is the store's revision at which the names last changed, so it never goes back,
-//! not even when this process starts anew (then it is the present revision).
+//! not even when this process starts anew (then it is the present revision). Only the names of the
+//! caches that a commit is about are derived anew.
 
-use std::sync::Arc;
-
-use model::{
-    CacheName, CacheRecord, Leads, Lifecycle, LinkRecord, PublishedName, PublishedNames, StoreId,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
+
+use imbl::OrdMap;
+use model::{
+    CacheName, CacheRecord, CacheUid, Leads, Lifecycle, LinkRecord, PublishedName, PublishedNames,
+    StoreId,
+};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
-    records::{AddressRecord, address_key},
-    store::State,
+    records::{AddressRecord, address_key, cache},
+    store::{Difference, Key, State},
 };
 
 /// The names, to be watched.
-pub(crate) struct Names(watch::Sender<Arc<PublishedNames>>);
+pub(crate) struct Names {
+    store: StoreId,
+    zone: String,
+    ttl_seconds: u32,
+    published: watch::Sender<Arc<Published>>,
+    derived: Mutex<Derived>,
+}
+
+/// Every name at one generation.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) generation: u64,
+    /// By the key of their cache.
+    names: OrdMap<Key, Arc<Vec<PublishedName>>>,
+}
+
+/// What the names were derived from last.
+struct Derived {
+    state: Arc<State>,
+    /// The keys of the caches, by what their addresses are known under.
+    by_uid: BTreeMap<CacheUid, Key>,
+}
 
 impl Names {
     /// Derives them for the first time.
-    pub(crate) fn new(store: &StoreId, zone: &str, ttl_seconds: u32, state: &State) -> Self {
-        let first = PublishedNames {
-            store: store.clone(),
+    pub(crate) fn new(store: &StoreId, zone: &str, ttl_seconds: u32, state: &Arc<State>) -> Self {
+        let keyed = |cache: &CacheRecord| cache::key(&cache.id.name);
+        let caches = state.caches.iter();
+        let names = caches.map(|cache| (keyed(cache), Arc::new(derive(state, cache))));
+        let first = Published {
             generation: state.revision,
+            names: names.collect(),
+        };
+        let by_uid = state.caches.iter();
+        let by_uid = by_uid.map(|cache| (cache.uid.clone(), keyed(cache)));
+        Self {
+            store: store.clone(),
             zone: zone.to_owned(),
             ttl_seconds,
-            names: derive(state),
-        };
-        Self(watch::Sender::new(Arc::new(first)))
+            published: watch::Sender::new(Arc::new(first)),
+            derived: Mutex::new(Derived {
+                state: Arc::clone(state),
+                by_uid: by_uid.collect(),
+            }),
+        }
     }
 
-    /// Derives them again, and wakes who watches when one has changed.
-    pub(crate) fn refresh(&self, state: &State) {
-        let names = derive(state);
-        self.0.send_if_modified(|present| {
-            if present.names == names || present.generation >= state.revision {
-                return false;
+    /// Follows the store to `state`, which is no older than the last one, and wakes who watches when
+    /// a name has changed.
+    pub(crate) fn follow(&self, state: &Arc<State>) {
+        let affected = self.derived.lock().follow(state);
+        self.published.send_if_modified(|present| {
+            let mut names = present.names.clone();
+            let mut differs = false;
+            for key in affected {
+                let cache = state.caches.get(&key);
+                let fresh = cache.map_or_else(Vec::new, |cache| derive(state, cache));
+                let known = names.get(&key).map_or(&[][..], |known| known.as_slice());
+                if known == fresh {
+                    continue;
+                }
+                differs = true;
+                if fresh.is_empty() {
+                    names.remove(&key);
+                } else {
+                    names.insert(key, Arc::new(fresh));
+                }
             }
-            *present = Arc::new(PublishedNames {
-                generation: state.revision,
-                names,
-                ..PublishedNames::clone(present)
-            });
-            true
+            if differs {
+                let generation = state.revision;
+                *present = Arc::new(Published { generation, names });
+            }
+            differs
         });
     }
 
     /// Follows them.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<PublishedNames>> {
-        self.0.subscribe()
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.subscribe()
+    }
+
+    /// All of them, as they are told.
+    pub(crate) fn shown(&self, published: &Published) -> PublishedNames {
+        let names = published.names.values();
+        let mut names: Vec<_> = names.flat_map(|names| names.iter().cloned()).collect();
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        PublishedNames {
+            store: self.store.clone(),
+            generation: published.generation,
+            zone: self.zone.clone(),
+            ttl_seconds: self.ttl_seconds,
+            names,
+        }
     }
 }
 
-fn derive(state: &State) -> Vec<PublishedName> {
-    let living = state
-        .caches
-        .iter()
-        .filter(|cache| cache.lifecycle != Lifecycle::Deleting);
-    let mut names: Vec<PublishedName> = living
-        .flat_map(|cache| {
-            let direct = PublishedName {
-                name: cache.id.name.folded(),
-                leads: addresses(state, cache, |known| known.direct),
-            };
-            [Some(direct), geo(state, cache)].into_iter().flatten()
-        })
-        .collect();
-    names.sort_by(|a, b| a.name.cmp(&b.name));
-    names
+impl Derived {
+    /// Gives the caches whose names may lead elsewhere now: their own record, their link or where
+    /// they are reached was written.
+    fn follow(&mut self, state: &Arc<State>) -> BTreeSet<Key> {
+        let before = std::mem::replace(&mut self.state, Arc::clone(state));
+        let mut keys = BTreeSet::new();
+        for Difference { old, new } in state.caches.changes_since(&before.caches) {
+            if let Some(old) = old {
+                self.by_uid.remove(&old.uid);
+            }
+            if let Some(new) = new {
+                let key = cache::key(&new.id.name);
+                self.by_uid.insert(new.uid.clone(), key);
+            }
+            keys.extend(old.or(new).map(|cache| cache::key(&cache.id.name)));
+        }
+        for Difference { old, new } in state.links.changes_since(&before.links) {
+            for link in [old, new].into_iter().flatten() {
+                let members = [&link.primary, &link.secondary];
+                keys.extend(members.map(|member| cache::key(&member.id.name)));
+            }
+        }
+        for Difference { old, new } in state.addresses.changes_since(&before.addresses) {
+            let uid = old.or(new).map(|known| &known.uid);
+            keys.extend(uid.and_then(|uid| self.by_uid.get(uid).cloned()));
+        }
+        keys
+    }
+}
+
+/// The names of a cache. Of what is read here [`Derived::follow`] has to know.
+fn derive(state: &State, cache: &CacheRecord) -> Vec<PublishedName> {
+    if cache.lifecycle == Lifecycle::Deleting {
+        return Vec::new();
+    }
+    let direct = PublishedName {
+        name: cache.id.name.folded(),
+        leads: addresses(state, cache, |known| known.direct),
+    };
+    let all = [Some(direct), geo(state, cache)];
+    all.into_iter().flatten().collect()
 }
 
 /// The geo name of a cache, while it is linked.
@@ -107,6 +198,9 @@ fn addresses(
 impl Names {
     /// How many long polls wait for them.
     pub(crate) fn polls(&self) -> usize {
-        self.0.receiver_count()
+        self.published.receiver_count()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use tls::Authority;
 
 use crate::{
     chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    names::Names, observations::Observations, store::Store, transfers::Transfers,
+    names::Names, observations::Observations, reconciler::Passes, store::Store,
+    transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -20,6 +21,8 @@ pub(crate) struct Plane {
     pub(crate) authority: Authority,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
+    /// How long the reconciler's passes take.
+    pub(crate) passes: Passes,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
     /// Bodies that agents send to clients.

@@ -3,32 +3,40 @@
 //! A pass looks at the store's state and at the agents' reports and plans changes; each is one
 //! compare-and-swap. It remembers nothing between passes, so it may be stopped anywhere and run
 //! twice: a change that no longer fits is a conflict, and the next pass plans anew.
+//!
+//! Most of many records are at rest, and most passes pass them by (ADR 27): every commit and every
+//! report brings one that looks at what is on its way, and once a second one looks at
+//! everything, so that what nobody thought of is late and not lost.
 
 use std::{sync::Arc, time::Duration};
 
 use model::Timestamp;
 use runtime::chain;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     desired::Desired,
     observations::{Grants, Seen},
     plane::Plane,
-    store::{Change, CommitError, State},
+    store::{Change, CommitError, Record, State, Table, Versioned},
 };
 
 mod caches;
 mod groups;
 mod links;
 mod operations;
+mod passes;
 mod withheld;
 
 pub(crate) use caches::is_settled;
 pub(crate) use links::link_seen;
+pub(crate) use passes::{Passes, Took};
 use withheld::Withheld;
 
 /// Deadlines are looked at this often when nothing else happens.
 const PERIOD: Duration = Duration::from_millis(250);
+/// Everything is looked at this often.
+const EVERYTHING: Duration = Duration::from_secs(1);
 /// After a failed write the disk is left alone for so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
@@ -37,6 +45,26 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 struct Step {
     change: Change,
     what: String,
+}
+
+/// How much a pass looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// What is not at rest.
+    Restless,
+    /// Every record.
+    Everything,
+}
+
+impl Breadth {
+    fn of<T: Record>(self, table: &Table<T>) -> impl Iterator<Item = &Versioned<T>> {
+        let (every, restless) = match self {
+            Self::Restless => (None, Some(table.restless())),
+            Self::Everything => (Some(table.iter()), None),
+        };
+        let every = every.into_iter().flatten();
+        every.chain(restless.into_iter().flatten())
+    }
 }
 
 /// What a pass may look at.
@@ -54,10 +82,20 @@ pub(crate) async fn run(plane: Arc<Plane>) {
     let mut states = plane.store.watch();
     let mut reports = plane.observations.watch();
     let mut withheld = Withheld::default();
+    let mut next_of_everything = Instant::now();
     loop {
         let state = Arc::clone(&states.borrow_and_update());
         reports.borrow_and_update();
-        if !pass(&plane, &state, &mut withheld).await {
+        let breadth = if Instant::now() >= next_of_everything {
+            Breadth::Everything
+        } else {
+            Breadth::Restless
+        };
+        let stored = pass(&plane, &state, breadth, &mut withheld).await;
+        if breadth == Breadth::Everything {
+            next_of_everything = Instant::now() + EVERYTHING;
+        }
+        if !stored {
             tokio::time::sleep(AFTER_FAILURE).await;
         }
         let changed = async {
@@ -72,7 +110,8 @@ pub(crate) async fn run(plane: Arc<Plane>) {
 }
 
 /// Makes every planned change; false when the store does not take them.
-async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
+async fn pass(plane: &Plane, state: &State, breadth: Breadth, withheld: &mut Withheld) -> bool {
+    let begun = Instant::now();
     plane.observations.listen();
     // Behind the state, because of the leases: `observations/leases.rs` says why.
     let seen = plane.observations.seen();
@@ -83,11 +122,11 @@ async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
         leases: &plane.observations.grants,
         desired: &plane.desired,
     };
-    plane
-        .history
-        .note(withheld.news(&sight), plane.clock.now())
-        .await;
-    for step in plan(&sight) {
+    let steps = plan(&sight, breadth);
+    let news = withheld.news(&sight);
+    plane.passes.took(breadth, begun.elapsed());
+    plane.history.note(news, plane.clock.now()).await;
+    for step in steps {
         match plane.store.commit(step.change).await {
             Ok(revision) => tracing::info!(revision, "{}", step.what),
             Err(CommitError::Conflict { key }) => {
@@ -108,11 +147,11 @@ async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
 }
 
 /// Everything that can go one step further. When two steps want the same record, the first wins.
-fn plan(sight: &Sight<'_>) -> Vec<Step> {
-    let mut steps = caches::plan(sight);
-    steps.extend(links::plan(sight));
-    steps.extend(operations::plan(sight));
-    steps.extend(groups::plan(sight));
+fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
+    let mut steps = caches::plan(sight, breadth);
+    steps.extend(links::plan(sight, breadth));
+    steps.extend(operations::plan(sight, breadth));
+    steps.extend(groups::plan(sight, breadth));
     steps
 }
 

@@ -17,7 +17,7 @@ use crate::{
     plane::Plane,
     reconciler,
     records::{DeploymentRecord, SubscriptionRecord, deployment},
-    store::{Change, CommitError, State, Store},
+    store::{Change, CommitError, Store},
     transfers::Transfers,
 };
 
@@ -140,6 +140,7 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         authority,
         history,
         geo_metrics: GeoMetrics::default(),
+        passes: reconciler::Passes::default(),
         failovers: chronicle::Failovers::default(),
         transfers: Transfers::new(),
         clock,
@@ -296,20 +297,13 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     });
 }
 
-/// Derives desired state and names anew after every commit that can change them.
+/// Derives desired state and names anew after every commit.
 async fn publish(plane: Arc<Plane>) {
     let mut states = plane.store.watch();
-    let mut derived: Option<Arc<State>> = None;
     loop {
         let state = Arc::clone(&states.borrow_and_update());
-        let before = derived.as_ref();
-        if !before.is_some_and(|before| before.same_for_agents(&state)) {
-            plane.desired.refresh(&state);
-        }
-        if !before.is_some_and(|before| before.same_for_names(&state)) {
-            plane.names.refresh(&state);
-        }
-        derived = Some(state);
+        plane.desired.follow(&state);
+        plane.names.follow(&state);
         if states.changed().await.is_err() {
             return;
         }

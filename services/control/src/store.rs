@@ -23,12 +23,14 @@ mod database;
 mod errors;
 mod points;
 mod state;
+mod table;
 
 pub(crate) use change::{Change, Key};
 use database::Database;
 pub(crate) use errors::CommitError;
 pub use errors::OpenError;
-pub(crate) use state::{DecodeError, Record, State, Table, Versioned};
+pub(crate) use state::{DecodeError, Record, State};
+pub(crate) use table::{Difference, Table, Versioned};
 
 /// The file that marks a data directory as in use.
 const LOCK: &str = "control.lock";

@@ -13,7 +13,10 @@ use serde::Serialize;
 use tls::{CertificateRequest, IssuedCertificate, KnownAuthority, ServerCertificateRequest};
 use tokio::sync::mpsc;
 
-use crate::{BuildError, RequestError, connection::Connection};
+use crate::{
+    BuildError, RequestError,
+    connection::{Answer, Connection},
+};
 
 /// A report or a decision that takes longer is as good as lost.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -50,21 +53,56 @@ impl Agents {
         after: Option<u64>,
         wait: Duration,
     ) -> Result<Option<RegionDesired>, RequestError> {
+        let answer = self.ask_desired(region, after, wait, false).await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        answer.json().map(Some)
+    }
+
+    /// Asks what `region` is to run instead of `known`: as [`Agents::desired`], and only what differs
+    /// is sent where that can be.
+    pub async fn desired_after(
+        &self,
+        region: &Region,
+        known: &RegionDesired,
+        wait: Duration,
+    ) -> Result<Option<RegionDesired>, RequestError> {
+        let after = Some(known.generation);
+        let answer = self.ask_desired(region, after, wait, true).await?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(None),
+            StatusCode::PARTIAL_CONTENT => {
+                let mut desired = known.clone();
+                if desired.take_in(answer.json()?) {
+                    return Ok(Some(desired));
+                }
+                self.desired(region, None, Duration::ZERO).await
+            }
+            _ => answer.json().map(Some),
+        }
+    }
+
+    async fn ask_desired(
+        &self,
+        region: &Region,
+        after: Option<u64>,
+        wait: Duration,
+        changes: bool,
+    ) -> Result<Answer, RequestError> {
         let after = after.map(|generation| generation.to_string());
         let wait_ms = wait.as_millis().to_string();
         let mut query = vec![("region", region.as_str()), ("wait_ms", wait_ms.as_str())];
         if let Some(after) = &after {
             query.push(("after", after));
         }
-        let path = "/agents/v1/desired";
-        let answer = self
-            .0
-            .ask(Method::GET, path, &query, None::<&()>, wait + POLL_GRACE)
-            .await?;
-        if answer.status == StatusCode::NO_CONTENT {
-            return Ok(None);
+        if changes {
+            query.push(("changes", "true"));
         }
-        answer.json().map(Some)
+        let path = "/agents/v1/desired";
+        self.0
+            .ask(Method::GET, path, &query, None::<&()>, wait + POLL_GRACE)
+            .await
     }
 
     /// Asks which authority certifies the agents.

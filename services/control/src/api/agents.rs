@@ -13,8 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use model::{
-    Decision, LinkRecord, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved,
-    ReportAnswer,
+    Decision, LinkRecord, PromotionAnswer, PromotionRequest, Region, RegionObserved, ReportAnswer,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout_at};
@@ -25,6 +24,7 @@ use super::{
 };
 use crate::{
     admission::peers_seen,
+    desired::Published,
     observations::Leading,
     plane::Plane,
     records::{AddressRecord, AgentRecord, agent_key, link},
@@ -135,6 +135,8 @@ struct DesiredQuery {
     region: String,
     after: Option<u64>,
     wait_ms: Option<u64>,
+    /// What differs from `after` is enough, where that can be told (206).
+    changes: Option<bool>,
 }
 
 async fn desired(
@@ -161,7 +163,7 @@ async fn desired(
     }
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(MAX_WAIT);
     let news =
-        |desired: &Arc<RegionDesired>| query.after.is_none_or(|after| desired.generation > after);
+        |desired: &Arc<Published>| query.after.is_none_or(|after| desired.generation() > after);
     let deadline = Instant::now() + wait;
     let stopped = plane.stopping.cancelled();
     let found = async {
@@ -176,9 +178,13 @@ async fn desired(
         found = timeout_at(deadline, found) => found.ok().flatten(),
         () = stopped => None,
     };
-    Ok(match found {
-        Some(desired) => answer::ok(&*desired),
-        None => answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()),
+    let Some(desired) = found else {
+        return Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()));
+    };
+    let known = query.after.filter(|_| query.changes == Some(true));
+    Ok(match known.and_then(|known| desired.since(known)) {
+        Some(changes) => answer::json_response(StatusCode::PARTIAL_CONTENT, &changes),
+        None => answer::ok(&desired.whole()),
     })
 }
 

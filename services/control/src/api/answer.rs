@@ -12,6 +12,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 /// An answer with a body.
 pub(super) fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).expect("answers are made of maps with string keys");
+    json_bytes(status, bytes)
+}
+
+/// An answer with a body that is written already.
+pub(super) fn json_bytes(status: StatusCode, bytes: Vec<u8>) -> Response {
     let mut response = (status, Body::from(bytes)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

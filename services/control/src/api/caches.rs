@@ -16,11 +16,12 @@ use super::{
     caller::{Caller, Leads, poll_again},
     decide::{Plan, decide},
     find::{cache_id, find_cache, find_group, find_subscription},
+    page::{Cut, Page},
 };
 use crate::{
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache},
-    store::Change,
+    store::{Change, State as Records, Versioned},
     view::{cache_json, cache_status},
 };
 
@@ -50,25 +51,42 @@ pub(super) async fn show(
 pub(super) async fn list_in_group(
     State(plane): State<Arc<Plane>>,
     Path((subscription, group)): Path<(String, String)>,
+    page: Page,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let group = find_group(&state, &subscription, &group)?;
-    let seen = plane.observations.seen();
-    let caches = state.caches_in(group);
-    let shown = caches.map(|cache| cache_json(&plane, &state, &seen, cache, false));
-    Ok(answer::list(shown.collect()))
+    let caches = state.caches_behind(page.after.as_deref());
+    let caches = caches.filter(|cache| cache.id.is_in(&group.subscription, &group.name));
+    let caches = page.cut(caches.cloned());
+    Ok(listed(&plane, &state, &page, caches).await)
 }
 
 pub(super) async fn list_in_subscription(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    page: Page,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
+    let caches = state.caches_behind(page.after.as_deref());
+    let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
+    let caches = page.cut(caches.cloned());
+    Ok(listed(&plane, &state, &page, caches).await)
+}
+
+async fn listed(
+    plane: &Plane,
+    state: &Records,
+    page: &Page,
+    caches: Cut<Versioned<CacheRecord>>,
+) -> Response {
     let seen = plane.observations.seen();
-    let caches = state.caches_of(&subscription.id);
-    let shown = caches.map(|cache| cache_json(&plane, &state, &seen, cache, false));
-    Ok(answer::list(shown.collect()))
+    page.show(
+        caches,
+        |cache| cache.id.name.folded(),
+        |cache| cache_json(plane, state, &seen, cache, false),
+    )
+    .await
 }
 
 pub(super) async fn runtime_status(

@@ -9,9 +9,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse as _, Response},
 };
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 
-use super::{ApiError, caller::Caller, names, routes};
+use super::{ApiError, caller::Caller, names, openapi, routes};
 use crate::plane::Plane;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -66,6 +67,7 @@ fn header_value(text: &str) -> HeaderValue {
 /// Checks token and version, and gives the request its one spelling.
 fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
     let caller_base = Caller::base(request.headers());
+    decodes(request.uri().path())?;
     let path = one_spelling(request.uri().path());
     let is_agent = path.starts_with("/agents/");
     let wanted = if is_agent {
@@ -82,7 +84,7 @@ fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
         return Err(ApiError::unauthenticated(&caller_base, is_agent));
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if !is_agent && path != "/metrics" {
+    if !is_agent && path != "/metrics" && path != openapi::PATH {
         let of_cache =
             path.contains("/microsoft.cache/") && !path.contains("/providers/microsoft.insights/");
         let api_version = api_version(&query, of_cache)?;
@@ -99,6 +101,17 @@ fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
     let invalid = |_invalid| ApiError::bad_request("InvalidRequestUri", "The path is not valid.");
     *request.uri_mut() = uri.parse::<Uri>().map_err(invalid)?;
     Ok(request)
+}
+
+/// Refuses a path that is no text once it is decoded, before anybody takes a name out of it.
+fn decodes(path: &str) -> Result<(), ApiError> {
+    let decoded = percent_decode_str(path).decode_utf8();
+    decoded.map(drop).map_err(|_not_utf8| {
+        ApiError::bad_request(
+            "InvalidRequestUri",
+            "The path is not valid: once it is decoded it is not UTF-8.",
+        )
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

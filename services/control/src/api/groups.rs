@@ -16,11 +16,12 @@ use super::{
     caller::{Caller, Leads},
     decide::{Plan, decide},
     find::{find_group, find_subscription, group_name},
+    page::{Cut, Page},
 };
 use crate::{
     plane::Plane,
-    records::{GroupRecord, OperationRecord, Outcome, Work, group},
-    store::Change,
+    records::{GroupRecord, OperationRecord, Outcome, Work},
+    store::{Change, Versioned},
 };
 
 /// Fields that answers carry and that clients send back.
@@ -133,11 +134,14 @@ pub(super) async fn exists(
 pub(super) async fn list(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    page: Page,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
-    let groups = state.groups.list(group::all_of(&subscription.id));
-    Ok(answer::list(groups.map(|group| shown(group)).collect()))
+    let groups = state.groups_behind(&subscription.id, page.after.as_deref());
+    let groups = page.cut(groups.cloned());
+    let name = |group: &Versioned<GroupRecord>| group.name.folded();
+    Ok(page.show(groups, name, |group| shown(group)).await)
 }
 
 /// Deletes the group with all that is in it. Linked caches stay until they are unlinked, and the
@@ -180,21 +184,30 @@ pub(super) async fn delete(
 pub(super) async fn resources(
     State(plane): State<Arc<Plane>>,
     Path((subscription, name)): Names,
+    page: Page,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let group = find_group(&state, &subscription, &name)?;
-    let caches = state.caches_in(group);
-    Ok(answer::list(caches.map(|cache| resource(cache)).collect()))
+    let caches = state.caches_behind(page.after.as_deref());
+    let caches = caches.filter(|cache| cache.id.is_in(&group.subscription, &group.name));
+    Ok(in_short(&page, page.cut(caches.cloned())).await)
 }
 
 pub(super) async fn subscription_resources(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    page: Page,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
-    let caches = state.caches_of(&subscription.id);
-    Ok(answer::list(caches.map(|cache| resource(cache)).collect()))
+    let caches = state.caches_behind(page.after.as_deref());
+    let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
+    Ok(in_short(&page, page.cut(caches.cloned())).await)
+}
+
+async fn in_short(page: &Page, caches: Cut<Versioned<CacheRecord>>) -> Response {
+    let name = |cache: &Versioned<CacheRecord>| cache.id.name.folded();
+    page.show(caches, name, |cache| resource(cache)).await
 }
 
 /// A cache in a list of resources of any kind.

@@ -10,14 +10,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use model::PublishedNames;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     ApiError, answer,
     query::{Asked, bad_query},
 };
-use crate::plane::Plane;
+use crate::{names::Published, plane::Plane};
 
 /// The path, in its one spelling.
 pub(super) const PATH: &str = "/providers/godwit.cache/names";
@@ -40,7 +39,7 @@ pub(super) async fn show(
             "Generation {known} of the names is known already, and this store is at revision {revision}: it was restored from an older copy. Restore a newer copy of the store."
         )));
     }
-    let news = |names: &Arc<PublishedNames>| known.is_none_or(|known| names.generation > known);
+    let news = |names: &Arc<Published>| known.is_none_or(|known| names.generation > known);
     let deadline = Instant::now() + wait;
     let mut watched = plane.names.watch();
     let stopped = plane.stopping.cancelled();
@@ -54,7 +53,7 @@ pub(super) async fn show(
         () = stopped => None,
     };
     Ok(match found {
-        Some(names) => answer::ok(&*names),
+        Some(names) => answer::ok(&plane.names.shown(&names)),
         None => answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()),
     })
 }

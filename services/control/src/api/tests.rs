@@ -15,5 +15,7 @@ mod links;
 mod lost;
 mod lost_writes;
 mod names;
+mod openapi;
+mod pages;
 mod refusals;
 mod settings;

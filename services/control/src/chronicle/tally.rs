@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{ForcedBy, LinkPhase, LinkRecord, Standing};
 use parking_lot::Mutex;
 
-use crate::{records::link, store::State};
+use crate::store::{Difference, State};
 
 /// The failovers that have ended since the start.
 #[derive(Default)]
@@ -23,12 +23,9 @@ pub(crate) struct Ended {
 impl Failovers {
     /// Counts what ended between two states.
     pub(super) fn count(&self, before: &State, after: &State) {
-        if before.links.same(&after.links) {
-            return;
-        }
-        for new in after.links.iter() {
-            let old = before.links.get(&link::key(&new.id));
-            if let Some(ended) = old.and_then(|old| ended(old, new)) {
+        for Difference { old, new } in after.links.changes_since(&before.links) {
+            let both = old.zip(new);
+            if let Some(ended) = both.and_then(|(old, new)| ended(old, new)) {
                 *self.0.lock().entry(ended).or_default() += 1;
             }
         }

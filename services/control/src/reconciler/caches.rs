@@ -2,11 +2,14 @@
 
 use model::{CacheObserved, CacheRecord, Lifecycle, ShardStanding};
 
-use super::{Sight, Step};
-use crate::store::{Change, Versioned};
+use super::{Breadth, Sight, Step};
+use crate::{
+    records::address_key,
+    store::{Change, Versioned},
+};
 
-pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
-    let caches = sight.state.caches.iter();
+pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
+    let caches = breadth.of(&sight.state.caches);
     caches.filter_map(|cache| step(sight, cache)).collect()
 }
 
@@ -14,7 +17,7 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     match cache.lifecycle {
         Lifecycle::Ready => settle_access(sight, cache),
         Lifecycle::Deleting => gone(sight, cache).then(|| Step {
-            change: Change::new().remove(cache),
+            change: removal(sight, cache),
             what: format!("The cache `{}` is deleted", cache.id.name),
         }),
         Lifecycle::Creating
@@ -63,4 +66,13 @@ fn gone(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> bool {
     agent.is_some_and(|agent| {
         agent.report.generation >= cache.version() && agent.cache(&cache.uid).is_none()
     })
+}
+
+/// The cache goes, and with it where it was reached.
+fn removal(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Change {
+    let change = Change::new().remove(cache);
+    match sight.state.addresses.get(&address_key(&cache.uid)) {
+        Some(known) => change.remove(known),
+        None => change,
+    }
 }

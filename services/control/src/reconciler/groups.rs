@@ -1,23 +1,40 @@
 //! Groups that are being deleted: their caches go, linked ones only once they are unlinked.
 
+use std::collections::BTreeMap;
+
 use model::{CacheRecord, Lifecycle};
 
-use super::{Sight, Step};
+use super::{Breadth, Sight, Step};
 use crate::{
-    records::GroupRecord,
-    store::{Change, Versioned},
+    records::{GroupRecord, group},
+    store::{Change, Key, Record as _, Versioned},
 };
 
-pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
-    let groups = sight.state.groups.iter();
-    groups
-        .filter(|group| group.deleting)
-        .flat_map(|group| steps(sight, group))
-        .collect()
+pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
+    let groups = breadth.of(&sight.state.groups);
+    let going: Vec<_> = groups.filter(|group| group.deleting).collect();
+    if going.is_empty() {
+        return Vec::new();
+    }
+    let mut members = members(sight);
+    let steps = going.into_iter().flat_map(|group| {
+        let of_group = members.remove(&group.key());
+        steps(group, of_group.unwrap_or_default())
+    });
+    steps.collect()
 }
 
-fn steps(sight: &Sight<'_>, group: &Versioned<GroupRecord>) -> Vec<Step> {
-    let members: Vec<_> = sight.state.caches_in(group).collect();
+/// Every cache, by the key of its group.
+fn members<'a>(sight: &Sight<'a>) -> BTreeMap<Key, Vec<&'a Versioned<CacheRecord>>> {
+    let mut members: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+    for cache in sight.state.caches.iter() {
+        let group = group::key(&cache.id.subscription, &cache.id.group);
+        members.entry(group).or_default().push(cache);
+    }
+    members
+}
+
+fn steps(group: &Versioned<GroupRecord>, members: Vec<&Versioned<CacheRecord>>) -> Vec<Step> {
     if members.is_empty() {
         return vec![Step {
             change: Change::new().remove(group),

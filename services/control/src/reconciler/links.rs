@@ -1,15 +1,15 @@
 //! Links: asks each link's machine what it should become.
 
-use model::{Advance, CacheRecord, Fencing, LinkRecord, LinkSeen, Member};
+use model::{Advance, Away, CacheRecord, Fencing, LinkRecord, LinkSeen, Member};
 
-use super::{Sight, Step};
+use super::{Breadth, Sight, Step};
 use crate::{
     observations::Seen,
     store::{Change, State, Versioned},
 };
 
-pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
-    let links = sight.state.links.iter();
+pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
+    let links = breadth.of(&sight.state.links);
     links.filter_map(|link| step(sight, link)).collect()
 }
 
@@ -22,22 +22,25 @@ fn step(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
             return None;
         }
     }
-    let names = format!(
-        "`{}` and `{}`",
-        link.primary.id.name, link.secondary.id.name
-    );
+    let names = || {
+        let (p, s) = (&link.primary.id.name, &link.secondary.id.name);
+        format!("`{p}` and `{s}`")
+    };
     match link.advance(seen, sight.now) {
         Advance::Stay => settle_leases(sight, link),
         Advance::Become(next) => Some(Step {
             change: Change::new().replace(link, &next),
             what: format!(
-                "The link of {names} goes from {:?} to {:?} at epoch {}",
-                link.phase, next.phase, next.epoch
+                "The link of {} goes from {:?} to {:?} at epoch {}",
+                names(),
+                link.phase,
+                next.phase,
+                next.epoch
             ),
         }),
         Advance::Remove => Some(Step {
             change: removal(sight.state, link),
-            what: format!("The link of {names} is removed"),
+            what: format!("The link of {} is removed", names()),
         }),
     }
 }
@@ -45,17 +48,21 @@ fn step(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
 /// What was written down of leases and counts no more: that an older and longer one may be out, and
 /// that the geo-primary's agent may not know that it needs one.
 fn settle_leases(sight: &Sight<'_>, link: &Versioned<LinkRecord>) -> Option<Step> {
+    // A link that never had leases has nothing to forget.
+    let longest_is_over =
+        sight.leases.is_over(link) && link.longest_lease() > link.settings.lease_seconds;
+    let told = link.lease_untold && knows_of_leases(sight, link);
+    if !longest_is_over && !told {
+        return None;
+    }
     let mut next = LinkRecord::clone(link);
-    if sight.leases.is_over(link) {
+    if longest_is_over {
         next.longest_lease = link.settings.lease_seconds;
     }
-    if link.lease_untold && knows_of_leases(sight, link) {
+    if told {
         next.lease_untold = false;
     }
-    // A link that never had leases has nothing to forget.
-    let is_news =
-        next.lease_untold != link.lease_untold || link.longest_lease() > next.longest_lease;
-    is_news.then(|| Step {
+    Some(Step {
         change: Change::new().replace(link, &next),
         what: format!(
             "The leases of `{}` are as they are set",
@@ -69,17 +76,14 @@ fn knows_of_leases(sight: &Sight<'_>, link: &LinkRecord) -> bool {
     let member = &link.primary;
     let (Some(heard), Some(published)) = (
         sight.seen.region(&member.region),
-        sight.desired.of(&member.region),
+        sight.desired.published(&member.region),
     ) else {
         return false;
     };
-    let wanted = published
-        .caches
-        .iter()
-        .find(|cache| cache.uid == member.uid);
+    let wanted = published.cache(&member.uid);
     let replication = wanted.and_then(|cache| cache.replication.as_ref());
     replication.is_some_and(|link| link.settings.fencing == Fencing::Lease)
-        && heard.report.generation >= published.generation
+        && heard.report.generation >= published.generation()
 }
 
 /// What the agents say of the two caches.
@@ -87,7 +91,11 @@ pub(crate) fn link_seen<'a>(seen: &'a Seen, link: &LinkRecord) -> LinkSeen<'a> {
     LinkSeen {
         primary: seen.cache(&link.primary.region, &link.primary.uid),
         secondary: seen.cache(&link.secondary.region, &link.secondary.uid),
-        away: seen.away(link),
+        // Without leases none is left, and nothing happens by itself.
+        away: match link.settings.fencing {
+            Fencing::None => Away::default(),
+            Fencing::Lease => seen.away(link),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use model::{
     CacheId, CacheRecord, CacheUid, Epoch, Lifecycle, LinkId, LinkPhase, LinkRecord, Standing,
 };
 
-use super::{Sight, Step, caches::is_settled};
+use super::{Breadth, Sight, Step, caches::is_settled};
 use crate::{
     handoff,
     records::{OperationRecord, Outcome, Work, link},
@@ -31,8 +31,8 @@ enum Verdict {
     FailWith(Versioned<CacheRecord>, Box<CacheRecord>, String),
 }
 
-pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
-    let operations = sight.state.operations.iter();
+pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
+    let operations = breadth.of(&sight.state.operations);
     operations.filter_map(|op| step(sight, op)).collect()
 }
 

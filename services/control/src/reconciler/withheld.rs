@@ -16,7 +16,8 @@ impl Withheld {
     pub(super) fn news(&mut self, sight: &Sight<'_>) -> Vec<OwnEvent> {
         let mut present = BTreeMap::new();
         let mut events = Vec::new();
-        for link in sight.state.links.iter() {
+        let links = sight.state.links.iter();
+        for link in links.filter(|link| link.settings.auto_failover.is_some()) {
             let seen = link_seen(sight.seen, link);
             let Some(why) = link.auto_failover_waits(seen, sight.now) else {
                 continue;

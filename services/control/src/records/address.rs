@@ -38,22 +38,30 @@ impl AddressRecord {
 
     /// What a report changes: addresses that are news, and those of caches that are gone.
     pub(crate) fn changes(state: &State, report: &RegionObserved) -> Option<Change> {
-        let here = state
-            .caches
-            .iter()
-            .filter(|cache| cache.region == report.region);
+        let told = report.caches.iter().filter_map(|cache| {
+            let doors = cache.doors?;
+            Some(Self::new(&cache.uid, &report.region, &doors))
+        });
+        let news: Vec<Self> = told
+            .filter(|new| {
+                let known = state.addresses.get(&new.key());
+                known.is_none_or(|known| **known != *new)
+            })
+            .collect();
+        // Each cache has one at most; while they are no more than caches, none is missed.
+        let some_are_of_nobody = state.addresses.len() > state.caches.len();
+        if news.is_empty() && !some_are_of_nobody {
+            return None;
+        }
+        let here = state.caches.iter();
+        let here = here.filter(|cache| cache.region == report.region);
         let living: BTreeSet<&CacheUid> = here.map(|cache| &cache.uid).collect();
         let mut change = Change::new();
         let mut any = false;
-        for cache in &report.caches {
-            let Some(doors) = cache.doors.filter(|_| living.contains(&cache.uid)) else {
-                continue;
-            };
-            let new = Self::new(&cache.uid, &report.region, &doors);
-            change = match state.addresses.get(&key(&cache.uid)) {
-                Some(old) if **old == new => continue,
-                Some(old) => change.replace(old, &new),
-                None => change.insert(&new),
+        for new in news.iter().filter(|new| living.contains(&new.uid)) {
+            change = match state.addresses.get(&new.key()) {
+                Some(old) => change.replace(old, new),
+                None => change.insert(new),
             };
             any = true;
         }
@@ -76,5 +84,9 @@ impl Record for AddressRecord {
 
     fn table_mut(state: &mut State) -> &mut Table<Self> {
         &mut state.addresses
+    }
+
+    fn is_at_rest(&self) -> bool {
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! `cache/<name>`: a cache. Its name alone is the key, because it is a DNS label of the whole
 //! deployment: two groups cannot both have it.
 
-use model::{CacheId, CacheName, CacheRecord, SubscriptionId};
+use model::{CacheId, CacheName, CacheRecord, Lifecycle};
 
 use super::GroupRecord;
 use crate::store::{Key, Record, State, Table, Versioned};
@@ -21,6 +21,10 @@ impl Record for CacheRecord {
     fn table_mut(state: &mut State) -> &mut Table<Self> {
         &mut state.caches
     }
+
+    fn is_at_rest(&self) -> bool {
+        self.lifecycle == Lifecycle::Ready && self.access.is_settled()
+    }
 }
 
 impl State {
@@ -37,18 +41,15 @@ impl State {
         group: &GroupRecord,
     ) -> impl Iterator<Item = &Versioned<CacheRecord>> {
         let (subscription, name) = (group.subscription.clone(), group.name.clone());
-        self.caches
-            .iter()
-            .filter(move |cache| cache.id.subscription == subscription && cache.id.group == name)
+        let caches = self.caches.iter();
+        caches.filter(move |cache| cache.id.is_in(&subscription, &name))
     }
 
-    /// The caches of a subscription.
-    pub(crate) fn caches_of(
+    /// The caches behind the one of that name, in the order of their names; all of them without one.
+    pub(crate) fn caches_behind(
         &self,
-        subscription: &SubscriptionId,
+        name: Option<&str>,
     ) -> impl Iterator<Item = &Versioned<CacheRecord>> {
-        self.caches
-            .iter()
-            .filter(move |cache| cache.id.subscription == *subscription)
+        self.caches.list(Key::new(CacheRecord::PREFIX, ""), name)
     }
 }

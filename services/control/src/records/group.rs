@@ -23,7 +23,7 @@ pub(crate) struct GroupRecord {
 }
 
 /// The beginning of the keys of a subscription's groups.
-pub(crate) fn all_of(subscription: &SubscriptionId) -> Key {
+fn all_of(subscription: &SubscriptionId) -> Key {
     Key::new(GroupRecord::PREFIX, &format!("{subscription}/"))
 }
 
@@ -42,6 +42,10 @@ impl Record for GroupRecord {
     fn table_mut(state: &mut State) -> &mut Table<Self> {
         &mut state.groups
     }
+
+    fn is_at_rest(&self) -> bool {
+        !self.deleting
+    }
 }
 
 impl State {
@@ -52,5 +56,15 @@ impl State {
         name: &GroupName,
     ) -> Option<&Versioned<GroupRecord>> {
         self.groups.get(&key(subscription, name))
+    }
+
+    /// The groups of a subscription behind the one of that name, in the order of their names; all of
+    /// them without one.
+    pub(crate) fn groups_behind(
+        &self,
+        subscription: &SubscriptionId,
+        name: Option<&str>,
+    ) -> impl Iterator<Item = &Versioned<GroupRecord>> {
+        self.groups.list(all_of(subscription), name)
     }
 }

@@ -111,18 +111,23 @@ impl OperationRecord {
 }
 
 impl Work {
-    /// Tells whether it is about that link.
-    pub(crate) fn concerns(&self, id: &LinkId) -> bool {
+    /// The link that it is about.
+    pub(crate) fn link(&self) -> Option<&LinkId> {
         match self {
             Self::CreateLink { link, .. } | Self::FailOver { link, .. } | Self::Unlink { link } => {
-                link == id
+                Some(link)
             }
             Self::CreateCache { .. }
             | Self::UpdateCache { .. }
             | Self::ChangeAccess { .. }
             | Self::DeleteCache { .. }
-            | Self::DeleteGroup { .. } => false,
+            | Self::DeleteGroup { .. } => None,
         }
+    }
+
+    /// Tells whether it is about that link.
+    pub(crate) fn concerns(&self, id: &LinkId) -> bool {
+        self.link() == Some(id)
     }
 }
 
@@ -141,13 +146,17 @@ impl Record for OperationRecord {
     fn table_mut(state: &mut State) -> &mut Table<Self> {
         &mut state.operations
     }
+
+    fn is_at_rest(&self) -> bool {
+        !self.is_running()
+    }
 }
 
 impl State {
     /// The operation that still runs and passes `test`; the latest, when there are several.
     pub(crate) fn running(&self, test: impl Fn(&Work) -> bool) -> Option<&OperationRecord> {
-        let operations = self.operations.iter().map(|op| &**op);
-        operations
+        let running = self.operations.restless().map(|op| &**op);
+        running
             .filter(|op| op.is_running() && test(&op.work))
             .max_by_key(|op| op.started)
     }

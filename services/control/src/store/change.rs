@@ -1,6 +1,6 @@
 //! A change: what it expects and what it writes.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use model::LinkRecord;
 
@@ -9,15 +9,15 @@ use super::{Record, Versioned};
 /// The key of a record: its kind, a slash, and its name within the kind. Each is made and read in
 /// the file of its record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key(String);
+pub(crate) struct Key(Arc<str>);
 
 impl Key {
     pub(crate) fn new(prefix: &str, name: &str) -> Self {
-        Self(format!("{prefix}{name}"))
+        Self(format!("{prefix}{name}").into())
     }
 
     pub(crate) fn from_stored(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 
     pub(crate) fn as_str(&self) -> &str {

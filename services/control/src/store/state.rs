@@ -1,10 +1,8 @@
 //! The picture of every record at one revision.
 
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
-
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Change, Key};
+use super::{Change, Key, Table};
 use crate::records::{
     AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
 };
@@ -20,6 +18,13 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 
     /// Where this kind is in a state.
     fn table_mut(state: &mut State) -> &mut Table<Self>;
+
+    /// Tells whether nothing is on its way: until somebody writes the record, there is nothing to do
+    /// for it that could not wait until every record is looked at again (`reconciler.rs`). Kinds of
+    /// which that is not known are looked at in every pass.
+    fn is_at_rest(&self) -> bool {
+        false
+    }
 }
 
 /// A stored row that is not a record this version knows.
@@ -63,22 +68,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Tells whether agents have the same to do as in `other`, by a glance: nothing that desired
-    /// state is derived from was written in between.
-    pub(crate) fn same_for_agents(&self, other: &Self) -> bool {
-        self.caches.same(&other.caches)
-            && self.links.same(&other.links)
-            && self.agents.same(&other.agents)
-            && self.deployment.same(&other.deployment)
-    }
-
-    /// Tells whether caches have the same names and addresses as in `other`, by a glance.
-    pub(crate) fn same_for_names(&self, other: &Self) -> bool {
-        self.caches.same(&other.caches)
-            && self.links.same(&other.links)
-            && self.addresses.same(&other.addresses)
-    }
-
     /// Follows a commit that went through.
     pub(super) fn advance(&mut self, change: &Change, revision: u64) {
         for (key, value) in &change.writes {
@@ -126,9 +115,9 @@ fn take<T: Record>(
     if !key.as_str().starts_with(T::PREFIX) {
         return Ok(false);
     }
-    let rows = Arc::make_mut(&mut T::table_mut(state).0);
+    let table = T::table_mut(state);
     let Some(text) = value else {
-        rows.remove(key);
+        table.remove(key);
         return Ok(true);
     };
     let record: T = serde_json::from_str(text).map_err(|source| DecodeError::Value {
@@ -141,78 +130,6 @@ fn take<T: Record>(
             belongs: record.key().as_str().to_owned(),
         });
     }
-    let record = Arc::new(record);
-    rows.insert(key.clone(), Versioned { version, record });
+    table.insert(key.clone(), version, record);
     Ok(true)
-}
-
-/// The records of one kind, by key.
-#[derive(Debug)]
-pub(crate) struct Table<T>(Arc<BTreeMap<Key, Versioned<T>>>);
-
-impl<T> Table<T> {
-    pub(crate) fn get(&self, key: &Key) -> Option<&Versioned<T>> {
-        self.0.get(key)
-    }
-
-    /// Tells whether nothing was written between this table and `other`.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// The records whose key begins with `prefix`, by key.
-    pub(crate) fn list(&self, prefix: Key) -> impl Iterator<Item = &Versioned<T>> {
-        let begin = prefix.clone();
-        let from_there = self.0.range(begin..);
-        from_there
-            .take_while(move |(key, _)| key.as_str().starts_with(prefix.as_str()))
-            .map(|(_, row)| row)
-    }
-
-    /// Every record, by key.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Versioned<T>> {
-        self.0.values()
-    }
-}
-
-impl<T> Clone for Table<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-/// A record with the revision of the commit that wrote it.
-#[derive(Debug)]
-pub(crate) struct Versioned<T> {
-    version: u64,
-    record: Arc<T>,
-}
-
-impl<T> Versioned<T> {
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-}
-
-impl<T> Clone for Versioned<T> {
-    fn clone(&self) -> Self {
-        Self {
-            version: self.version,
-            record: Arc::clone(&self.record),
-        }
-    }
-}
-
-impl<T> Deref for Versioned<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.record
-    }
 }

@@ -5,7 +5,7 @@ use runtime::dice::Dice;
 use rusqlite::Connection;
 
 use super::*;
-use crate::records::{GroupRecord, SubscriptionRecord, group};
+use crate::records::{GroupRecord, SubscriptionRecord};
 
 fn sub() -> SubscriptionId {
     "5d0c4f30-0000-4000-8000-000000000001".parse().unwrap()
@@ -104,8 +104,7 @@ async fn watchers_see_every_latest_revision() {
     }
     let listed = store.state();
     let names: Vec<_> = listed
-        .groups
-        .list(group::all_of(&sub()))
+        .groups_behind(&sub(), None)
         .map(|g| g.name.to_string())
         .collect();
     assert_eq!(names, ["a", "b", "c"]);
@@ -288,4 +287,86 @@ async fn the_files_are_their_owner_s_alone() {
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{:?}", file.path());
     }
+}
+
+#[tokio::test]
+async fn what_lies_between_two_states_is_found_without_the_states_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await.unwrap();
+    let names: Vec<String> = (0..300).map(|n| format!("g{n:03}")).collect();
+    let all = names
+        .iter()
+        .fold(Change::new(), |change, name| change.insert(&group(name)));
+    store.commit(all).await.unwrap();
+    let before = store.state();
+    let found = |name: &str| {
+        let name = name.parse().unwrap();
+        store.state().group(&sub(), &name).unwrap().clone()
+    };
+    let going = |name: &str| GroupRecord {
+        deleting: true,
+        ..group(name)
+    };
+    for change in [
+        Change::new().replace(&found("g007"), &going("g007")),
+        Change::new().remove(&found("g100")),
+        Change::new().insert(&group("new")),
+        Change::new().insert(&group("fleeting")),
+    ] {
+        store.commit(change).await.unwrap();
+    }
+    // Written twice, and made and removed.
+    let (twice, fleeting) = (found("g007"), found("fleeting"));
+    let change = Change::new()
+        .remove(&fleeting)
+        .replace(&twice, &group("g007"));
+    store.commit(change).await.unwrap();
+    let after = store.state();
+    let told: Vec<_> = after
+        .groups
+        .changes_since(&before.groups)
+        .map(|Difference { old, new }| {
+            let name = new.or(old).unwrap().name.to_string();
+            (name, old.is_some(), new.is_some())
+        })
+        .collect();
+    let expected = [
+        ("g007", true, true),
+        ("g100", true, false),
+        ("new", false, true),
+    ];
+    let expected = expected.map(|(name, old, new)| (name.to_owned(), old, new));
+    assert_eq!(told, expected);
+    assert_eq!(after.groups.changes_since(&after.groups).count(), 0);
+}
+
+#[tokio::test]
+async fn records_that_are_on_their_way_are_found_without_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await.unwrap();
+    let both = Change::new().insert(&group("a")).insert(&group("b"));
+    store.commit(both).await.unwrap();
+    let restless = |state: &State| -> Vec<String> {
+        let groups = state.groups.restless();
+        groups.map(|group| group.name.to_string()).collect()
+    };
+    assert!(restless(&store.state()).is_empty());
+    let going = GroupRecord {
+        deleting: true,
+        ..group("b")
+    };
+    let state = store.state();
+    let old = state.group(&sub(), &going.name).unwrap();
+    store
+        .commit(Change::new().replace(old, &going))
+        .await
+        .unwrap();
+    assert_eq!(restless(&store.state()), ["b"]);
+    drop(store);
+    let store = open(dir.path()).await.unwrap();
+    assert_eq!(restless(&store.state()), ["b"], "after a restart as well");
+    let state = store.state();
+    let old = state.group(&sub(), &going.name).unwrap();
+    store.commit(Change::new().remove(old)).await.unwrap();
+    assert!(restless(&store.state()).is_empty());
 }

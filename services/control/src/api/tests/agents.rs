@@ -222,8 +222,7 @@ async fn a_promotion_is_decided_once_and_told_at_once() {
     assert_eq!(world.revision(), before);
 
     let published = || {
-        let watched = world.plane.desired.watch(&region("westus")).unwrap();
-        let desired = watched.borrow().clone();
+        let desired = world.plane.desired.of(&region("westus")).unwrap();
         matches!(desired.caches[0].role, GeoRole::Taking { .. }).then_some(desired.generation)
     };
     world

@@ -177,3 +177,15 @@ async fn a_tls_proxy_is_believed_about_the_scheme() {
     );
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_the_api_s_own_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    for name in ["%ff", "a%c3%28", "%ED%A0%80"] {
+        let path = format!("{}/resourcegroups/{name}", world.sub);
+        let answer = world.get(&path).await;
+        assert_eq!(answer.code(), "InvalidRequestUri", "{answer:?}");
+    }
+    world.stop().await;
+}

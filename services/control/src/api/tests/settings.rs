@@ -85,8 +85,7 @@ async fn settings_change_one_by_one_from_either_cache_and_at_once() {
     let region = "westus".parse().unwrap();
     world
         .until("agents are told", || {
-            let desired = world.plane.desired.watch(&region).unwrap();
-            let desired = desired.borrow();
+            let desired = world.plane.desired.of(&region).unwrap();
             let replication = desired.caches[0].replication.as_ref().unwrap();
             replication.settings == world.stored()
         })
