@@ -35,6 +35,7 @@ mod metrics;
 mod names;
 mod observations;
 mod plane;
+mod principal;
 mod reconciler;
 mod records;
 mod run;

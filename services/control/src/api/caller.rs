@@ -8,7 +8,7 @@ use axum::{
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::ApiError;
-use crate::records::OperationRecord;
+use crate::{principal::Principal, records::OperationRecord};
 
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 /// Seconds between two looks at an operation: the least that the header can say.
@@ -32,6 +32,8 @@ pub(super) struct Caller {
     pub(super) base: String,
     /// The API version that it speaks.
     pub(super) api_version: String,
+    /// Who it is.
+    pub(super) principal: Principal,
 }
 
 /// What the `Location` header of an operation leads to.
@@ -104,6 +106,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(caller.unwrap_or_else(|| Self {
             base: Self::base(&parts.headers),
             api_version: super::door::VERSION.to_owned(),
+            principal: Principal::operator(),
         }))
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 use tower::ServiceExt as _;
 
 use super::{ApiError, caller::Caller, names, routes};
-use crate::plane::Plane;
+use crate::{plane::Plane, principal::Principal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
@@ -89,6 +89,7 @@ fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
         request.extensions_mut().insert(Caller {
             base: caller_base,
             api_version,
+            principal: Principal::operator(),
         });
     }
     let uri = if query.is_empty() {
