@@ -2,6 +2,7 @@
 //! are deployed on machines of their own; and `godwit wan`, which stands between them.
 
 pub(crate) mod agent;
+pub(crate) mod api;
 pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod issuer;

@@ -29,15 +29,19 @@ mod find;
 mod groups;
 mod insights;
 mod links;
+mod login;
 mod lost_writes;
 mod names;
 mod operations;
 mod providers;
 mod query;
+mod roles;
+mod service_principals;
 mod subscriptions;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
+pub(crate) use login::{Attempts, Believed};
 
 /// Every route, by its lower-case form.
 fn routes(plane: Arc<Plane>) -> Router {
@@ -47,6 +51,8 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(roles::routes())
+        .merge(service_principals::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
 
-use crate::{Config, NamesConfig, api, plane::Plane, run};
+use crate::{ApiConfig, Config, NamesConfig, api, plane::Plane, run};
 
 pub(crate) use agent::Agent;
 use agent::agent_request;
@@ -31,6 +31,7 @@ pub(crate) fn config(data: &Path) -> Config {
     Config {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        api: ApiConfig::default(),
         token: Secret::new(TOKEN),
         agent_token: Secret::new(AGENT_TOKEN),
         zone: "zone.test".to_owned(),
