@@ -76,6 +76,13 @@ fn read_token(path: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(text))
 }
 
+/// Reads certificates to trust.
+fn read_pem(path: &Path) -> anyhow::Result<String> {
+    let bytes = durable::read_if_there(path)?
+        .with_context(|| format!("there is no file {} with certificates", path.display()))?;
+    String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
+}
+
 /// Tells whoever started this process that it serves, and where: one line on standard output.
 fn tell_ready(address: SocketAddr) -> anyhow::Result<()> {
     let metrics = None;

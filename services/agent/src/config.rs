@@ -17,6 +17,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The control plane's base URL.
     pub control: String,
+    /// What is trusted beside the system's authorities when that is https: certificates in PEM.
+    pub authority: Option<String>,
     /// The token that the control plane wants from agents.
     pub token: Secret,
     /// Which engine to run.

@@ -101,7 +101,8 @@ impl Agent {
             Some(address) => Some(metrics::bind(address).await?),
             None => None,
         };
-        let client = Agents::new(&config.control, config.token.clone())?;
+        let trusted = config.authority.as_deref();
+        let client = Agents::trusting(&config.control, config.token.clone(), trusted)?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
             .map_err(|error| directory_error(error.into()))?;
