@@ -38,7 +38,11 @@ pub(crate) struct Session {
 impl Session {
     /// Finds the token and the subscription.
     pub(crate) async fn open(common: Common) -> Result<Self, Failure> {
-        let repeated = repeated(common.endpoint.as_deref(), common.ca.as_deref(), &common.data);
+        let repeated = repeated(
+            common.endpoint.as_deref(),
+            common.ca.as_deref(),
+            &common.data,
+        );
         let management = management(&common)?;
         let subscription = match common.subscription {
             Some(subscription) => subscription,
@@ -134,7 +138,11 @@ pub(crate) fn management(common: &Common) -> Result<Management, Failure> {
     } else {
         None
     };
-    Ok(Management::trusting(&endpoint, token, authority.as_deref())?)
+    Ok(Management::trusting(
+        &endpoint,
+        token,
+        authority.as_deref(),
+    )?)
 }
 
 /// What is trusted beside the system's authorities.

@@ -93,7 +93,9 @@ async fn list(session: &Session, who: Option<&str>) -> Result<(), Failure> {
     let mut listed = session.management.role_assignments(&scope(session)).await?;
     if let Some(wanted) = &wanted {
         let is_theirs = |id: &str| id == wanted.as_str();
-        listed.body.retain(|one| is_theirs(&one.properties.principal_id));
+        listed
+            .body
+            .retain(|one| is_theirs(&one.properties.principal_id));
         if let Some(all) = listed.json.as_array_mut() {
             all.retain(|one| {
                 let id = one["properties"]["principalId"].as_str();
@@ -108,7 +110,9 @@ async fn list(session: &Session, who: Option<&str>) -> Result<(), Failure> {
     session.form.write(&listed.json, || {
         let rows = listed.body.iter().map(|one| {
             let of = &one.properties;
-            let role = one.role().map_or_else(|| "?".to_owned(), |role| role.to_string());
+            let role = one
+                .role()
+                .map_or_else(|| "?".to_owned(), |role| role.to_string());
             [name_of(&known, &of.principal_id), role, of.scope.clone()]
         });
         table(["WHO", "ROLE", "WHERE"], rows)

@@ -88,7 +88,12 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
                 let rows = listed.body.iter().map(|one| {
                     let ids = [&one.app_id, &one.object_id].map(ToString::to_string);
                     let [application, object] = ids;
-                    [one.name.clone(), application, object, one.created_at.clone()]
+                    [
+                        one.name.clone(),
+                        application,
+                        object,
+                        one.created_at.clone(),
+                    ]
                 });
                 table(["NAME", "APPLICATION ID", "OBJECT ID", "MADE"], rows)
             })
@@ -100,7 +105,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Reset(Reset { who, keep }) => {
             let (found, _) = find(session, &who).await?;
             let application = &found.app_id;
-            let reset = management.reset_service_principal(application, keep).await?;
+            let reset = management
+                .reset_service_principal(application, keep)
+                .await?;
             show_secret(session, &reset)
         }
         Command::Delete(Delete { who, yes }) => {
@@ -134,7 +141,10 @@ pub(super) async fn assign(
 ) -> Result<(), Failure> {
     let id = Dice::from_system().guid().parse();
     let id: ObjectId = id.map_err(|error: model::NameError| Failure::new(error.to_string()))?;
-    session.management.assign_role(scope, &id, who, role).await?;
+    session
+        .management
+        .assign_role(scope, &id, who, role)
+        .await?;
     Ok(())
 }
 

@@ -15,7 +15,11 @@ pub(crate) struct ApiArgs {
     https: Option<SocketAddr>,
     /// Host name or address that the management API is reached by, for its certificate; repeat it
     /// for each [default: localhost, and the addresses that it listens at]
-    #[arg(long = "api-name", value_name = "NAME", conflicts_with = "api_certificate")]
+    #[arg(
+        long = "api-name",
+        value_name = "NAME",
+        conflicts_with = "api_certificate"
+    )]
     names: Vec<String>,
     /// File with the certificate that the management API shows and its chain (PEM), read again whenever
     /// it changes [default: one of the deployment's own authority, whose certificate is ca.pem in

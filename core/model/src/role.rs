@@ -86,7 +86,11 @@ impl Scope {
     /// there without one. The names are compared as names are, without regard to case.
     #[must_use]
     pub fn covers(&self, subscription: &str, group: Option<&str>) -> bool {
-        if !self.subscription.as_str().eq_ignore_ascii_case(subscription) {
+        if !self
+            .subscription
+            .as_str()
+            .eq_ignore_ascii_case(subscription)
+        {
             return false;
         }
         match (&self.group, group) {
@@ -209,7 +213,10 @@ mod tests {
             (ONE, None),
             (TWO, Some("team-a")),
         ] {
-            assert!(!rights.allow(Role::Reader, subscription, group), "{group:?}");
+            assert!(
+                !rights.allow(Role::Reader, subscription, group),
+                "{group:?}"
+            );
         }
         assert!(rights.enter(ONE));
     }
@@ -242,7 +249,10 @@ mod tests {
 
     #[test]
     fn a_scope_reads_as_a_resource_id() {
-        assert_eq!(scope(ONE, None).to_string(), format!("/subscriptions/{ONE}"));
+        assert_eq!(
+            scope(ONE, None).to_string(),
+            format!("/subscriptions/{ONE}")
+        );
         assert_eq!(
             scope(ONE, Some("g")).to_string(),
             format!("/subscriptions/{ONE}/resourceGroups/g")

@@ -20,8 +20,8 @@ use tower::ServiceExt as _;
 use crate::{ApiConfig, Config, NamesConfig, api, plane::Plane, run};
 
 pub(crate) use agent::Agent;
-pub(crate) use signed_in::{PRINCIPALS, Someone};
 use agent::agent_request;
+pub(crate) use signed_in::{PRINCIPALS, Someone};
 
 pub(crate) const TOKEN: &str = "management-token";
 pub(crate) const AGENT_TOKEN: &str = "agents-token";

@@ -10,8 +10,8 @@ mod doors;
 
 use std::net::SocketAddr;
 
-pub(crate) use certificate::Certificates;
 pub use certificate::CertificateError;
+pub(crate) use certificate::Certificates;
 pub(crate) use connections::{Accepted, serve};
 pub(crate) use doors::Doors;
 

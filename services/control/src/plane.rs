@@ -6,8 +6,14 @@ use tls::Authority;
 
 use crate::{
     api::{Attempts, Believed},
-    chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    names::Names, observations::Observations, store::Store, transfers::Transfers,
+    chronicle::Failovers,
+    desired::Desired,
+    geo_metrics::GeoMetrics,
+    history::History,
+    names::Names,
+    observations::Observations,
+    store::Store,
+    transfers::Transfers,
 };
 
 /// The parts, put together once.

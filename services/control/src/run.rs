@@ -318,7 +318,7 @@ impl Opened {
         L: axum::serve::Listener,
     {
         let serving = |service, parts| {
-            let open = |io, _address| Accepted {
+            let open = |io: L::Io, _address: L::Addr| Accepted {
                 peer: None,
                 opening: std::future::ready(Some((io, Arrival::from_here()))),
             };

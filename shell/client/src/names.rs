@@ -22,11 +22,7 @@ impl Names {
 
     /// The same; over https `authority` is trusted beside the system's authorities: a certificate in
     /// PEM, such as the deployment's own.
-    pub fn trusting(
-        url: &str,
-        token: Secret,
-        authority: Option<&str>,
-    ) -> Result<Self, BuildError> {
+    pub fn trusting(url: &str, token: Secret, authority: Option<&str>) -> Result<Self, BuildError> {
         Connection::new(url, token, authority).map(Self)
     }
 

@@ -78,7 +78,13 @@ mod tests {
     #[test]
     fn names_and_addresses_come_on_top_of_what_is_here() {
         let mut names = HostNames::here();
-        for good in ["Godwit.Example.com", "10.0.0.1", "2001:db8::1", "cp1", "LOCALHOST"] {
+        for good in [
+            "Godwit.Example.com",
+            "10.0.0.1",
+            "2001:db8::1",
+            "cp1",
+            "LOCALHOST",
+        ] {
             names.add(good).unwrap();
         }
         assert_eq!(names.names.len(), 3);

@@ -112,7 +112,10 @@ impl OwnKeys {
     pub fn claims(&self, token: &str, now: Timestamp) -> Result<Map<String, Value>, TokenError> {
         let jws = Jws::read(token)?;
         let signed = jws.signed.as_bytes();
-        match self.0.verify(&jws.key, jws.algorithm, signed, &jws.signature) {
+        match self
+            .0
+            .verify(&jws.key, jws.algorithm, signed, &jws.signature)
+        {
             Verdict::Good => {}
             Verdict::Bad => return Err(TokenError::Signature),
             Verdict::OtherAlgorithm(expected) => {

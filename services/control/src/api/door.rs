@@ -52,7 +52,7 @@ async fn enter(State(door): State<Door>, request: Request) -> Response {
     let client = asked.get(CLIENT_ID).cloned();
     tracing::debug!(request.id = ?id, method = %request.method(), path = request.uri().path(), "Request");
     let mut response = match login::find(request.uri().path()) {
-        Some(asked) => login::answer(&door.plane, asked, request).await,
+        Some(asked) => login::respond(&door.plane, asked, request).await,
         None => match admit(&door.plane, request) {
             Ok(request) => match door.inner.oneshot(request).await {
                 Ok(response) => response,
@@ -130,7 +130,12 @@ fn allow(
     if rights.allow(Role::Contributor, subscription, Some(group)) {
         return Ok(());
     }
-    Err(ApiError::forbidden_linked(principal, &action(), asked, &other))
+    Err(ApiError::forbidden_linked(
+        principal,
+        &action(),
+        asked,
+        &other,
+    ))
 }
 
 fn api_version(query: &str, of_cache: bool) -> Result<String, ApiError> {

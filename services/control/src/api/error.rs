@@ -130,7 +130,7 @@ impl ApiError {
     }
 
     /// A token that was signed for somebody is not believed.
-    pub(crate) fn not_in(authority: &str, why: &NotIn) -> Self {
+    pub(super) fn not_in(authority: &str, why: &NotIn) -> Self {
         let message = format!("The access token is invalid: {why}.");
         let mut error = Self::new(StatusCode::UNAUTHORIZED, why.code(), message);
         error.challenge = Some(challenge(

@@ -56,9 +56,7 @@ pub(super) fn find(path: &str) -> Option<Asked> {
     let asked = match segments.as_slice() {
         ["metadata", "endpoints"] => Asked::Metadata,
         [tenant, "v2.0", ".well-known", "openid-configuration"]
-        | [tenant, ".well-known", "openid-configuration"] => {
-            Asked::Discovery((*tenant).to_owned())
-        }
+        | [tenant, ".well-known", "openid-configuration"] => Asked::Discovery((*tenant).to_owned()),
         [tenant, "discovery", "v2.0", "keys"] | [tenant, "discovery", "keys"] => {
             Asked::Keys((*tenant).to_owned())
         }
@@ -70,7 +68,7 @@ pub(super) fn find(path: &str) -> Option<Asked> {
 }
 
 /// Answers it.
-pub(super) async fn answer(plane: &Arc<Plane>, asked: Asked, request: Request) -> Response {
+pub(super) async fn respond(plane: &Arc<Plane>, asked: Asked, request: Request) -> Response {
     let takes = match asked {
         Asked::Metadata | Asked::Discovery(_) | Asked::Keys(_) => Method::GET,
         Asked::Token(..) => Method::POST,

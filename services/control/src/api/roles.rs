@@ -23,12 +23,27 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
     let assignments = |scope: &str| format!("{scope}{PROVIDER}/roleassignments");
     Router::new()
         .route(&definitions(""), get(definitions::list_anywhere))
-        .route(&format!("{}/{{role}}", definitions("")), get(definitions::show_anywhere))
-        .route(&definitions(SUBSCRIPTION), get(definitions::list_in_subscription))
-        .route(&format!("{}/{{role}}", definitions(SUBSCRIPTION)), get(definitions::show_in_subscription))
+        .route(
+            &format!("{}/{{role}}", definitions("")),
+            get(definitions::show_anywhere),
+        )
+        .route(
+            &definitions(SUBSCRIPTION),
+            get(definitions::list_in_subscription),
+        )
+        .route(
+            &format!("{}/{{role}}", definitions(SUBSCRIPTION)),
+            get(definitions::show_in_subscription),
+        )
         .route(&definitions(GROUP), get(definitions::list_in_group))
-        .route(&format!("{}/{{role}}", definitions(GROUP)), get(definitions::show_in_group))
-        .route(&assignments(SUBSCRIPTION), get(assignments::list_in_subscription))
+        .route(
+            &format!("{}/{{role}}", definitions(GROUP)),
+            get(definitions::show_in_group),
+        )
+        .route(
+            &assignments(SUBSCRIPTION),
+            get(assignments::list_in_subscription),
+        )
         .route(
             &format!("{}/{{assignment}}", assignments(SUBSCRIPTION)),
             get(assignments::show_in_subscription)
@@ -45,11 +60,7 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
 }
 
 /// The scope of a path, which must exist.
-fn find_scope(
-    state: &Records,
-    subscription: &str,
-    group: Option<&str>,
-) -> Result<Scope, ApiError> {
+fn find_scope(state: &Records, subscription: &str, group: Option<&str>) -> Result<Scope, ApiError> {
     Ok(match group {
         Some(group) => {
             let group = find_group(state, subscription, group)?;

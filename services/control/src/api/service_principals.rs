@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     ApiError, answer,
     body::Fields,
+    caller::Caller,
     decide::{Plan, decide},
 };
 use crate::{
@@ -57,6 +58,7 @@ async fn show(
 
 async fn create(
     State(plane): State<Arc<Plane>>,
+    caller: Caller,
     mut body: Fields,
 ) -> Result<Response, ApiError> {
     const NAME: &str = "name";
@@ -94,6 +96,7 @@ async fn create(
         Ok(Plan::Commit(Change::new().insert(&record), record))
     })
     .await?;
+    tell(&caller, "A service principal was made", &record);
     Ok(with_secret(StatusCode::CREATED, &record, &kept, &secret))
 }
 
@@ -102,6 +105,7 @@ async fn create(
 async fn reset(
     State(plane): State<Arc<Plane>>,
     Path(id): Path<String>,
+    caller: Caller,
     mut body: Fields,
 ) -> Result<Response, ApiError> {
     let keep = body.flag("keep")?.unwrap_or(false);
@@ -124,6 +128,7 @@ async fn reset(
         Ok(Plan::Commit(Change::new().replace(old, &record), record))
     })
     .await?;
+    tell(&caller, "A service principal has another secret", &record);
     Ok(with_secret(StatusCode::OK, &record, &kept, &secret))
 }
 
@@ -131,6 +136,7 @@ async fn reset(
 async fn delete(
     State(plane): State<Arc<Plane>>,
     Path(id): Path<String>,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let found = decide(&plane, |state| {
         let Ok(old) = find(state, &id) else {
@@ -140,13 +146,29 @@ async fn delete(
         let change = roles.fold(Change::new().remove(old), |change, role| {
             change.remove(role)
         });
-        Ok(Plan::Commit(change, Some(shown(old))))
+        Ok(Plan::Commit(
+            change,
+            Some(ServicePrincipalRecord::clone(old)),
+        ))
     })
     .await?;
     Ok(match found {
-        Some(was) => answer::ok(&was),
+        Some(was) => {
+            tell(&caller, "A service principal was deleted", &was);
+            answer::ok(&shown(&was))
+        }
         None => answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()),
     })
+}
+
+/// Writes down who changed who can sign in.
+fn tell(caller: &Caller, what: &str, record: &ServicePrincipalRecord) {
+    tracing::info!(
+        by = caller.principal.name,
+        name = record.name,
+        application = record.application.as_str(),
+        "{what}"
+    );
 }
 
 /// By its application ID or its object ID.
@@ -198,7 +220,9 @@ fn with_secret(
     body["secret"] = secret.reveal().into();
     let mut response = answer::json_response(status, &body);
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
     response
 }
 

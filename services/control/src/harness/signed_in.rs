@@ -42,7 +42,9 @@ impl World {
 
     /// Makes a service principal with a role: in the subscription, or in a group.
     pub(crate) async fn someone(&self, name: &str, role: Option<(&str, Option<&str>)>) -> Someone {
-        let made = self.ask("POST", PRINCIPALS, Some(json!({ "name": name }))).await;
+        let made = self
+            .ask("POST", PRINCIPALS, Some(json!({ "name": name })))
+            .await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         let someone = Someone::read(&made);
         if let Some((role, group)) = role {

@@ -54,7 +54,10 @@ pub(crate) async fn serve<L, F, S>(
             _ if is_here => None,
             Ok(place) => Some(place),
             Err(_taken) => {
-                tracing::debug!(?peer, "Closed a connection: there are too many from elsewhere");
+                tracing::debug!(
+                    ?peer,
+                    "Closed a connection: there are too many from elsewhere"
+                );
                 continue;
             }
         };

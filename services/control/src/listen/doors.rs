@@ -45,7 +45,11 @@ impl Doors {
     }
 
     /// `None`: it does not come in, and is closed.
-    pub(crate) async fn open(self, tcp: TcpStream, peer: SocketAddr) -> Option<(FrontStream, Arrival)> {
+    pub(crate) async fn open(
+        self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<(FrontStream, Arrival)> {
         match self.try_open(tcp).await {
             Ok((stream, encrypted)) => {
                 let peer = Some(peer);

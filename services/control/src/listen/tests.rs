@@ -114,8 +114,14 @@ async fn clients_that_say_nothing_keep_nobody_waiting() {
             silent.push(tcp);
         }
     }
-    served.ask(&format!("https://{}", served.https)).await.unwrap();
-    served.ask(&format!("http://{}", served.address)).await.unwrap();
+    served
+        .ask(&format!("https://{}", served.https))
+        .await
+        .unwrap();
+    served
+        .ask(&format!("http://{}", served.address))
+        .await
+        .unwrap();
     // Nor does the end wait for them.
     served.stop().await;
 }

@@ -39,7 +39,10 @@ impl Record for RoleAssignmentRecord {
 
 impl State {
     /// A role assignment by its ID.
-    pub(crate) fn role_assignment(&self, id: &ObjectId) -> Option<&Versioned<RoleAssignmentRecord>> {
+    pub(crate) fn role_assignment(
+        &self,
+        id: &ObjectId,
+    ) -> Option<&Versioned<RoleAssignmentRecord>> {
         let mut all = self.role_assignments.iter();
         all.find(|assignment| assignment.id == *id)
     }

@@ -55,8 +55,10 @@ impl Management {
         &self,
         scope: &Scope,
     ) -> Result<Answered<Vec<RoleAssignment>>, RequestError> {
-        self.list(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments"))
-            .await
+        self.list(&format!(
+            "{scope}/providers/Microsoft.Authorization/roleAssignments"
+        ))
+        .await
     }
 
     /// Gives somebody a role at a scope; `id` names that, a GUID.

@@ -5,7 +5,10 @@ use rcgen::ExtendedKeyUsagePurpose;
 use runtime::dice::Dice;
 
 use super::{Authority, IssueError, RequestedKey};
-use crate::{AgentKey, HostNames, IssuedCertificate, KeyError, ServerCertificate, ServerCertificateError, ServerNames};
+use crate::{
+    AgentKey, HostNames, IssuedCertificate, KeyError, ServerCertificate, ServerCertificateError,
+    ServerNames,
+};
 
 /// The control plane cannot certify itself.
 #[derive(Debug, thiserror::Error)]

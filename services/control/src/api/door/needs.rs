@@ -30,20 +30,34 @@ impl Need {
         let segments = segments(path);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let reads = is_read(method);
-        let usual = if reads { Role::Reader } else { Role::Contributor };
+        let usual = if reads {
+            Role::Reader
+        } else {
+            Role::Contributor
+        };
         match segments.as_slice() {
-            [] | ["tenants" | "subscriptions"]
+            []
+            | ["tenants" | "subscriptions"]
             | ["providers", "godwit.cache", "certificateauthority"]
             | ["providers", "microsoft.cache", "operations"] => Self::Somebody,
-            ["providers", "microsoft.authorization", "roledefinitions", ..] if reads => {
-                Self::Somebody
-            }
+            [
+                "providers",
+                "microsoft.authorization",
+                "roledefinitions",
+                ..,
+            ] if reads => Self::Somebody,
             ["providers", ..] => Self::Everywhere(if reads && !is_ruling(&segments) {
                 Role::Reader
             } else {
                 Role::Owner
             }),
-            ["subscriptions", subscription, "resourcegroups", group, rest @ ..] => Self::At {
+            [
+                "subscriptions",
+                subscription,
+                "resourcegroups",
+                group,
+                rest @ ..,
+            ] => Self::At {
                 role: role(method, rest),
                 subscription: (*subscription).to_owned(),
                 group: Some((*group).to_owned()),
@@ -102,7 +116,7 @@ pub(super) fn other_cache(method: &Method, path: &str, state: &State) -> Option<
     if role(method, rest) == Role::Reader {
         return None;
     }
-    let name = other.parse().ok()?;
+    let name: model::CacheName = other.parse().ok()?;
     let cache = state.caches.get(&cache::key(&name))?;
     Some(cache.id.clone())
 }
@@ -133,7 +147,12 @@ fn is_for_all_within(method: &Method, rest: &[&str]) -> bool {
         ["providers", _, "register"] => *method == Method::POST,
         ["providers", "microsoft.cache", "redis"] => is_read(method),
         ["providers", "microsoft.cache", "checknameavailability"] => *method == Method::POST,
-        ["providers", "microsoft.authorization", "roledefinitions", ..] => is_read(method),
+        [
+            "providers",
+            "microsoft.authorization",
+            "roledefinitions",
+            ..,
+        ] => is_read(method),
         // Whoever knows the ID of an operation has begun it, or was told.
         [
             "providers",
@@ -229,9 +248,16 @@ mod tests {
         ] {
             assert_eq!(of(Method::GET, path), within, "{path}");
         }
-        assert_eq!(of(Method::POST, "/providers/microsoft.cache/register"), within);
+        assert_eq!(
+            of(Method::POST, "/providers/microsoft.cache/register"),
+            within
+        );
         for (method, path, role) in [
-            (Method::GET, "/providers/microsoft.insights/eventtypes/management/values", Role::Reader),
+            (
+                Method::GET,
+                "/providers/microsoft.insights/eventtypes/management/values",
+                Role::Reader,
+            ),
             (Method::GET, "/anything/new", Role::Reader),
             (Method::PUT, "/resourcegroups", Role::Contributor),
             (Method::DELETE, "", Role::Contributor),

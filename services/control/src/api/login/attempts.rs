@@ -36,7 +36,11 @@ impl Counter {
     fn left(&self, now: Timestamp) -> u64 {
         // A clock that was set back ends it, too.
         let end = self.since.plus_ms(WINDOW_MS);
-        if self.since <= now { end.0.saturating_sub(now.0) } else { 0 }
+        if self.since <= now {
+            end.0.saturating_sub(now.0)
+        } else {
+            0
+        }
     }
 }
 
@@ -90,10 +94,7 @@ impl Attempts {
 }
 
 /// The counters of an attempt, each with what it may come to.
-fn limits(
-    place: Option<IpAddr>,
-    client: Option<&ObjectId>,
-) -> impl Iterator<Item = (Who, u32)> {
+fn limits(place: Option<IpAddr>, client: Option<&ObjectId>) -> impl Iterator<Item = (Who, u32)> {
     let is_here = place.is_none_or(|place| place.is_loopback());
     let of_a_client = client.map(|client| ((place, Some(client.clone())), OF_A_CLIENT));
     let of_a_place = (!is_here).then_some(((place, None), OF_A_PLACE));
@@ -135,7 +136,10 @@ mod tests {
             attempts.failed(here, Some(&one), NOW);
         }
         assert_eq!(attempts.wait(here, Some(&one), NOW), Some(60));
-        assert_eq!(attempts.wait(here, Some(&one), NOW.plus_ms(59_500)), Some(1));
+        assert_eq!(
+            attempts.wait(here, Some(&one), NOW.plus_ms(59_500)),
+            Some(1)
+        );
         assert_eq!(attempts.wait(here, Some(&two), NOW), None);
         assert_eq!(attempts.wait(there, Some(&one), NOW), None);
         let later = NOW.plus_ms(WINDOW_MS);

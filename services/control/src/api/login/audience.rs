@@ -57,11 +57,7 @@ mod tests {
                 "https://localhost:8080/graph",
                 false,
             ),
-            (
-                "https://redis.azure.com/",
-                "https://redis.azure.com",
-                false,
-            ),
+            ("https://redis.azure.com/", "https://redis.azure.com", false),
             (
                 "acca5fbb-b7e4-4009-81f1-37e38fd66d78",
                 "https://redis.azure.com",

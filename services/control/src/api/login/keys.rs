@@ -86,12 +86,12 @@ fn plan(state: &State, fresh: &SigningKeyRecord) -> Plan<SigningKeyRecord> {
     if !turn.next && turn.over == 0 {
         return Plan::Answer(signer);
     }
-    let gone = keys.iter().take(turn.over);
+    let gone = keys.iter().copied().take(turn.over);
     let mut change = gone.fold(Change::new(), |change, key| change.remove(key));
     if turn.next {
         tracing::info!(key = fresh.id, "Made a key for tokens");
         // Of two that sign in at the same time one makes it.
-        change = match keys.last() {
+        change = match keys.last().copied() {
             Some(newest) => change.expect(newest),
             None => change,
         };
@@ -115,7 +115,9 @@ pub(super) fn published(state: &State) -> Value {
 
 /// The keys of one state, ready to be asked about tokens.
 #[derive(Default)]
-pub(crate) struct Believed(parking_lot::Mutex<Option<(crate::store::Table<SigningKeyRecord>, OwnKeys)>>);
+pub(crate) struct Believed(
+    parking_lot::Mutex<Option<(crate::store::Table<SigningKeyRecord>, OwnKeys)>>,
+);
 
 impl Believed {
     /// Those of `state`; `None`: there are none.

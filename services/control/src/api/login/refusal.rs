@@ -70,7 +70,9 @@ impl Refusal {
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "temporarily_unavailable",
-                format!("There were too many attempts with a wrong secret; try again in {seconds} s."),
+                format!(
+                    "There were too many attempts with a wrong secret; try again in {seconds} s."
+                ),
             )
         }
     }

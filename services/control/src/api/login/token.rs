@@ -100,7 +100,11 @@ fn sign_in<'a>(
     let digest = service_principal::digest(secret);
     let found = client
         .as_ref()
-        .and_then(|client| state.service_principals.get(&service_principal::key(client)))
+        .and_then(|client| {
+            state
+                .service_principals
+                .get(&service_principal::key(client))
+        })
         .filter(|found| found.tenant == tenant.id)
         .and_then(|found| {
             let mut secrets = found.secrets.iter();

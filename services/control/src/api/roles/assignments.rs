@@ -106,7 +106,10 @@ fn list(
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let scope = find_scope(&state, subscription, group)?;
-    let filter = asked.get("$filter").unwrap_or_default().to_ascii_lowercase();
+    let filter = asked
+        .get("$filter")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let at_scope = filter.contains("atscope()");
     let of = filter.split('\'').nth(1).map(ToOwned::to_owned);
     let (own, own_group) = (scope.subscription.as_str(), scope.group.as_ref());

@@ -1,9 +1,6 @@
 //! The roles that there are, as the managed service defines those of the same name.
 
-use axum::{
-    extract::Path,
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use model::Role;
 use serde_json::{Value, json};
 
@@ -87,11 +84,7 @@ pub(super) fn id(scope: &str, role: Role) -> String {
 
 fn shown(scope: &str, role: Role) -> Value {
     let (what, actions, not_actions): (_, &[&str], &[&str]) = match role {
-        Role::Reader => (
-            "See resources, and no keys or data.",
-            &["*/read"],
-            &[],
-        ),
+        Role::Reader => ("See resources, and no keys or data.", &["*/read"], &[]),
         Role::Contributor => (
             "Make, change and delete resources; see and change access keys.",
             &["*"],

@@ -46,7 +46,12 @@ async fn the_deployment_says_that_it_is_a_cloud_in_both_shapes() {
     assert_eq!(authentication["audiences"], json!([BASE]));
     assert_eq!(authentication["tenant"], "common");
     assert_eq!(authentication["identityProvider"], "AAD");
-    assert!(cloud["microsoftGraphResourceId"].as_str().unwrap().starts_with(BASE));
+    assert!(
+        cloud["microsoftGraphResourceId"]
+            .as_str()
+            .unwrap()
+            .starts_with(BASE)
+    );
     assert!(cloud["suffixes"].is_object() && cloud["name"] != "AzureStackCloud");
     for old in ["2019-05-01", "2020-06-01"] {
         let path = format!("/Metadata/Endpoints?API-version={old}");
@@ -156,9 +161,24 @@ async fn every_spelling_of_what_a_token_is_for_is_understood() {
     let slash = format!("{BASE}/");
     let (double, single) = (format!("{BASE}//.default"), format!("{BASE}/.default"));
     for (path, name, value, audience) in [
-        (format!("/{tenant}/oauth2/v2.0/token"), "scope", double.as_str(), slash.as_str()),
-        (format!("/{}/OAuth2/v2.0/Token", tenant.to_uppercase()), "scope", &single, BASE),
-        (format!("/{tenant}/oauth2/token"), "resource", &slash, &slash),
+        (
+            format!("/{tenant}/oauth2/v2.0/token"),
+            "scope",
+            double.as_str(),
+            slash.as_str(),
+        ),
+        (
+            format!("/{}/OAuth2/v2.0/Token", tenant.to_uppercase()),
+            "scope",
+            &single,
+            BASE,
+        ),
+        (
+            format!("/{tenant}/oauth2/token"),
+            "resource",
+            &slash,
+            &slash,
+        ),
         ("/adfs/oauth2/token".to_owned(), "scope", &single, BASE),
         (
             format!("/{tenant}/oauth2/v2.0/token"),
@@ -176,7 +196,9 @@ async fn every_spelling_of_what_a_token_is_for_is_understood() {
         let answer = world.token_request(&path, &fields).await;
         assert_eq!(answer.status, StatusCode::OK, "{path} {answer:?}");
         let token = answer.body["access_token"].as_str().unwrap();
-        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let payload = URL_SAFE_NO_PAD
+            .decode(token.split('.').nth(1).unwrap())
+            .unwrap();
         let claims: Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(claims["aud"], audience);
         let asked = world.ask_as(token, "GET", "/tenants", None).await;
@@ -200,20 +222,72 @@ async fn whoever_does_not_get_a_token_is_told_in_oauth_s_shape() {
     let nobody = "6f1c4f30-0000-4000-8000-000000000001";
     let mut descriptions = Vec::new();
     for (fields, status, error) in [
-        (vec![grant, ("client_id", id), ("client_secret", "wrong"), scope], 401, "invalid_client"),
-        (vec![grant, ("client_id", nobody), ("client_secret", secret), scope], 401, "invalid_client"),
-        (vec![grant, ("client_id", "ci"), ("client_secret", secret), scope], 401, "invalid_client"),
-        (vec![grant, ("client_id", id), scope], 400, "invalid_request"),
-        (vec![grant, ("client_secret", secret), scope], 400, "invalid_request"),
-        (vec![("client_id", id), ("client_secret", secret), scope], 400, "invalid_request"),
-        (vec![("grant_type", "password"), ("client_id", id), scope], 400, "unsupported_grant_type"),
-        (vec![grant, ("client_id", id), ("client_secret", secret)], 400, "invalid_scope"),
         (
-            vec![grant, ("client_id", id), ("client_secret", secret), ("scope", "https://evil.test/.default")],
+            vec![grant, ("client_id", id), ("client_secret", "wrong"), scope],
+            401,
+            "invalid_client",
+        ),
+        (
+            vec![
+                grant,
+                ("client_id", nobody),
+                ("client_secret", secret),
+                scope,
+            ],
+            401,
+            "invalid_client",
+        ),
+        (
+            vec![grant, ("client_id", "ci"), ("client_secret", secret), scope],
+            401,
+            "invalid_client",
+        ),
+        (
+            vec![grant, ("client_id", id), scope],
+            400,
+            "invalid_request",
+        ),
+        (
+            vec![grant, ("client_secret", secret), scope],
+            400,
+            "invalid_request",
+        ),
+        (
+            vec![("client_id", id), ("client_secret", secret), scope],
+            400,
+            "invalid_request",
+        ),
+        (
+            vec![("grant_type", "password"), ("client_id", id), scope],
+            400,
+            "unsupported_grant_type",
+        ),
+        (
+            vec![grant, ("client_id", id), ("client_secret", secret)],
+            400,
+            "invalid_scope",
+        ),
+        (
+            vec![
+                grant,
+                ("client_id", id),
+                ("client_secret", secret),
+                ("scope", "https://evil.test/.default"),
+            ],
             400,
             "invalid_resource",
         ),
-        (vec![grant, grant, ("client_id", id), ("client_secret", secret), scope], 400, "invalid_request"),
+        (
+            vec![
+                grant,
+                grant,
+                ("client_id", id),
+                ("client_secret", secret),
+                scope,
+            ],
+            400,
+            "invalid_request",
+        ),
     ] {
         let answer = world.token_request(&path, &fields).await;
         assert_eq!(answer.status.as_u16(), status, "{fields:?} {answer:?}");
@@ -229,7 +303,9 @@ async fn whoever_does_not_get_a_token_is_told_in_oauth_s_shape() {
     let answer = world.token_request(&elsewhere, &fields).await;
     assert_eq!(answer.body["error"], "invalid_tenant");
     let long = "x".repeat(20 << 10);
-    let answer = world.token_request(&path, &[grant, ("client_id", &long)]).await;
+    let answer = world
+        .token_request(&path, &[grant, ("client_id", &long)])
+        .await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{answer:?}");
     assert_eq!(answer.body["error"], "invalid_request");
     let json = Request::builder().method("POST").uri(&path);
@@ -243,7 +319,10 @@ async fn whoever_does_not_get_a_token_is_told_in_oauth_s_shape() {
 async fn whoever_fails_too_often_has_to_wait_and_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::start(dir.path()).await;
-    let (someone, other) = (world.someone("a", None).await, world.someone("b", None).await);
+    let (someone, other) = (
+        world.someone("a", None).await,
+        world.someone("b", None).await,
+    );
     let wrong = Someone {
         secret: "wrong".to_owned(),
         ..someone.clone()
@@ -299,26 +378,50 @@ async fn tokens_that_are_over_foreign_unsigned_or_for_others_let_nobody_in() {
     };
     let same = with("extra", json!(1));
     assert_eq!(
-        world.ask_as(&same, "GET", "/subscriptions", None).await.status,
+        world
+            .ask_as(&same, "GET", "/subscriptions", None)
+            .await
+            .status,
         StatusCode::OK
     );
     let now = Clock.now().0 / 1000;
     for (bad, code) in [
         (with("exp", json!(now - 61)), "ExpiredAuthenticationToken"),
         (with("nbf", json!(now + 120)), "InvalidAuthenticationToken"),
-        (with("aud", json!(format!("{BASE}/graph"))), "InvalidAuthenticationTokenAudience"),
-        (with("aud", json!("https://redis.azure.com")), "InvalidAuthenticationTokenAudience"),
+        (
+            with("aud", json!(format!("{BASE}/graph"))),
+            "InvalidAuthenticationTokenAudience",
+        ),
+        (
+            with("aud", json!("https://redis.azure.com")),
+            "InvalidAuthenticationTokenAudience",
+        ),
         (with("aud", json!([BASE])), "InvalidAuthenticationToken"),
         (with("iss", json!("nothing")), "InvalidAuthenticationToken"),
-        (with("oid", json!(someone.application)), "InvalidAuthenticationToken"),
-        (with("appid", json!(someone.object)), "InvalidAuthenticationToken"),
+        (
+            with("oid", json!(someone.application)),
+            "InvalidAuthenticationToken",
+        ),
+        (
+            with("appid", json!(someone.object)),
+            "InvalidAuthenticationToken",
+        ),
         (with("tid", json!("another")), "InvalidAuthenticationToken"),
-        (with("godwit_secret", json!(someone.object)), "InvalidAuthenticationToken"),
-        (with("godwit_secret", Value::Null), "InvalidAuthenticationToken"),
+        (
+            with("godwit_secret", json!(someone.object)),
+            "InvalidAuthenticationToken",
+        ),
+        (
+            with("godwit_secret", Value::Null),
+            "InvalidAuthenticationToken",
+        ),
     ] {
         assert_eq!(refused(&world, &bad).await.code(), code, "{bad}");
     }
-    let kid = keys(&world).await["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let kid = keys(&world).await["keys"][0]["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let foreign = TokenKey::new(kid.clone(), &TokenKey::generate().unwrap()).unwrap();
     refused(&world, &foreign.sign(&good).unwrap()).await;
     let unknown = TokenKey::new("another", &TokenKey::generate().unwrap()).unwrap();
@@ -371,7 +474,10 @@ async fn a_token_ends_with_its_principal_and_with_its_secret() {
     let gone = world.delete(&someone.path()).await;
     assert_eq!(gone.status, StatusCode::OK);
     refused(&world, &token).await;
-    assert_eq!(world.try_sign_in(&third).await.body["error"], "invalid_client");
+    assert_eq!(
+        world.try_sign_in(&third).await.body["error"],
+        "invalid_client"
+    );
     assert_eq!(world.plane.store.state().role_assignments.iter().count(), 0);
     world.stop().await;
 }
@@ -385,18 +491,23 @@ async fn keys_change_and_tokens_of_the_last_one_are_good_until_they_are_over() {
     let first = world.sign_in(&someone).await;
     let age = async |days: u64| {
         let state = world.plane.store.state();
-        let aged = state.signing_keys.iter().fold(Change::new(), |change, key| {
-            let record = SigningKeyRecord {
-                created: Timestamp(key.created.0 - days * DAY),
-                ..SigningKeyRecord::clone(key)
-            };
-            change.replace(key, &record)
-        });
+        let aged = state
+            .signing_keys
+            .iter()
+            .fold(Change::new(), |change, key| {
+                let record = SigningKeyRecord {
+                    created: Timestamp(key.created.0 - days * DAY),
+                    ..SigningKeyRecord::clone(key)
+                };
+                change.replace(key, &record)
+            });
         world.plane.store.commit(aged).await.unwrap();
     };
     let count = || world.plane.store.state().signing_keys.iter().count();
     let kid = |token: &str| {
-        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        let header = URL_SAFE_NO_PAD
+            .decode(token.split('.').next().unwrap())
+            .unwrap();
         let header: Value = serde_json::from_slice(&header).unwrap();
         header["kid"].as_str().unwrap().to_owned()
     };
@@ -458,8 +569,14 @@ async fn a_secret_is_shown_once_and_kept_as_a_digest() {
     for path in [PRINCIPALS.to_owned(), someone.path()] {
         let answer = world.get(&path).await;
         let text = answer.body.to_string();
-        assert!(text.contains("My CI") && text.contains(&someone.object), "{text}");
-        assert!(!text.contains(&someone.secret) && !text.contains(digest.reveal()), "{text}");
+        assert!(
+            text.contains("My CI") && text.contains(&someone.object),
+            "{text}"
+        );
+        assert!(
+            !text.contains(&someone.secret) && !text.contains(digest.reveal()),
+            "{text}"
+        );
     }
     let state = world.plane.store.state();
     let record = state.service_principals.iter().next().unwrap();
@@ -482,7 +599,9 @@ async fn names_of_service_principals_are_checked_and_unique() {
         (json!(1), StatusCode::BAD_REQUEST),
         (Value::Null, StatusCode::BAD_REQUEST),
     ] {
-        let answer = world.ask("POST", PRINCIPALS, Some(json!({ "name": name }))).await;
+        let answer = world
+            .ask("POST", PRINCIPALS, Some(json!({ "name": name })))
+            .await;
         assert_eq!(answer.status, status, "{name} {answer:?}");
     }
     let reset = format!("{}/reset", someone.path());
@@ -492,9 +611,17 @@ async fn names_of_service_principals_are_checked_and_unique() {
     }
     let many = world.ask("POST", &reset, Some(json!({"keep": true}))).await;
     assert_eq!(many.status, StatusCode::CONFLICT);
-    let nobody = world.get(&format!("{PRINCIPALS}/{}", world.plane.dice.guid())).await;
-    assert_eq!((nobody.status, nobody.code()), (StatusCode::NOT_FOUND, "ServicePrincipalNotFound"));
+    let nobody = world
+        .get(&format!("{PRINCIPALS}/{}", world.plane.dice.guid()))
+        .await;
+    assert_eq!(
+        (nobody.status, nobody.code()),
+        (StatusCode::NOT_FOUND, "ServicePrincipalNotFound")
+    );
     assert_eq!(world.delete(&someone.path()).await.status, StatusCode::OK);
-    assert_eq!(world.delete(&someone.path()).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        world.delete(&someone.path()).await.status,
+        StatusCode::NO_CONTENT
+    );
     world.stop().await;
 }

@@ -7,7 +7,8 @@ fn forbidden(answer: &Answer, action: &str) {
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action}: {answer:?}");
     assert_eq!(answer.code(), "AuthorizationFailed");
     let message = answer.message();
-    let expected = format!("does not have authorization to perform action '{action}' over scope '/");
+    let expected =
+        format!("does not have authorization to perform action '{action}' over scope '/");
     assert!(message.contains(&expected), "{message}");
 }
 
@@ -45,8 +46,16 @@ async fn a_reader_sees_and_changes_nothing_and_gets_no_keys() {
     }
     let before = world.revision();
     for (method, path, action) in [
-        ("POST", format!("{east}/listKeys"), "Microsoft.Cache/redis/listKeys/action"),
-        ("POST", format!("{east}/regenerateKey"), "Microsoft.Cache/redis/regenerateKey/action"),
+        (
+            "POST",
+            format!("{east}/listKeys"),
+            "Microsoft.Cache/redis/listKeys/action",
+        ),
+        (
+            "POST",
+            format!("{east}/regenerateKey"),
+            "Microsoft.Cache/redis/regenerateKey/action",
+        ),
         ("PUT", east.clone(), "Microsoft.Cache/redis/write"),
         ("PATCH", east.clone(), "Microsoft.Cache/redis/write"),
         ("DELETE", east.clone(), "Microsoft.Cache/redis/delete"),
@@ -65,7 +74,11 @@ async fn a_reader_sees_and_changes_nothing_and_gets_no_keys() {
             format!("{east}/lostWrites/r/content"),
             "Microsoft.Cache/redis/lostWrites/content/read",
         ),
-        ("GET", format!("{east}/writtenSince"), "Microsoft.Cache/redis/writtenSince/read"),
+        (
+            "GET",
+            format!("{east}/writtenSince"),
+            "Microsoft.Cache/redis/writtenSince/read",
+        ),
         (
             "DELETE",
             format!("{}/resourceGroups/g", world.sub),
@@ -89,10 +102,14 @@ async fn a_reader_sees_and_changes_nothing_and_gets_no_keys() {
 async fn a_contributor_does_all_but_rule() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _, _) = World::with_caches(dir.path()).await;
-    let someone = world.someone("contributor", Some(("Contributor", None))).await;
+    let someone = world
+        .someone("contributor", Some(("Contributor", None)))
+        .await;
     let token = world.sign_in(&someone).await;
     let east = world.cache("east");
-    let keys = world.ask_as(&token, "POST", &format!("{east}/listKeys"), None).await;
+    let keys = world
+        .ask_as(&token, "POST", &format!("{east}/listKeys"), None)
+        .await;
     assert_eq!(keys.status, StatusCode::OK, "{keys:?}");
     let linked = format!("{east}/linkedServers/west");
     let body = Some(world.link_body("west", "Secondary"));
@@ -103,10 +120,18 @@ async fn a_contributor_does_all_but_rule() {
     let given = world.ask_as(&token, "PUT", &assignment, body).await;
     forbidden(&given, "Microsoft.Authorization/roleAssignments/write");
     let roles = world.assignment(None, "");
-    let listed = world.ask_as(&token, "GET", roles.trim_end_matches('/'), None).await;
+    let listed = world
+        .ask_as(&token, "GET", roles.trim_end_matches('/'), None)
+        .await;
     assert_eq!(listed.body["value"].as_array().unwrap().len(), 1);
-    for (method, path) in [("GET", PRINCIPALS.to_owned()), ("POST", PRINCIPALS.to_owned()), ("DELETE", someone.path())] {
-        let answer = world.ask_as(&token, method, &path, Some(json!({"name": "x"}))).await;
+    for (method, path) in [
+        ("GET", PRINCIPALS.to_owned()),
+        ("POST", PRINCIPALS.to_owned()),
+        ("DELETE", someone.path()),
+    ] {
+        let answer = world
+            .ask_as(&token, method, &path, Some(json!({"name": "x"})))
+            .await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
     }
     world.stop().await;
@@ -126,7 +151,9 @@ async fn an_owner_gives_and_takes_roles_where_they_are_owner() {
     let guid = || world.plane.dice.guid();
     let body = || Some(world.assignment_body(&other, "Contributor"));
     let (inside, id) = (Some("g"), guid());
-    let given = world.ask_as(&token, "PUT", &world.assignment(inside, &id), body()).await;
+    let given = world
+        .ask_as(&token, "PUT", &world.assignment(inside, &id), body())
+        .await;
     assert_eq!(given.status, StatusCode::CREATED, "{given:?}");
     for outside in [None, Some("h")] {
         let path = world.assignment(outside, &guid());
@@ -138,17 +165,24 @@ async fn an_owner_gives_and_takes_roles_where_they_are_owner() {
     let path = world.assignment(inside, everywhere.body["name"].as_str().unwrap());
     let nothing = world.ask_as(&token, "DELETE", &path, None).await;
     assert_eq!(nothing.status, StatusCode::NO_CONTENT);
-    assert_eq!(world.ask_as(&token, "GET", &path, None).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        world.ask_as(&token, "GET", &path, None).await.status,
+        StatusCode::NOT_FOUND
+    );
     let kept = world.assignment(None, everywhere.body["name"].as_str().unwrap());
     assert_eq!(world.get(&kept).await.status, StatusCode::OK);
-    let taken = world.ask_as(&token, "DELETE", &world.assignment(inside, &id), None).await;
+    let taken = world
+        .ask_as(&token, "DELETE", &world.assignment(inside, &id), None)
+        .await;
     assert_eq!(taken.status, StatusCode::OK);
     // Service principals belong to the whole deployment.
     let principals = world.ask_as(&token, "GET", PRINCIPALS, None).await;
     assert_eq!(principals.status, StatusCode::FORBIDDEN);
     let ruler = world.someone("ruler", Some(("Owner", None))).await;
     let token = world.sign_in(&ruler).await;
-    let made = world.ask_as(&token, "POST", PRINCIPALS, Some(json!({"name": "new"}))).await;
+    let made = world
+        .ask_as(&token, "POST", PRINCIPALS, Some(json!({"name": "new"})))
+        .await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     world.stop().await;
 }
@@ -160,9 +194,14 @@ async fn a_groups_role_reaches_no_other_group_and_lists_show_no_more() {
     let someone = world.someone("team", Some(("Owner", Some("G")))).await;
     let token = world.sign_in(&someone).await;
     let ask = async |method: &str, path: &str| world.ask_as(&token, method, path, None).await;
-    assert_eq!(ask("GET", &world.cache("east")).await.status, StatusCode::OK);
     assert_eq!(
-        ask("POST", &format!("{}/listKeys", world.cache("east"))).await.status,
+        ask("GET", &world.cache("east")).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        ask("POST", &format!("{}/listKeys", world.cache("east")))
+            .await
+            .status,
         StatusCode::OK
     );
     for (method, path) in [
@@ -171,8 +210,14 @@ async fn a_groups_role_reaches_no_other_group_and_lists_show_no_more() {
         ("DELETE", west.clone()),
         ("GET", format!("{}/resourceGroups/h", world.sub)),
         ("GET", format!("{}/resourceGroups/h/resources", world.sub)),
-        ("GET", west.replace("/resourcegroups/h/", "/resourcegroups/%68/")),
-        ("GET", west.replace("/resourcegroups/h/", "//resourcegroups//H//")),
+        (
+            "GET",
+            west.replace("/resourcegroups/h/", "/resourcegroups/%68/"),
+        ),
+        (
+            "GET",
+            west.replace("/resourcegroups/h/", "//resourcegroups//H//"),
+        ),
         ("GET", "/metrics".to_owned()),
         ("GET", "/providers/Godwit.Cache/names".to_owned()),
     ] {
@@ -181,12 +226,16 @@ async fn a_groups_role_reaches_no_other_group_and_lists_show_no_more() {
     }
     let names = |answer: &Answer| {
         let all = answer.body["value"].as_array().unwrap().iter();
-        all.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        all.map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     for (path, seen) in [
         (format!("{}/resourcegroups", world.sub), "g"),
         (format!("{}/resources", world.sub), "east"),
-        (format!("{}/providers/Microsoft.Cache/redis", world.sub), "east"),
+        (
+            format!("{}/providers/Microsoft.Cache/redis", world.sub),
+            "east",
+        ),
     ] {
         let answer = ask("GET", &path).await;
         assert_eq!(names(&answer), [seen], "{path}");
@@ -209,7 +258,9 @@ async fn a_groups_role_reaches_no_other_group_and_lists_show_no_more() {
 async fn linking_with_a_cache_of_another_group_needs_a_role_there_too() {
     let dir = tempfile::tempdir().unwrap();
     let (world, west) = two_groups(dir.path()).await;
-    let someone = world.someone("team", Some(("Contributor", Some("g")))).await;
+    let someone = world
+        .someone("team", Some(("Contributor", Some("g"))))
+        .await;
     let token = world.sign_in(&someone).await;
     let body = json!({"properties": {
         "linkedRedisCacheId": west, "linkedRedisCacheLocation": "westus", "serverRole": "Secondary",
@@ -222,7 +273,9 @@ async fn linking_with_a_cache_of_another_group_needs_a_role_there_too() {
             ("PATCH", format!("{link}/replicationSettings")),
             ("POST", format!("{link}/acceptEmptySource")),
         ] {
-            let answer = world.ask_as(&token, method, &path, Some(body.clone())).await;
+            let answer = world
+                .ask_as(&token, method, &path, Some(body.clone()))
+                .await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {answer:?}");
             assert_eq!(answer.code(), "LinkedAuthorizationFailed");
             assert!(answer.message().contains("resourceGroups/h/"), "{answer:?}");
@@ -264,16 +317,28 @@ async fn assignments_are_checked_listed_and_unique() {
     let world = World::start(dir.path()).await;
     let group = format!("{}/resourcegroups/g", world.sub);
     world.put(&group, json!({"location": "eastus"})).await;
-    let (one, two) = (world.someone("one", None).await, world.someone("two", None).await);
+    let (one, two) = (
+        world.someone("one", None).await,
+        world.someone("two", None).await,
+    );
     let id = world.plane.dice.guid();
     let path = world.assignment(None, &id);
-    let made = world.put(&path, world.assignment_body(&one, "Reader")).await;
+    let made = world
+        .put(&path, world.assignment_body(&one, "Reader"))
+        .await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     assert_eq!(made.body["properties"]["scope"], world.sub);
-    let again = world.put(&path, world.assignment_body(&one, "Reader")).await;
+    let again = world
+        .put(&path, world.assignment_body(&one, "Reader"))
+        .await;
     assert_eq!(again.status, StatusCode::OK);
     for (path, body, status, code) in [
-        (path.clone(), world.assignment_body(&one, "Owner"), 409, "RoleAssignmentUpdateNotPermitted"),
+        (
+            path.clone(),
+            world.assignment_body(&one, "Owner"),
+            409,
+            "RoleAssignmentUpdateNotPermitted",
+        ),
         (
             world.assignment(None, &world.plane.dice.guid()),
             world.assignment_body(&one, "Reader"),
@@ -308,13 +373,20 @@ async fn assignments_are_checked_listed_and_unique() {
         ),
     ] {
         let answer = world.put(&path, body).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{answer:?}"
+        );
     }
     world.give(&two, "Owner", Some("g")).await;
     let count = async |group: Option<&str>, filter: &str| {
         let path = world.assignment(group, "");
         let path = format!("{}{filter}", path.trim_end_matches('/'));
-        world.get(&path).await.body["value"].as_array().unwrap().len()
+        world.get(&path).await.body["value"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     assert_eq!(count(None, "").await, 2);
     assert_eq!(count(Some("g"), "").await, 2);
