@@ -101,8 +101,7 @@ impl Agent {
             Some(address) => Some(metrics::bind(address).await?),
             None => None,
         };
-        let trusted = config.authority.as_deref();
-        let client = Agents::trusting(&config.control, config.token.clone(), trusted)?;
+        let client = config.client()?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
             .map_err(|error| directory_error(error.into()))?;

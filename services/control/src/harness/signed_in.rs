@@ -36,8 +36,8 @@ impl Someone {
 impl World {
     pub(crate) fn tenant(&self) -> String {
         let state = self.plane.store.state();
-        let tenant = state.subscriptions.iter().next().unwrap().tenant.clone();
-        tenant
+        let mut tenants = state.subscriptions.iter().map(|one| one.tenant.clone());
+        tenants.next().unwrap()
     }
 
     /// Makes a service principal with a role: in the subscription, or in a group.

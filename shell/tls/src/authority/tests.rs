@@ -9,8 +9,8 @@ use x509_cert::{
 
 use super::*;
 use crate::{
-    AgentKey, Certified, CertifiedError, ServerCertificate, ServerCertificateError, ServerNames,
-    testing,
+    AgentKey, Certified, CertifiedError, HostNames, ServerCertificate, ServerCertificateError,
+    ServerNames, testing,
 };
 
 /// Made with openssl; asks to be the authority of another deployment.

@@ -188,10 +188,11 @@ mod tests {
 
     fn role_at(method: &str, path: &str) -> (Role, Option<String>) {
         let method = method.parse().unwrap();
-        match Need::of(&method, &format!("{S}/{path}")) {
-            Need::At { role, group, .. } => (role, group),
-            other => panic!("{path}: {other:?}"),
-        }
+        let need = Need::of(&method, &format!("{S}/{path}"));
+        let Need::At { role, group, .. } = need else {
+            panic!("{path}: {need:?}");
+        };
+        (role, group)
     }
 
     #[test]

@@ -298,9 +298,17 @@ async fn whoever_does_not_get_a_token_is_told_in_oauth_s_shape() {
     }
     // Nobody learns which clients there are.
     assert!(descriptions[0] == descriptions[1] && descriptions[1] == descriptions[2]);
-    let elsewhere = format!("/{nobody}/oauth2/v2.0/token");
-    let fields = [grant, ("client_id", id), ("client_secret", secret), scope];
-    let answer = world.token_request(&elsewhere, &fields).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_request_for_a_token_is_told_in_oauth_s_shape_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    let path = format!("/{}/oauth2/v2.0/token", world.tenant());
+    let grant = ("grant_type", "client_credentials");
+    let elsewhere = "/6f1c4f30-0000-4000-8000-000000000001/oauth2/v2.0/token";
+    let answer = world.token_request(elsewhere, &[grant]).await;
     assert_eq!(answer.body["error"], "invalid_tenant");
     let long = "x".repeat(20 << 10);
     let answer = world

@@ -317,10 +317,7 @@ async fn assignments_are_checked_listed_and_unique() {
     let world = World::start(dir.path()).await;
     let group = format!("{}/resourcegroups/g", world.sub);
     world.put(&group, json!({"location": "eastus"})).await;
-    let (one, two) = (
-        world.someone("one", None).await,
-        world.someone("two", None).await,
-    );
+    let one = world.someone("one", None).await;
     let id = world.plane.dice.guid();
     let path = world.assignment(None, &id);
     let made = world
@@ -379,6 +376,17 @@ async fn assignments_are_checked_listed_and_unique() {
             "{answer:?}"
         );
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn assignments_are_listed_where_they_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::start(dir.path()).await;
+    let group = format!("{}/resourcegroups/g", world.sub);
+    world.put(&group, json!({"location": "eastus"})).await;
+    world.someone("one", Some(("Reader", None))).await;
+    let two = world.someone("two", None).await;
     world.give(&two, "Owner", Some("g")).await;
     let count = async |group: Option<&str>, filter: &str| {
         let path = world.assignment(group, "");
