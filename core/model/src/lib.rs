@@ -23,6 +23,7 @@ mod preflight;
 mod prerequisites;
 mod published;
 mod replication;
+mod role;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -74,6 +75,7 @@ pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
+pub use role::{ParseRoleError, Rights, Role, Scope};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

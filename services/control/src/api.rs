@@ -29,6 +29,7 @@ mod find;
 mod groups;
 mod insights;
 mod links;
+mod login;
 mod lost_writes;
 mod names;
 mod openapi;
@@ -36,10 +37,13 @@ mod operations;
 mod page;
 mod providers;
 mod query;
+mod roles;
+mod service_principals;
 mod subscriptions;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
+pub(crate) use login::{Attempts, Believed};
 
 /// Every route, by its lower-case form.
 fn routes(plane: Arc<Plane>) -> Router {
@@ -49,6 +53,8 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(roles::routes())
+        .merge(service_principals::routes())
         .route(names::PATH, get(names::show))
         .route(openapi::PATH, get(openapi::show))
         .route("/metrics", get(scrape))

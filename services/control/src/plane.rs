@@ -5,8 +5,15 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
 use crate::{
-    chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    names::Names, observations::Observations, reconciler::Passes, store::Store,
+    api::{Attempts, Believed},
+    chronicle::Failovers,
+    desired::Desired,
+    geo_metrics::GeoMetrics,
+    history::History,
+    names::Names,
+    observations::Observations,
+    reconciler::Passes,
+    store::Store,
     transfers::Transfers,
 };
 
@@ -25,6 +32,10 @@ pub(crate) struct Plane {
     pub(crate) passes: Passes,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
+    /// Failures to sign in.
+    pub(crate) sign_ins: Attempts,
+    /// The keys whose tokens are believed.
+    pub(crate) token_keys: Believed,
     /// Bodies that agents send to clients.
     pub(crate) transfers: Transfers,
     pub(crate) clock: Clock,

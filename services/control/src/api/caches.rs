@@ -65,11 +65,13 @@ pub(super) async fn list_in_subscription(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
     page: Page,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let caches = state.caches_behind(page.after.as_deref());
     let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
+    let caches = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
     let caches = page.cut(caches.cloned());
     Ok(listed(&plane, &state, &page, caches).await)
 }

@@ -135,10 +135,12 @@ pub(super) async fn list(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
     page: Page,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let groups = state.groups_behind(&subscription.id, page.after.as_deref());
+    let groups = groups.filter(|group| caller.sees(&group.subscription, &group.name));
     let groups = page.cut(groups.cloned());
     let name = |group: &Versioned<GroupRecord>| group.name.folded();
     Ok(page.show(groups, name, |group| shown(group)).await)
@@ -197,11 +199,13 @@ pub(super) async fn subscription_resources(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
     page: Page,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let caches = state.caches_behind(page.after.as_deref());
     let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
+    let caches = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
     Ok(in_short(&page, page.cut(caches.cloned())).await)
 }
 

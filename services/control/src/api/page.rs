@@ -128,7 +128,10 @@ fn write(body: &mut Vec<u8>, value: &Value) {
 mod tests {
     use axum::body::to_bytes;
 
+    use model::Rights;
+
     use super::*;
+    use crate::principal::Principal;
 
     #[tokio::test]
     async fn a_page_has_no_more_than_it_may() {
@@ -138,6 +141,8 @@ mod tests {
             caller: Caller {
                 base: "http://h".to_owned(),
                 api_version: "v".to_owned(),
+                principal: Principal::operator(),
+                rights: Rights::All,
             },
             path: "/p".to_owned(),
         };

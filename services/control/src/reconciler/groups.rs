@@ -19,7 +19,7 @@ pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
     let mut members = members(sight);
     let steps = going.into_iter().flat_map(|group| {
         let of_group = members.remove(&group.key());
-        steps(group, of_group.unwrap_or_default())
+        steps(sight, group, of_group.unwrap_or_default())
     });
     steps.collect()
 }
@@ -34,10 +34,21 @@ fn members<'a>(sight: &Sight<'a>) -> BTreeMap<Key, Vec<&'a Versioned<CacheRecord
     members
 }
 
-fn steps(group: &Versioned<GroupRecord>, members: Vec<&Versioned<CacheRecord>>) -> Vec<Step> {
+fn steps(
+    sight: &Sight<'_>,
+    group: &Versioned<GroupRecord>,
+    members: Vec<&Versioned<CacheRecord>>,
+) -> Vec<Step> {
     if members.is_empty() {
+        // Who had a role there has none in a group of the same name that comes later.
+        let roles = sight.state.role_assignments.iter().filter(|role| {
+            let of = role.scope.group.as_ref();
+            role.scope.subscription == group.subscription && of == Some(&group.name)
+        });
         return vec![Step {
-            change: Change::new().remove(group),
+            change: roles.fold(Change::new().remove(group), |change, role| {
+                change.remove(role)
+            }),
             what: format!("The resource group `{}` is deleted", group.name),
         }];
     }

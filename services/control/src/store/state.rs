@@ -4,7 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key, Table};
 use crate::records::{
-    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
+    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord,
+    RoleAssignmentRecord, ServicePrincipalRecord, SigningKeyRecord, SubscriptionRecord,
 };
 use model::{CacheRecord, LinkRecord};
 
@@ -65,6 +66,9 @@ pub(crate) struct State {
     pub(crate) agents: Table<AgentRecord>,
     pub(crate) addresses: Table<AddressRecord>,
     pub(crate) deployment: Table<DeploymentRecord>,
+    pub(crate) service_principals: Table<ServicePrincipalRecord>,
+    pub(crate) role_assignments: Table<RoleAssignmentRecord>,
+    pub(crate) signing_keys: Table<SigningKeyRecord>,
 }
 
 impl State {
@@ -84,7 +88,7 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 8] = [
+        const KINDS: [Take; 11] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
@@ -93,6 +97,9 @@ impl State {
             take::<AgentRecord>,
             take::<AddressRecord>,
             take::<DeploymentRecord>,
+            take::<ServicePrincipalRecord>,
+            take::<RoleAssignmentRecord>,
+            take::<SigningKeyRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {
