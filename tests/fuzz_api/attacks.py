@@ -4,6 +4,7 @@ Sent as bytes over sockets, since clients are too well-behaved. Each must be ans
 with a 5xx; whatever is refused is refused in the API's own shape.
 """
 
+import collections
 import json
 import socket
 import ssl
@@ -13,8 +14,11 @@ import urllib.parse
 LIMIT = 15
 
 
-def send(deployment, request, wait=LIMIT):
-    """Sends bytes and gives the status and the body of the answer; 0 when the connection just ends."""
+def send(deployment, request, ends=False, wait=LIMIT):
+    """Sends bytes and gives the status and the body of the answer; 0 when the connection just ends.
+
+    With `ends` nothing more is to come, and the other side is told so.
+    """
     url = urllib.parse.urlsplit(deployment.url)
     connection = socket.create_connection((url.hostname, url.port), timeout=wait)
     if url.scheme == "https":
@@ -24,6 +28,8 @@ def send(deployment, request, wait=LIMIT):
     with connection:
         try:
             connection.sendall(request)
+            if ends and url.scheme == "http":
+                connection.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             # It has answered already and reads no further.
             pass
@@ -144,14 +150,17 @@ def check(what, status, body, took, ours=True):
 
 
 def run(deployment):
-    count = 0
+    """Sends all of it; gives how many answers there were of each status."""
+    statuses = collections.Counter()
 
     def one(what, ours=True):
-        nonlocal count
-        count += 1
         begun = time.monotonic()
-        status, body = send(deployment, what)
+        try:
+            status, body = send(deployment, what, ends=not ours)
+        except TimeoutError as error:
+            raise AssertionError("no answer: %r" % what[:200]) from error
         check(what, status, body, time.monotonic() - begun, ours)
+        statuses[status] += 1
         return status
 
     version = "?api-version=2024-11-01"
@@ -168,4 +177,4 @@ def run(deployment):
             one(request(deployment, method, path.encode("latin-1")))
     for what in raw(deployment):
         one(what, ours=False)
-    return count
+    return statuses

@@ -69,60 +69,10 @@ pub(super) async fn measure(
     stock: &mut Stock,
     filled: Filled,
 ) -> anyhow::Result<Round> {
-    let http = plane.http();
     let quiet = quiet(plane, stock).await?;
     let (list, page, list_bytes) = lists(plane, stock).await?;
-    let get = {
-        let path = stock.path("c000001");
-        let mut took = Vec::new();
-        for _ in 0..300 {
-            took.push(timed(http.get(&path)).await?.0);
-        }
-        Times::of(&took)?
-    };
-    let mut made = 0;
-    let mut names = |count: usize| {
-        let from = EXTRA + made;
-        made += count;
-        from..from + count
-    };
-    let create = {
-        let mut took = Vec::new();
-        for number in names(100) {
-            let (path, body) = (stock.path(&format!("c{number}")), cache_body(number));
-            took.push(timed(http.ask("PUT", &path, &body)).await?.0);
-        }
-        Times::of(&took)?
-    };
-    let create_at_once = {
-        let puts = names(20 * stock::AT_ONCE).map(|number| {
-            let path = stock.path(&format!("c{number}"));
-            (path, cache_body(number))
-        });
-        let puts: Vec<_> = puts.collect();
-        Times::of(&put_all(&http, puts.into_iter()).await?)?
-    };
-    stock::quiet(&http).await?;
-    let create_to_agent = {
-        let mut took = Vec::new();
-        for number in names(30) {
-            let name = format!("c{number}");
-            let (path, body) = (stock.path(&name), cache_body(number));
-            let begun = Instant::now();
-            let heard = stock.agent_of(number).hears_of(&name);
-            let (made, heard) = tokio::join!(http.ask("PUT", &path, &body), heard);
-            made?;
-            heard?;
-            took.push(begun.elapsed());
-        }
-        Times::of(&took)?
-    };
-    let gone = EXTRA..EXTRA + made;
-    for number in gone {
-        http.ask("DELETE", &stock.path(&format!("c{number}")), "")
-            .await?;
-    }
-    stock::quiet(&http).await?;
+    let get = gets(plane, stock).await?;
+    let creates = creates(plane, stock).await?;
     let start_ms = plane.restart()?.as_secs_f64() * 1_000.0;
     Ok(Round {
         filled,
@@ -131,9 +81,9 @@ pub(super) async fn measure(
         page,
         list_bytes,
         get,
-        create,
-        create_at_once,
-        create_to_agent,
+        create: creates.one_by_one,
+        create_at_once: creates.at_once,
+        create_to_agent: creates.to_agent,
         pass_ms: quiet.pass_ms,
         restless_pass_ms: quiet.restless_pass_ms,
         report: quiet.report,
@@ -141,6 +91,60 @@ pub(super) async fn measure(
         quiet_cpu: quiet.cpu,
         resident_bytes: quiet.resident_bytes,
         disk_bytes: plane.bytes_on_disk()?,
+    })
+}
+
+async fn gets(plane: &ControlPlane, stock: &Stock) -> anyhow::Result<Times> {
+    let (http, path) = (plane.http(), stock.path("c000001"));
+    let mut took = Vec::new();
+    for _ in 0..300 {
+        took.push(timed(http.get(&path)).await?.0);
+    }
+    Times::of(&took)
+}
+
+/// What it takes to make caches, which are deleted again.
+struct Creates {
+    one_by_one: Times,
+    at_once: Times,
+    to_agent: Times,
+}
+
+async fn creates(plane: &ControlPlane, stock: &Stock) -> anyhow::Result<Creates> {
+    let http = plane.http();
+    let name = |number: usize| format!("c{number}");
+    let request = |number: usize| (stock.path(&name(number)), cache_body(number));
+    let one_by_one = EXTRA..EXTRA + 100;
+    let at_once = one_by_one.end..one_by_one.end + 20 * stock::AT_ONCE;
+    let to_agent = at_once.end..at_once.end + 30;
+    let all = one_by_one.start..to_agent.end;
+    let mut took = Vec::new();
+    for (path, body) in one_by_one.map(request) {
+        took.push(timed(http.ask("PUT", &path, &body)).await?.0);
+    }
+    let one_by_one = Times::of(&took)?;
+    let puts: Vec<_> = at_once.map(request).collect();
+    let at_once = Times::of(&put_all(&http, puts.into_iter()).await?)?;
+    stock::quiet(&http).await?;
+    let mut took = Vec::new();
+    for number in to_agent {
+        let (path, body) = request(number);
+        let begun = Instant::now();
+        let name = name(number);
+        let heard = stock.agent_of(number).hears_of(&name);
+        let (made, heard) = tokio::join!(http.ask("PUT", &path, &body), heard);
+        made?;
+        heard?;
+        took.push(begun.elapsed());
+    }
+    for (path, _) in all.map(request) {
+        http.ask("DELETE", &path, "").await?;
+    }
+    stock::quiet(&http).await?;
+    Ok(Creates {
+        one_by_one,
+        at_once,
+        to_agent: Times::of(&took)?,
     })
 }
 

@@ -175,8 +175,8 @@ impl Desired {
     /// All that a region is to run.
     pub(crate) fn of(&self, region: &Region) -> Option<model::RegionDesired> {
         let published = self.published(region)?;
-        let text = serde_json::to_vec(&published.whole()).unwrap();
-        Some(serde_json::from_slice(&text).unwrap())
+        let text = serde_json::to_vec(&published.whole()).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 }
 

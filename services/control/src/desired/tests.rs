@@ -61,9 +61,9 @@ impl Bench {
 
     /// What is told to an agent that has generation `known`.
     fn changes(&self, place: &str, known: u64) -> Option<RegionChanges> {
-        let published = self.desired.published(&region(place)).unwrap();
-        let changes = serde_json::to_vec(&published.since(known)?).unwrap();
-        Some(serde_json::from_slice(&changes).unwrap())
+        let published = self.desired.published(&region(place))?;
+        let changes = serde_json::to_vec(&published.since(known)?).ok()?;
+        serde_json::from_slice(&changes).ok()
     }
 
     fn stored(&self, record: &CacheRecord) -> crate::store::Versioned<CacheRecord> {

@@ -10,6 +10,12 @@ fn link(rest: &str) -> String {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
+    let mut all = resources();
+    all.extend(runtime());
+    all
+}
+
+fn resources() -> Vec<Operation> {
     vec![
         get(
             cache("/linkedServers"),
@@ -34,6 +40,11 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .empty(202)
         .empty(200),
+    ]
+}
+
+fn runtime() -> Vec<Operation> {
+    vec![
         get(
             link("/runtimeStatus"),
             "LinkedServer_GetRuntimeStatus",

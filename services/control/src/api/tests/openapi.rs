@@ -92,18 +92,14 @@ fn every_reference_leads_somewhere() {
 }
 
 fn collect(value: &Value, references: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                match value {
-                    Value::String(text) if key == "$ref" => references.push(text.clone()),
-                    _ => collect(value, references),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    if let Some(reference) = value["$ref"].as_str() {
+        references.push(reference.to_owned());
     }
+    let members = value.as_object().into_iter().flat_map(|map| map.values());
+    let items = value.as_array().into_iter().flatten();
+    members
+        .chain(items)
+        .for_each(|value| collect(value, references));
 }
 
 #[tokio::test]
