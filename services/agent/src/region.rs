@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use client::Agents;
 use engine::{EngineProgram, FindError};
 use model::{CacheUid, Presence, RegionDesired};
 use relay::{BindError, Event, Events, Outbound};
