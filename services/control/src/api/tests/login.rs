@@ -210,12 +210,12 @@ async fn every_spelling_of_what_a_token_is_for_is_understood() {
     world.stop().await;
 }
 
-/// Fields that bring no token, with the status and the error that they bring. The first three are those
+/// Fields of a request for a token, with the status and the error that they bring.
+type Refused<'a> = (Vec<(&'a str, &'a str)>, u16, &'static str);
+
+/// Fields that bring no token. The first three are those
 /// of nobody.
-fn refusals<'a>(
-    id: &'a str,
-    secret: &'a str,
-) -> [(Vec<(&'a str, &'a str)>, u16, &'static str); 10] {
+fn refusals<'a>(id: &'a str, secret: &'a str) -> [Refused<'a>; 10] {
     const NOBODY: &str = "6f1c4f30-0000-4000-8000-000000000001";
     let grant = ("grant_type", "client_credentials");
     let scope = ("scope", "http://test.example:99/.default");
