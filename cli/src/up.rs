@@ -159,7 +159,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         format!(" --data {}", args.data.display())
     };
     introduce(&supervisor, &engines, &zone, talk);
-    tell_https(&url, &args.api, &data, talk);
+    tell_https(supervisor.address(), &args.api, &data, talk);
     tell_token(shown.then_some(&token), &data, talk);
     if args.certificates.are_the_authoritys() {
         let path = certificates::file(&data);
@@ -231,11 +231,8 @@ fn introduce(
 }
 
 /// Where tools find it that insist on https: the same address takes both.
-fn tell_https(url: &str, api: &ApiArgs, data: &Path, talk: &Talk) {
-    let url = api.https().map_or_else(
-        || url.replacen("http:", "https:", 1),
-        |address| format!("https://{address}"),
-    );
+fn tell_https(here: SocketAddr, api: &ApiArgs, data: &Path, talk: &Talk) {
+    let url = api.url(here);
     let trust = if api.is_the_authoritys() {
         format!(", trusting {}", certificates::file(data).display())
     } else {

@@ -131,6 +131,11 @@ impl Supervisor {
         agents.filter_map(|(region, address)| Some((region, (*address)?)))
     }
 
+    /// Where the management API listens for this machine.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The management API's URL.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
