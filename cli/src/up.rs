@@ -29,6 +29,7 @@ use crate::{
     serve::{
         issuer::{IssuerOption, read_issuers},
         search_path,
+        webhook::WebhookArgs,
     },
     talk::Talk,
 };
@@ -71,6 +72,8 @@ pub(crate) struct UpArgs {
     /// not to be asked for. Repeat it for more
     #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
     token_issuers: Vec<IssuerOption>,
+    #[command(flatten)]
+    webhook: WebhookArgs,
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
@@ -112,6 +115,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let (data, _lock) = open_directory(&args.data)?;
     let regions = regions(&args)?;
     read_issuers(&args.token_issuers)?;
+    args.webhook.read()?;
     let engines = engines_of(&regions, &args.engines).await?;
     let (token, shown) = management_token(&data, args.token.as_deref())?;
     made_token(&data.join("agent-token"))?;
@@ -136,6 +140,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
             .map(|(region, path, _)| (region.clone(), path.clone()))
             .collect(),
         ports: args.addresses == "ports",
+        webhook: args.webhook.arguments()?,
         relays: args.relays,
         certificates: args.certificates.clone(),
         token: token.clone(),

@@ -16,6 +16,7 @@ use axum::{
 use crate::{metrics, plane::Plane};
 
 mod access;
+mod activity;
 mod agents;
 mod answer;
 mod body;
@@ -31,13 +32,16 @@ mod insights;
 mod links;
 mod lost_writes;
 mod names;
+mod note;
 mod operations;
+mod prices;
 mod providers;
 mod query;
 mod subscriptions;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
+pub(crate) use note::{Peer, Peers};
 
 /// Every route, by its lower-case form.
 fn routes(plane: Arc<Plane>) -> Router {
@@ -45,8 +49,10 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(management())
         .merge(resources())
         .merge(access::routes())
+        .merge(activity::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(prices::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
@@ -184,6 +190,7 @@ fn resources() -> Router<Arc<Plane>> {
             get(links::lost_writes),
         )
         .route(&cache("/linkedservers/{other}/events"), get(links::events))
+        .route(&cache("/linkedservers/{other}/egress"), get(links::egress))
         .route(
             &cache("/providers/microsoft.insights/metrics"),
             get(insights::metrics),

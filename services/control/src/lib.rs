@@ -19,6 +19,7 @@
 
 #![warn(missing_docs)]
 
+mod activity;
 mod admission;
 mod api;
 mod behind;
@@ -26,6 +27,7 @@ mod ca;
 mod chronicle;
 mod config;
 mod desired;
+mod egress;
 mod geo_metrics;
 mod handoff;
 #[cfg(test)]
@@ -33,6 +35,7 @@ mod harness;
 mod history;
 mod metrics;
 mod names;
+mod notifier;
 mod observations;
 mod plane;
 mod principal;
@@ -44,6 +47,6 @@ mod transfers;
 mod view;
 
 pub use ca::AuthorityFileError;
-pub use config::{Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig};
+pub use config::{Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig, WebhookConfig};
 pub use run::{BuildError, Control, Opened, build, open};
 pub use store::OpenError;

@@ -1,6 +1,8 @@
 //! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
 //! `docs/metrics.md` says what each means.
 
+mod log;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
@@ -19,6 +21,7 @@ use crate::{
     store::State,
     view::{link_is_healthy, receipts},
 };
+use log::Log;
 
 /// The content type of [`render`]'s text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -38,6 +41,7 @@ pub(crate) fn render(plane: &Plane) -> String {
         state: plane.store.state(),
         seen: plane.observations.seen(),
         ended: plane.failovers.ended(),
+        log: Log::of(plane),
     }));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
@@ -49,6 +53,7 @@ struct Picture {
     state: Arc<State>,
     seen: Seen,
     ended: BTreeMap<Ended, u64>,
+    log: Log,
 }
 
 impl fmt::Debug for Picture {
@@ -85,7 +90,8 @@ impl Collector for Picture {
         self.agents(&mut encoder)?;
         self.links(&mut encoder)?;
         self.failovers(&mut encoder)?;
-        self.lost_writes(&mut encoder)
+        self.lost_writes(&mut encoder)?;
+        self.log.encode(&self.state, &mut encoder)
     }
 }
 

@@ -5,8 +5,9 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
 use crate::{
-    chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    names::Names, observations::Observations, store::Store, transfers::Transfers,
+    activity::Activity, chronicle::Failovers, desired::Desired, egress::Egress,
+    geo_metrics::GeoMetrics, history::History, names::Names, notifier::Webhook,
+    observations::Observations, store::Store, transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -18,10 +19,16 @@ pub(crate) struct Plane {
     pub(crate) names: Names,
     /// Certifies the agents.
     pub(crate) authority: Authority,
+    /// What the activity log is to tell and the history does not have yet.
+    pub(crate) activity: Activity,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
+    /// What links sent.
+    pub(crate) egress: Egress,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
+    /// Who is told what the activity log tells, if anybody is.
+    pub(crate) webhook: Option<Webhook>,
     /// Bodies that agents send to clients.
     pub(crate) transfers: Transfers,
     pub(crate) clock: Clock,

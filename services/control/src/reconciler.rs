@@ -11,6 +11,7 @@ use runtime::chain;
 use tokio::time::timeout;
 
 use crate::{
+    activity,
     desired::Desired,
     observations::{Grants, Seen},
     plane::Plane,
@@ -85,7 +86,9 @@ async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
     };
     plane
         .history
-        .note(withheld.news(&sight), plane.clock.now())
+        .note(withheld.news(&sight), plane.clock.now(), |event| {
+            activity::of_link(state, event)
+        })
         .await;
     for step in plan(&sight) {
         match plane.store.commit(step.change).await {

@@ -9,6 +9,7 @@ mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
 mod operation;
+pub(crate) mod prices;
 pub(crate) mod subscription;
 
 pub(crate) use address::{AddressRecord, key as address_key};
@@ -17,6 +18,7 @@ pub(crate) use deployment::DeploymentRecord;
 pub(crate) use failover::{FailoverKind, FailoverRecord, StepRecord, StepSide};
 pub(crate) use group::GroupRecord;
 pub(crate) use operation::{OperationRecord, Outcome, Work, key as operation_key};
+pub(crate) use prices::PricesRecord;
 pub(crate) use subscription::SubscriptionRecord;
 
 #[cfg(test)]

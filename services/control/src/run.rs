@@ -6,13 +6,18 @@ use model::{CacheRecord, Region, SubscriptionId};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::{ServerNames, ServerNamesError};
 use tokio::net::TcpListener;
+use webhook::Endpoint;
 
 use crate::{
-    AuthorityFileError, Config, OpenError, api, ca, chronicle,
+    AuthorityFileError, Config, OpenError,
+    activity::{self, Activity},
+    api, ca, chronicle,
     desired::Desired,
+    egress::{self, Egress},
     geo_metrics::{self, GeoMetrics},
     history::History,
     names::Names,
+    notifier::{self, Webhook},
     observations::Observations,
     plane::Plane,
     reconciler,
@@ -64,6 +69,18 @@ pub enum BuildError {
     /// The certificate authority cannot be read or made.
     #[error(transparent)]
     Authority(#[from] AuthorityFileError),
+    /// The endpoint that is to be told of events cannot be used.
+    #[error("use the webhook")]
+    Webhook(#[from] webhook::BuildError),
+    /// What was summed up before cannot be read.
+    #[error("read what links sent so far from the history in {}", path.display())]
+    History {
+        /// The data directory.
+        path: PathBuf,
+        /// What the attempt met.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What it is started with cannot be stored.
     #[error("store the first subscription and what every region is told in {}", path.display())]
     Settings {
@@ -110,6 +127,11 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
 /// As [`build`], without an address.
 pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
+    let endpoint = config
+        .webhook
+        .as_ref()
+        .map(|hook| Endpoint::new(hook.url.reveal(), &hook.secret, hook.authority.as_deref()));
+    let endpoint = endpoint.transpose()?;
     ServerNames::new(&config.zone, [])?;
     let store = Store::open_watched(&config.data, &dice, config.crash.clone()).await?;
     let failed = |source: CommitError| BuildError::Settings {
@@ -132,6 +154,11 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         &store.state(),
     );
     let history = History::open(&config.data, &dice).await?;
+    let egress = Egress::open(&history).await;
+    let egress = egress.map_err(|source| BuildError::History {
+        path: config.data.clone(),
+        source: Box::new(source),
+    })?;
     let plane = Plane {
         store,
         observations: Observations::new(),
@@ -139,8 +166,11 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         names,
         authority,
         history,
+        activity: Activity::default(),
         geo_metrics: GeoMetrics::default(),
+        egress,
         failovers: chronicle::Failovers::default(),
+        webhook: endpoint.map(Webhook::new),
         transfers: Transfers::new(),
         clock,
         dice,
@@ -256,16 +286,16 @@ impl Opened {
     /// As [`Control::run`].
     pub async fn run<L>(self, listener: L, tasks: Tasks)
     where
-        L: axum::serve::Listener,
-        L::Addr: std::fmt::Debug,
+        L: axum::serve::Listener<Addr = SocketAddr>,
     {
         let plane = self.plane;
         let parts = tasks.child();
         let (store, history) = (plane.store.clone(), plane.history.clone());
         start(&plane, &parts);
-        let service = api::service(plane);
+        let service = api::service(Arc::clone(&plane));
+        let service = service.into_make_service_with_connect_info::<api::Peer>();
         let stopping = parts.clone();
-        let served = axum::serve(listener, service)
+        let served = axum::serve(api::Peers(listener), service)
             .with_graceful_shutdown(async move { stopping.cancelled().await })
             .await;
         if let Err(error) = served {
@@ -274,6 +304,8 @@ impl Opened {
         if !parts.stop(GRACE).await {
             tracing::warn!("Some work of the control plane did not end in time");
         }
+        // Requests may have been answered until just now.
+        activity::finish(&plane).await;
         history.close().await;
         store.close().await;
     }
@@ -286,9 +318,15 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     let states = plane.store.watch();
     tasks.spawn("chronicle", chronicle::run(Arc::clone(plane), states));
     tasks.spawn_until_done(
+        "activity log",
+        activity::run(Arc::clone(plane), tasks.clone()),
+    );
+    tasks.spawn_until_done(
         "geo metrics",
         geo_metrics::run(Arc::clone(plane), tasks.clone()),
     );
+    tasks.spawn_until_done("webhook", notifier::run(Arc::clone(plane), tasks.clone()));
+    tasks.spawn_until_done("egress", egress::run(Arc::clone(plane), tasks.clone()));
     let (plane, all) = (Arc::clone(plane), tasks.clone());
     tasks.spawn_until_done("long polls", async move {
         all.cancelled().await;

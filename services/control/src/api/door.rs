@@ -11,7 +11,13 @@ use axum::{
 };
 use tower::ServiceExt as _;
 
-use super::{ApiError, caller::Caller, names, routes};
+use super::{
+    ApiError,
+    caller::Caller,
+    names,
+    note::{self, Note},
+    routes,
+};
 use crate::{plane::Plane, principal::Principal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -37,21 +43,26 @@ pub(crate) fn service(plane: Arc<Plane>) -> Router {
 }
 
 async fn enter(State(door): State<Door>, request: Request) -> Response {
-    let id = header_value(&door.plane.dice.guid());
+    let id = door.plane.dice.guid();
     let asked = request.headers();
-    let correlation = asked.get(CORRELATION_ID).cloned();
+    let given = |name| asked.get(name).and_then(|value| value.to_str().ok());
+    let correlation = note::correlation(given(CORRELATION_ID))
+        .unwrap_or(&id)
+        .to_owned();
     let client = asked.get(CLIENT_ID).cloned();
     tracing::debug!(request.id = ?id, method = %request.method(), path = request.uri().path(), "Request");
-    let mut response = match admit(&door.plane, request) {
-        Ok(request) => match door.inner.oneshot(request).await {
+    let note = Note::take(&door.plane, &request, &id, &correlation, given(CLIENT_ID));
+    let mut response = match admit(&door.plane, request, &note) {
+        Ok(request) => match note.serve(door.inner.oneshot(request)).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
         Err(error) => error.into_response(),
     };
+    note.answered(&response);
     let headers = response.headers_mut();
-    headers.insert(CORRELATION_ID, correlation.unwrap_or_else(|| id.clone()));
-    headers.insert(REQUEST_ID, id);
+    headers.insert(CORRELATION_ID, header_value(&correlation));
+    headers.insert(REQUEST_ID, header_value(&id));
     if let Some(client) = client {
         headers.insert(CLIENT_ID, client);
     }
@@ -64,7 +75,7 @@ fn header_value(text: &str) -> HeaderValue {
 }
 
 /// Checks token and version, and gives the request its one spelling.
-fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
+fn admit(plane: &Plane, mut request: Request, note: &Note) -> Result<Request, ApiError> {
     let caller_base = Caller::base(request.headers());
     let path = one_spelling(request.uri().path());
     let is_agent = path.starts_with("/agents/");
@@ -83,13 +94,15 @@ fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
     if !is_agent && path != "/metrics" {
+        let principal = Principal::operator();
+        note.is_of(&principal);
         let of_cache =
             path.contains("/microsoft.cache/") && !path.contains("/providers/microsoft.insights/");
         let api_version = api_version(&query, of_cache)?;
         request.extensions_mut().insert(Caller {
             base: caller_base,
             api_version,
-            principal: Principal::operator(),
+            principal,
         });
     }
     let uri = if query.is_empty() {

@@ -12,7 +12,7 @@ use runtime::chain;
 use serde_json::json;
 
 use super::answer::json_response;
-use crate::{history::HistoryError, store::CommitError};
+use crate::{activity::Refusal, history::HistoryError, store::CommitError};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -188,6 +188,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         let mut response = json_response(self.status, &body);
+        response.extensions_mut().insert(Refusal {
+            code: self.code.to_owned(),
+            message: self.message,
+        });
         let challenge = self.challenge.map(|text| HeaderValue::from_str(&text));
         if let Some(Ok(challenge)) = challenge {
             response

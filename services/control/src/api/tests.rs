@@ -1,9 +1,11 @@
 mod access;
+mod activity;
 mod admission;
 mod agents;
 mod caches;
 mod certificates;
 mod door;
+mod egress;
 mod entrance;
 mod events;
 mod failover;
@@ -17,3 +19,4 @@ mod lost_writes;
 mod names;
 mod refusals;
 mod settings;
+mod webhook;

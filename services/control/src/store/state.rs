@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key};
 use crate::records::{
-    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, SubscriptionRecord,
+    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, PricesRecord,
+    SubscriptionRecord,
 };
 use model::{CacheRecord, LinkRecord};
 
@@ -60,6 +61,7 @@ pub(crate) struct State {
     pub(crate) agents: Table<AgentRecord>,
     pub(crate) addresses: Table<AddressRecord>,
     pub(crate) deployment: Table<DeploymentRecord>,
+    pub(crate) prices: Table<PricesRecord>,
 }
 
 impl State {
@@ -79,6 +81,19 @@ impl State {
             && self.addresses.same(&other.addresses)
     }
 
+    /// A record in JSON, as what it was before a change; `None`: there is none, or its kind is none
+    /// that people change.
+    pub(crate) fn shown(&self, key: &Key) -> Option<serde_json::Value> {
+        const KINDS: [Show; 4] = [
+            show::<CacheRecord>,
+            show::<LinkRecord>,
+            show::<GroupRecord>,
+            show::<PricesRecord>,
+        ];
+        let mut picture = self.clone();
+        KINDS.iter().find_map(|kind| kind(&mut picture, key))
+    }
+
     /// Follows a commit that went through.
     pub(super) fn advance(&mut self, change: &Change, revision: u64) {
         for (key, value) in &change.writes {
@@ -95,7 +110,7 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 8] = [
+        const KINDS: [Take; 9] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
@@ -104,6 +119,7 @@ impl State {
             take::<AgentRecord>,
             take::<AddressRecord>,
             take::<DeploymentRecord>,
+            take::<PricesRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {
@@ -112,6 +128,14 @@ impl State {
         }
         Err(DecodeError::Key(key.as_str().to_owned()))
     }
+}
+
+type Show = fn(&mut State, &Key) -> Option<serde_json::Value>;
+
+fn show<T: Record>(state: &mut State, key: &Key) -> Option<serde_json::Value> {
+    let of_kind = key.as_str().starts_with(T::PREFIX);
+    let row = T::table_mut(state).get(key).filter(|_| of_kind)?;
+    serde_json::to_value(&*row.record).ok()
 }
 
 type Take = fn(&mut State, &Key, Option<&str>, u64) -> Result<bool, DecodeError>;
