@@ -39,6 +39,11 @@ pub enum BuildError {
         #[source]
         source: reqwest::Error,
     },
+    /// There is none in the file.
+    #[error(
+        "there is no certificate among those that the webhook is to be verified by; the file is to be PEM"
+    )]
+    NoAuthority,
     /// The TLS stack does not start.
     #[error("set up TLS for the webhook at {host}")]
     Tls {
@@ -143,6 +148,9 @@ impl Endpoint {
         if let Some(pem) = authority.filter(|_| url.scheme() == "https") {
             let certificates = Certificate::from_pem_bundle(pem);
             let certificates = certificates.map_err(|source| BuildError::Authority { source })?;
+            if certificates.is_empty() {
+                return Err(BuildError::NoAuthority);
+            }
             http = http.tls_certs_only(certificates);
         }
         let http = http
@@ -265,7 +273,7 @@ mod tests {
             .route("/busy", post(busy));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = std::future::IntoFuture::into_future(axum::serve(listener, app));
+        let serving = IntoFuture::into_future(axum::serve(listener, app));
         let asking = async {
             let message = Message {
                 id: "msg_p5jXN8AQM9LWM0D4loKWxJek",

@@ -173,21 +173,21 @@ mod tests {
         let mut flood = Flood::default();
         let now = Timestamp(1_000);
         let from = |n: u32| unauthenticated(IpAddr::from(n.to_be_bytes()));
-        let told = (0..100_000).filter_map(|n| flood.pass(from(n), now));
+        let told = (0..10_000).filter_map(|n| flood.pass(from(n), now));
         assert_eq!(told.count(), 21);
         let over = flood.over(now, true);
         assert_eq!(over.len(), 1);
-        assert_eq!(over[0].count, 100_000 - 21);
+        assert_eq!(over[0].count, 10_000 - 21);
     }
 
     #[test]
     fn there_are_only_so_many_kinds_of_refusals() {
         let mut flood = Flood::default();
-        let told = (0..2_000).filter_map(|n| {
+        let told = (0..800).filter_map(|n| {
             let record = refusal(&n.to_string(), "Conflict");
             flood.pass(record, Timestamp(0))
         });
         assert_eq!(told.count(), 505);
-        assert_eq!(flood.over(Timestamp(0), true)[0].count, 2_000 - 505);
+        assert_eq!(flood.over(Timestamp(0), true)[0].count, 800 - 505);
     }
 }

@@ -99,7 +99,13 @@ pub(crate) fn text(plain: &str) -> String {
         }
         let (run, padding) = split_padding(run, after);
         let hide = behind_word || looks_made(run);
-        shown.push_str(if hide { HIDDEN } else { run });
+        if hide {
+            shown.push_str(HIDDEN);
+        } else if is_path(run) {
+            shown.push_str(&path(run));
+        } else {
+            shown.push_str(run);
+        }
         let assigned = after.starts_with(['=', ':']) || after.starts_with("\":");
         behind_word = (assigned && is_telling(run)) || run.eq_ignore_ascii_case("bearer");
         if !hide || padding == 0 {
@@ -115,6 +121,23 @@ fn is_of_run(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '.' | '%' | '~')
 }
 
+/// A path without the segments that look like secrets.
+fn path(run: &str) -> String {
+    let segments = run.split('/').map(|segment| {
+        if looks_made_word(segment) {
+            HIDDEN
+        } else {
+            segment
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn is_path(run: &str) -> bool {
+    let begins = |with: &&str| run.starts_with(*with);
+    ["/", "Microsoft.", "Godwit."].iter().any(begins)
+}
+
 /// How much of what follows a run is the padding of base64.
 fn split_padding<'a>(run: &'a str, after: &str) -> (&'a str, usize) {
     let padding = after.bytes().take_while(|byte| *byte == b'=').count();
@@ -124,16 +147,9 @@ fn split_padding<'a>(run: &'a str, after: &str) -> (&'a str, usize) {
 }
 
 /// Tells whether no person would think up such a run: it is long, and of letters of both cases and
-/// digits, or all of hexadecimal digits. GUIDs, times and the segments of paths are none.
+/// digits, or all of hexadecimal digits. GUIDs and times are none; of paths each segment is looked at.
 fn looks_made(run: &str) -> bool {
-    let is_path = run.starts_with('/')
-        || ["Microsoft.", "Godwit."]
-            .iter()
-            .any(|of| run.starts_with(of));
-    if is_path {
-        return run.split('/').any(looks_made_word);
-    }
-    looks_made_word(run)
+    !is_path(run) && looks_made_word(run)
 }
 
 fn looks_made_word(word: &str) -> bool {
@@ -182,6 +198,10 @@ mod tests {
             (
                 "it is 0123456789abcdef0123456789abcdef01234567",
                 "it is [redacted]",
+            ),
+            (
+                "GET /subscriptions/5d0c4f30-0000-4000-8000-000000000001/x/aB3aB3aB3aB3aB3aB3aB3aB3/y",
+                "GET /subscriptions/5d0c4f30-0000-4000-8000-000000000001/x/[redacted]/y",
             ),
         ] {
             assert_eq!(text(plain), shown);

@@ -101,6 +101,11 @@ impl Request {
         };
         if refusal.is_some() {
             record.kind = Kind::Refusal;
+            // What was refused need not be a name at all.
+            record.resource = redaction::text(&record.resource);
+            if let Some(asked) = &mut record.request {
+                asked.path = redaction::text(&asked.path);
+            }
         }
         record.refusal = refusal;
         self.plane.activity.tell(record, self.plane.clock.now());

@@ -16,7 +16,7 @@ impl World {
     }
 
     /// A page of the activity log, newest first.
-    pub(super) async fn told(&self, query: &str) -> Vec<Value> {
+    pub(super) async fn in_log(&self, query: &str) -> Vec<Value> {
         let answer = self.get(&self.log(query)).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         answer.body["value"].as_array().unwrap().clone()
@@ -29,7 +29,7 @@ impl World {
         passes: impl Fn(&Value) -> bool,
     ) -> Vec<Value> {
         let found = async || {
-            let mut told = self.told("&$top=1000").await;
+            let mut told = self.in_log("&$top=1000").await;
             told.retain(&passes);
             told.reverse();
             (told.len() >= count).then_some(told)
@@ -90,7 +90,7 @@ async fn a_request_and_what_it_led_to_are_told_with_one_correlation() {
     world.done(&made).await;
     let of_request = "&$filter=correlationId%20eq%20'C-1'";
     let both = async || {
-        let told = world.told(of_request).await;
+        let told = world.in_log(of_request).await;
         (told.len() == 2).then_some(told)
     };
     let told = world.eventually("request and end", both).await;
@@ -149,7 +149,7 @@ async fn refusals_are_told_with_their_sentences_and_reads_are_not() {
     assert_eq!(properties["statusMessage"], refused.message());
     assert_eq!(told[0]["level"], "Error");
 
-    let before = world.told("&$top=1000").await.len();
+    let before = world.in_log("&$top=1000").await.len();
     world.get(&world.cache("east")).await;
     let preflight = format!(
         "{}/linkedServers/east/failoverPreflight",
@@ -161,7 +161,7 @@ async fn refusals_are_told_with_their_sentences_and_reads_are_not() {
     world.ask("POST", &keys, None).await;
     let name = "Microsoft.Cache/redis/listKeys/action";
     world.until_in_log(1, is(name, "Succeeded")).await;
-    let after = world.told("&$top=1000").await;
+    let after = world.in_log("&$top=1000").await;
     let operations = |event: &&Value| event["category"]["value"] == "Administrative";
     let new = after.len() - before;
     assert_eq!(
@@ -187,7 +187,7 @@ async fn what_happens_on_links_is_in_the_same_place() {
     for name in ["east", "west"] {
         let path = format!("{}/linkedServers", world.cache(name));
         let query = format!("&$filter=resourceUri%20eq%20'{path}'&$top=1000");
-        let told = world.told(&query).await;
+        let told = world.in_log(&query).await;
         let names: Vec<_> = told
             .iter()
             .map(|event| event["operationName"]["value"].as_str().unwrap())
@@ -211,7 +211,7 @@ async fn the_log_is_read_in_pages_by_filters_and_in_parts() {
     let (world, _east, _west) = World::with_caches(dir.path()).await;
     let ended = |event: &Value| event["eventName"]["value"] == "EndOperation";
     world.until_in_log(2, ended).await;
-    let all = world.told("&$top=1000").await;
+    let all = world.in_log("&$top=1000").await;
     let mut paged = Vec::new();
     let mut next = Some(world.log("&$top=2&$filter=eventTimestamp%20ge%20'2020-01-01T00:00:00'"));
     while let Some(path) = next {
@@ -229,7 +229,7 @@ async fn the_log_is_read_in_pages_by_filters_and_in_parts() {
     }
     assert_eq!(paged, all);
     let parts = world
-        .told("&$select=caller%20,%20eventTimestamp&$top=1")
+        .in_log("&$select=caller%20,%20eventTimestamp&$top=1")
         .await;
     let names: Vec<_> = parts[0].as_object().unwrap().keys().collect();
     assert_eq!(names, ["caller", "eventTimestamp"]);
@@ -244,7 +244,7 @@ async fn the_log_is_read_in_pages_by_filters_and_in_parts() {
         ("eventTimestamp le '2020-01-01T00:00:00Z'", false),
     ] {
         let told = world
-            .told(&format!("&$filter={}", filter.replace(' ', "%20")))
+            .in_log(&format!("&$filter={}", filter.replace(' ', "%20")))
             .await;
         assert_eq!(!told.is_empty(), some, "{filter}");
     }
@@ -258,7 +258,7 @@ async fn the_log_is_read_in_pages_by_filters_and_in_parts() {
         assert_eq!(refused.code(), "InvalidQuery", "{bad}");
     }
     let newest = all[0]["number"].as_u64().unwrap();
-    let after = world.told(&format!("&after={}", newest - 2)).await;
+    let after = world.in_log(&format!("&after={}", newest - 2)).await;
     let numbers: Vec<_> = after
         .iter()
         .map(|one| one["number"].as_u64().unwrap())
@@ -397,7 +397,7 @@ async fn no_secret_is_in_the_log_wherever_it_was_put() {
             .collect::<Vec<_>>()
     };
     crate::activity::finish(&world.plane).await;
-    let shown = Value::Array(world.told("&$top=1000").await).to_string();
+    let shown = Value::Array(world.in_log("&$top=1000").await).to_string();
     let mut bytes = Vec::new();
     for file in ["history.db", "history.db-wal"] {
         bytes.extend(std::fs::read(dir.path().join(file)).unwrap_or_default());

@@ -16,12 +16,12 @@ fn sends(agent: &Agent, count: u64, raw_bytes: u64, sent_bytes: u64) {
 }
 
 impl World {
-    fn egress_path(&self, query: &str) -> String {
+    fn sent_path(&self, query: &str) -> String {
         format!("{}/linkedServers/west/egress{query}", self.cache("east"))
     }
 
-    async fn egress(&self) -> Value {
-        let mut answer = self.get(&self.egress_path("")).await;
+    async fn sent(&self) -> Value {
+        let mut answer = self.get(&self.sent_path("")).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         answer.body["properties"].take()
     }
@@ -29,7 +29,7 @@ impl World {
     /// Waits until so much was counted, and not a byte more.
     async fn until_sent(&self, raw: u64, wire: u64) -> Value {
         let counted = async || {
-            let shown = self.egress().await;
+            let shown = self.sent().await;
             let total = &shown["total"];
             let now = (total["rawBytes"].as_u64()?, total["wireBytes"].as_u64()?);
             assert!(now <= (raw, wire), "{shown}");
@@ -43,7 +43,7 @@ impl World {
 async fn bytes_are_counted_once_through_restarts_of_everybody() {
     let dir = tempfile::tempdir().unwrap();
     let (world, east, _west) = World::with_link(dir.path()).await;
-    assert_eq!(world.egress().await["rows"], json!([]));
+    assert_eq!(world.sent().await["rows"], json!([]));
     sends(&east, 1, 1_000, 250);
     world.until_sent(1_000, 250).await;
     sends(&east, 1, 3_000, 600);
@@ -87,7 +87,7 @@ async fn both_ways_are_told_apart_and_stay_readable_when_the_link_is_gone() {
         StatusCode::CREATED
     );
     assert_eq!(world.put(&path, prices).await.status, StatusCode::OK);
-    let shown = world.egress().await;
+    let shown = world.sent().await;
     assert_eq!(shown["currency"], "EUR");
     assert_eq!(shown["rows"][0]["cost"], 0.02);
     assert_eq!(shown["total"]["savedPercent"], 50.0);
@@ -96,7 +96,7 @@ async fn both_ways_are_told_apart_and_stay_readable_when_the_link_is_gone() {
     world.done(&failover).await;
     sends(&west, 7, 100, 90);
     world.until_sent(2_000_000_100, 1_000_000_090).await;
-    let shown = world.egress().await;
+    let shown = world.sent().await;
     assert_eq!(shown["rows"].as_array().unwrap().len(), 2, "{shown}");
     assert_eq!(shown["total"]["cost"], Value::Null, "one way has no price");
     assert_eq!(
@@ -111,7 +111,7 @@ async fn both_ways_are_told_apart_and_stay_readable_when_the_link_is_gone() {
     world.until_sent(2_000_000_100, 1_000_000_090).await;
     let other_side = format!("{}/linkedServers/east/egress", world.cache("west"));
     assert_eq!(world.get(&other_side).await.status, StatusCode::OK);
-    let month = world.get(&world.egress_path("?period=2020-01")).await;
+    let month = world.get(&world.sent_path("?period=2020-01")).await;
     assert_eq!(
         month.status,
         StatusCode::NOT_FOUND,
