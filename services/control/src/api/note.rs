@@ -163,8 +163,8 @@ fn from(request: &Request) -> Option<IpAddr> {
 }
 
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let all = headers.get_all(FORWARDED_FOR).iter();
-    let last = all.last()?.to_str().ok()?;
+    let mut all = headers.get_all(FORWARDED_FOR).iter();
+    let last = all.next_back()?.to_str().ok()?;
     let address = last.rsplit(',').next()?.trim();
     let with_port = || address.parse().ok().map(|address: SocketAddr| address.ip());
     address
