@@ -4,11 +4,13 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak suites clients attacks cargo
+.PHONY: help demo test test-az check fmt bench soak suites clients attacks cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
 	@echo "make test    run every test, with real engines of both kinds"
+	@echo "make test-az the managed service's own command line against all of it; the first time it"
+	@echo "             fetches some 700 MB"
 	@echo "make check   formatting, lints, documentation"
 	@echo "make fmt     format the code"
 	@echo "make soak    failovers by the hundred, scored; MINUTES=30, ARGS='--engine valkey'"
@@ -36,6 +38,11 @@ test: cargo
 	  $(CARGO) test --workspace --locked; \
 	fi
 	tests/sdk/run.sh
+
+test-az: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --locked --package cli
+	tests/az/run.sh $(ARGS)
 
 check: cargo
 	$(CARGO) fmt --all --check

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand};
 use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
-    commands::{bench, ca, cache, events, failover, group, link, lost_writes, region, verify},
+    commands::{
+        bench, ca, cache, events, failover, group, link, lost_writes, region, role,
+        service_principal, verify,
+    },
     output::Form,
     serve::{AgentArgs, ControlArgs, DnsArgs, WanArgs},
     up::UpArgs,
@@ -55,6 +58,11 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", env = "GODWIT_ENDPOINT")]
     pub(crate) endpoint: Option<String>,
 
+    /// File with the certificate to trust when that is https (PEM), beside the system's [default:
+    /// ca.pem in --data, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "GODWIT_CA")]
+    pub(crate) ca: Option<PathBuf>,
+
     /// The management token; without it, the file `token` in --data is read. Other users of this
     /// machine can see command lines: prefer the variable
     #[arg(long, global = true, env = "GODWIT_TOKEN", hide_env_values = true)]
@@ -96,6 +104,10 @@ pub(crate) enum Command {
     Events(Box<events::Events>),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
+    /// Make service principals: programs that sign in with a secret, such as az and Terraform
+    Sp(Client<service_principal::Command>),
+    /// Say which service principal may do what, and where
+    Role(Client<role::Command>),
     /// See the regions of the deployment
     Region(Client<region::Command>),
     Ca(ca::Ca),

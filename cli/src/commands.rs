@@ -9,6 +9,8 @@ pub(crate) mod group;
 pub(crate) mod link;
 pub(crate) mod lost_writes;
 pub(crate) mod region;
+pub(crate) mod role;
+pub(crate) mod service_principal;
 pub(crate) mod verify;
 
 use crate::{
@@ -37,6 +39,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Group(client) => {
             group::run(client.command, &Session::open(client.common).await?).await
+        }
+        Command::Sp(client) => {
+            service_principal::run(client.command, &Session::open(client.common).await?).await
+        }
+        Command::Role(client) => {
+            role::run(client.command, &Session::open(client.common).await?).await
         }
         Command::Region(client) => {
             region::run(client.command, &Session::open(client.common).await?).await

@@ -2,6 +2,7 @@
 //! are deployed on machines of their own; and `godwit wan`, which stands between them.
 
 pub(crate) mod agent;
+pub(crate) mod api;
 pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod issuer;
@@ -74,6 +75,13 @@ fn read_token(path: &Path) -> anyhow::Result<Secret> {
         path.display()
     );
     Ok(Secret::new(text))
+}
+
+/// Reads certificates to trust.
+fn read_pem(path: &Path) -> anyhow::Result<String> {
+    let bytes = durable::read_if_there(path)?
+        .with_context(|| format!("there is no file {} with certificates", path.display()))?;
+    String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
 }
 
 /// Tells whoever started this process that it serves, and where: one line on standard output.

@@ -21,6 +21,8 @@ const DEFAULT_GROUP: &str = "default";
 const TOKEN_FILE: &str = "token";
 /// The file of `godwit up` that holds the URL of its management API.
 const ENDPOINT_FILE: &str = "endpoint";
+/// The file of `godwit up` that holds the certificate of its authority.
+const AUTHORITY_FILE: &str = "ca.pem";
 
 /// A control plane, and where in it.
 #[derive(Debug)]
@@ -36,7 +38,11 @@ pub(crate) struct Session {
 impl Session {
     /// Finds the token and the subscription.
     pub(crate) async fn open(common: Common) -> Result<Self, Failure> {
-        let repeated = repeated(common.endpoint.as_deref(), &common.data);
+        let repeated = repeated(
+            common.endpoint.as_deref(),
+            common.ca.as_deref(),
+            &common.data,
+        );
         let management = management(&common)?;
         let subscription = match common.subscription {
             Some(subscription) => subscription,
@@ -139,7 +145,25 @@ pub(crate) fn management(common: &Common) -> Result<Management, Failure> {
         Some(token) => token.clone(),
         None => token_of(&common.data)?,
     };
-    Ok(Management::new(&endpoint, token)?)
+    let authority = if endpoint.starts_with("https:") {
+        authority(common)?
+    } else {
+        None
+    };
+    Ok(Management::trusting(
+        &endpoint,
+        token,
+        authority.as_deref(),
+    )?)
+}
+
+/// What is trusted beside the system's authorities.
+fn authority(common: &Common) -> Result<Option<String>, Failure> {
+    let Some(path) = &common.ca else {
+        return read(&common.data.join(AUTHORITY_FILE));
+    };
+    let missing = || Failure::usage(format!("there is no file {}", path.display()));
+    read(path)?.map(Some).ok_or_else(missing)
 }
 
 async fn only_subscription(management: &Management) -> Result<SubscriptionId, Failure> {
@@ -179,7 +203,7 @@ fn token_of(data: &Path) -> Result<Secret, Failure> {
     }
 }
 
-/// The one line of a file that `godwit up` keeps, when the file is there.
+/// The text of a file that `godwit up` keeps, when the file is there.
 fn read(path: &Path) -> Result<Option<String>, Failure> {
     let bytes = read_if_there(path).map_err(|error| Failure::new(chain(&error).to_string()))?;
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
@@ -190,10 +214,13 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// The options that a person has to repeat to get to the same control plane. Never a token.
-fn repeated(endpoint: Option<&str>, data: &Path) -> String {
+fn repeated(endpoint: Option<&str>, ca: Option<&Path>, data: &Path) -> String {
     let mut options = String::new();
     if let Some(endpoint) = endpoint {
         options.push_str(&format!(" --endpoint {}", quoted(endpoint)));
+    }
+    if let Some(ca) = ca {
+        options.push_str(&format!(" --ca {}", quoted(&ca.to_string_lossy())));
     }
     if data != Path::new(DEFAULT_DATA) {
         options.push_str(&format!(" --data {}", quoted(&data.to_string_lossy())));

@@ -27,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     serve::{
+        api::ApiArgs,
         issuer::{IssuerOption, read_issuers},
         search_path,
         webhook::WebhookArgs,
@@ -44,9 +45,11 @@ pub(crate) struct UpArgs {
     /// Directory for everything that is kept
     #[arg(long, env = "GODWIT_DATA", default_value = "./godwit-data")]
     data: PathBuf,
-    /// Address of the management API (plain http, so loopback only)
+    /// Address of the management API for this machine: http and https, so loopback only
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    #[command(flatten)]
+    api: ApiArgs,
     /// Token that clients of the management API must send [default: generated, shown once, and
     /// kept in the data directory]
     #[arg(long, env = "GODWIT_TOKEN", hide_env_values = true)]
@@ -115,7 +118,6 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let (data, _lock) = open_directory(&args.data)?;
     let regions = regions(&args)?;
     read_issuers(&args.token_issuers)?;
-    args.webhook.read()?;
     let engines = engines_of(&regions, &args.engines).await?;
     let (token, shown) = management_token(&data, args.token.as_deref())?;
     made_token(&data.join("agent-token"))?;
@@ -128,6 +130,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let plan = Plan {
         data: data.clone(),
         listen: args.listen,
+        api: args.api.clone(),
         dns: args.names.address(talk),
         zone: args.zone,
         issuers: args
@@ -160,6 +163,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         format!(" --data {}", args.data.display())
     };
     introduce(&supervisor, &engines, &zone, talk);
+    tell_https(&url, &args.api, &data, talk);
     tell_token(shown.then_some(&token), &data, talk);
     if args.certificates.are_the_authoritys() {
         let path = certificates::file(&data);
@@ -228,6 +232,22 @@ fn introduce(
     for (region, address) in supervisor.metrics() {
         talk.say(&format!("  metrics of {region}: http://{address}/metrics"));
     }
+}
+
+/// Where tools find it that insist on https: the same address takes both.
+fn tell_https(url: &str, api: &ApiArgs, data: &Path, talk: &Talk) {
+    let url = api.https().map_or_else(
+        || url.replacen("http:", "https:", 1),
+        |address| format!("https://{address}"),
+    );
+    let trust = if api.is_the_authoritys() {
+        format!(", trusting {}", certificates::file(data).display())
+    } else {
+        String::new()
+    };
+    talk.say(&format!(
+        "  for az, SDKs and Terraform: {url}{trust} (docs/clients.md)"
+    ));
 }
 
 fn tell_token(new: Option<&Secret>, data: &Path, talk: &Talk) {

@@ -267,4 +267,5 @@ def main():
     print("azure-mgmt-redis drives godwit with %s: ok" % engine)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -14,3 +14,4 @@ binary="${CARGO_TARGET_DIR:-$top/target}/debug/godwit"
 for engine in valkey redis; do
   "$venv/bin/python" "$here/lifecycle.py" "$binary" "$engine"
 done
+"$venv/bin/python" "$here/login.py" "$binary" valkey

@@ -13,7 +13,7 @@ use engine::EngineChoice;
 use model::Region;
 use runtime::{dice::Dice, tasks::Tasks};
 
-use super::{Ready, crash_points, read_token, search_path, tell, told_to_stop, trace};
+use super::{Ready, crash_points, read_pem, read_token, search_path, tell, told_to_stop, trace};
 
 /// Run an agent: the engines and links of one region's caches on this host
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,10 @@ pub(crate) struct AgentArgs {
     /// URL of the control plane
     #[arg(long)]
     control: String,
+    /// File with the certificate to trust when that is https (PEM), beside the system's: the control
+    /// plane's ca.pem
+    #[arg(long, value_name = "FILE")]
+    control_ca: Option<PathBuf>,
     /// File with the token that the control plane wants from agents
     #[arg(long)]
     token_file: PathBuf,
@@ -89,6 +93,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         region: args.region,
         data: args.data,
         control: args.control,
+        authority: args.control_ca.as_deref().map(read_pem).transpose()?,
         token: read_token(&args.token_file)?,
         engine: args.engine.unwrap_or(EngineChoice::Auto),
         search: search_path(),

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use model::Region;
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 
+use super::api::ApiArgs;
 use super::issuer::{IssuerOption, read_issuers};
 use super::webhook::WebhookArgs;
 use super::{crash_points, read_token, tell_ready, told_to_stop, trace};
@@ -16,9 +17,11 @@ pub(crate) struct ControlArgs {
     /// Directory of the store
     #[arg(long)]
     data: PathBuf,
-    /// Address of the management API (plain http, so loopback only)
+    /// Address of the management API for this machine: http and https, so loopback only
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    #[command(flatten)]
+    api: ApiArgs,
     /// File with the token that clients of the management API must send
     #[arg(long)]
     token_file: PathBuf,
@@ -56,6 +59,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
     let config = control::Config {
         data: args.data,
         listen: args.listen,
+        api: args.api.config(),
         token: read_token(&args.token_file)?,
         agent_token: read_token(&args.agent_token_file)?,
         zone: args.zone,
@@ -76,7 +80,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
     let built = control::build(config, Clock, Dice::from_system()).await;
     let control = built.context("start the control plane")?;
     let address = control.address();
-    tracing::info!(%address, "the management API listens");
+    tracing::info!(%address, https = ?control.https(), "the management API listens");
     let serving = tasks.child();
     let inner = serving.clone();
     tasks.spawn_until_done("control", async move { control.run(inner).await });

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use dns::{NameServer, TsigKey, UpdateConfig};
 use runtime::{clock::Clock, dice::Dice, durable, tasks::Tasks};
 
-use super::{read_token, tell_ready, told_to_stop, trace};
+use super::{read_pem, read_token, tell_ready, told_to_stop, trace};
 
 /// Run the DNS server of the caches' names
 ///
@@ -28,6 +28,10 @@ pub(crate) struct DnsArgs {
     /// URL of the control plane
     #[arg(long)]
     control: String,
+    /// File with the certificate to trust when that is https (PEM), beside the system's: the control
+    /// plane's ca.pem
+    #[arg(long, value_name = "FILE")]
+    control_ca: Option<PathBuf>,
     /// File with the control plane's token for names
     #[arg(long)]
     token_file: PathBuf,
@@ -64,6 +68,7 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
         data: args.data,
         listen: args.listen,
         control: args.control,
+        authority: args.control_ca.as_deref().map(read_pem).transpose()?,
         token: read_token(&args.token_file)?,
         name_servers: args.name_servers,
         answers_per_second: args.rate_limit,

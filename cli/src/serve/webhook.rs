@@ -40,8 +40,9 @@ impl WebhookArgs {
         }))
     }
 
-    /// The same options for a control plane that is started from here.
+    /// The same options for a control plane that is started from here; the files must be there.
     pub(crate) fn arguments(&self) -> anyhow::Result<Vec<String>> {
+        self.read()?;
         let mut arguments = Vec::new();
         arguments.extend(self.webhook.as_ref().map(|url| format!("--webhook={url}")));
         let files = [

@@ -11,7 +11,7 @@ use super::{
     relay::Relays,
     targets::Targets,
 };
-use crate::talk::Talk;
+use crate::{serve::api::ApiArgs, talk::Talk};
 
 /// How long an agent may take to save its caches and stop its engines.
 const AGENT_PATIENCE: Duration = Duration::from_secs(320);
@@ -28,6 +28,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Plan {
     pub(super) data: PathBuf,
     pub(super) listen: SocketAddr,
+    /// How others reach the management API.
+    pub(super) api: ApiArgs,
     /// Where names are answered, if they are.
     pub(super) dns: Option<SocketAddr>,
     pub(super) zone: String,
@@ -251,6 +253,7 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         format!("--zone={}", plan.zone),
     ];
     arguments.extend(plan.webhook.iter().cloned());
+    arguments.extend(plan.api.arguments());
     let issuers = plan.issuers.iter();
     arguments.extend(issuers.map(|issuer| format!("--token-issuer={issuer}")));
     arguments.extend(

@@ -24,6 +24,7 @@ mod preflight;
 mod prerequisites;
 mod published;
 mod replication;
+mod role;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -79,6 +80,7 @@ pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
+pub use role::{ParseRoleError, Rights, Role, Scope};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

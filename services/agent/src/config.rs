@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
+use client::{Agents, BuildError};
 use engine::EngineChoice;
 use model::{Region, Secret};
 use runtime::crash::Points;
@@ -17,6 +18,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The control plane's base URL.
     pub control: String,
+    /// What is trusted beside the system's authorities when that is https: certificates in PEM.
+    pub authority: Option<String>,
     /// The token that the control plane wants from agents.
     pub token: Secret,
     /// Which engine to run.
@@ -39,4 +42,12 @@ pub struct Config {
     pub full_syncs: NonZeroUsize,
     /// Where a test can have it die.
     pub crash: Points,
+}
+
+impl Config {
+    /// A client of the control plane.
+    pub(crate) fn client(&self) -> Result<Agents, BuildError> {
+        let authority = self.authority.as_deref();
+        Agents::trusting(&self.control, self.token.clone(), authority)
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use client::Agents;
 use engine::{EngineProgram, FindError};
 use model::{CacheUid, Presence, RegionDesired};
 use relay::{BindError, Event, Events, Outbound};
@@ -101,7 +100,7 @@ impl Agent {
             Some(address) => Some(metrics::bind(address).await?),
             None => None,
         };
-        let client = Agents::new(&config.control, config.token.clone())?;
+        let client = config.client()?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
             .map_err(|error| directory_error(error.into()))?;

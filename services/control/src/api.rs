@@ -30,6 +30,7 @@ mod find;
 mod groups;
 mod insights;
 mod links;
+mod login;
 mod lost_writes;
 mod names;
 mod note;
@@ -37,11 +38,13 @@ mod operations;
 mod prices;
 mod providers;
 mod query;
+mod roles;
+mod service_principals;
 mod subscriptions;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
-pub(crate) use note::{Peer, Peers};
+pub(crate) use login::{Attempts, Believed};
 
 /// Every route, by its lower-case form.
 fn routes(plane: Arc<Plane>) -> Router {
@@ -53,6 +56,8 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(agents::routes())
         .merge(certificates::routes())
         .merge(prices::routes())
+        .merge(roles::routes())
+        .merge(service_principals::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))

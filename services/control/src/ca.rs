@@ -8,6 +8,8 @@ use tls::{Authority, AuthorityError};
 
 /// The file that holds certificate and key.
 const FILE: &str = "authority.pem";
+/// The file beside it that holds the certificate alone, for whoever has to trust it.
+const CERTIFICATE_FILE: &str = "ca.pem";
 /// How long before its end an authority is complained of.
 const WARN_MS: u64 = 180 * 24 * 60 * 60 * 1000;
 
@@ -53,8 +55,22 @@ pub enum AuthorityFileError {
     },
 }
 
-/// Reads the authority of `store` in the data directory; makes it when there is none.
+/// Reads the authority of `store` in the data directory; makes it when there is none. Its certificate
+/// is there as a file of its own afterwards.
 pub(crate) fn open(
+    data: &Path,
+    store: &StoreId,
+    now: Timestamp,
+) -> Result<Authority, AuthorityFileError> {
+    let authority = read_or_make(data, store, now)?;
+    let (path, pem) = (data.join(CERTIFICATE_FILE), authority.certificate_pem());
+    if durable::read_if_there(&path)?.as_deref() != Some(pem.as_bytes()) {
+        durable::write_durable(&path, pem.as_bytes())?;
+    }
+    Ok(authority)
+}
+
+fn read_or_make(
     data: &Path,
     store: &StoreId,
     now: Timestamp,
@@ -119,10 +135,13 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let found = open(dir.path(), &store, NOW).unwrap();
         assert_eq!(found.certificate(), made.certificate());
+        let told = || durable::read_if_there(&dir.path().join(CERTIFICATE_FILE)).unwrap();
+        assert_eq!(told().unwrap(), made.certificate_pem().as_bytes());
         // Who removes it gets another.
         durable::remove_if_there(&path).unwrap();
         let next = open(dir.path(), &store, NOW).unwrap();
         assert_ne!(next.certificate(), made.certificate());
+        assert_eq!(told().unwrap(), next.certificate_pem().as_bytes());
     }
 
     #[test]

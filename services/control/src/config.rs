@@ -39,13 +39,37 @@ impl fmt::Debug for WebhookConfig {
     }
 }
 
+/// The operator's own certificate for the management API: files that are taken up again whenever they
+/// change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiCertificate {
+    /// The certificate and its chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// How the management API is reached by more than plain HTTP on this machine.
+#[derive(Debug, Clone, Default)]
+pub struct ApiConfig {
+    /// Another address where both APIs are served, by https alone: any address, also one that the network
+    /// reaches. Port 0 takes a free one.
+    pub https: Option<SocketAddr>,
+    /// Host names and addresses that it is reached by, beside those that it listens at and `localhost`.
+    pub names: Vec<String>,
+    /// What is shown to clients; none: a certificate of the deployment's own authority.
+    pub certificate: Option<ApiCertificate>,
+}
+
 /// What a control plane is started with: read once, by the command line.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The directory of the store; made when it is not there.
     pub data: PathBuf,
-    /// Where both APIs are served: plain HTTP, so on loopback only. Port 0 takes a free one.
+    /// Where both APIs are served, by http and https, so on loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How they are reached otherwise.
+    pub api: ApiConfig,
     /// What a client of the management API must show.
     pub token: Secret,
     /// What an agent must show.

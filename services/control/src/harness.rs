@@ -1,6 +1,7 @@
 //! A control plane to test with, and agents that do as they are told.
 
 mod agent;
+mod signed_in;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -16,10 +17,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
 
-use crate::{Config, NamesConfig, api, plane::Plane, run};
+use crate::{ApiConfig, Config, NamesConfig, api, plane::Plane, run};
 
 pub(crate) use agent::Agent;
 use agent::agent_request;
+pub(crate) use signed_in::{PRINCIPALS, Someone};
 
 pub(crate) const TOKEN: &str = "management-token";
 pub(crate) const AGENT_TOKEN: &str = "agents-token";
@@ -31,6 +33,7 @@ pub(crate) fn config(data: &Path) -> Config {
     Config {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        api: ApiConfig::default(),
         token: Secret::new(TOKEN),
         agent_token: Secret::new(AGENT_TOKEN),
         zone: "zone.test".to_owned(),
@@ -226,6 +229,22 @@ impl World {
     }
 
     pub(crate) async fn ask_raw(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
+        self.ask_with(TOKEN, method, path, body).await
+    }
+
+    /// Asks with somebody's token.
+    pub(crate) async fn ask_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let body = body.map_or_else(Vec::new, |body| serde_json::to_vec(&body).unwrap());
+        self.ask_with(token, method, path, body).await
+    }
+
+    async fn ask_with(&self, token: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {
         let uri = if path.contains("api-version") {
             path.to_owned()
         } else if path.contains('?') {
@@ -237,7 +256,7 @@ impl World {
             .method(method)
             .uri(uri)
             .header("host", "test.example:99")
-            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("authorization", format!("Bearer {token}"))
             .body(Body::from(body))
             .unwrap();
         self.send(request).await

@@ -11,7 +11,7 @@
 //! decided by one write of the link's record.
 //!
 //! **What it does not do.** It never talks to an engine, and no data goes through it: when it is
-//! gone, caches serve and links replicate. It serves plain HTTP on loopback only; TLS is a proxy's.
+//! gone, caches serve and links replicate. It serves plain HTTP on loopback only, and https anywhere.
 //! It does not run two at a time: the store's directory has one holder.
 //!
 //! [`docs/api.md`]: ../../../docs/api.md
@@ -33,6 +33,7 @@ mod handoff;
 #[cfg(test)]
 mod harness;
 mod history;
+mod listen;
 mod metrics;
 mod names;
 mod notifier;
@@ -47,6 +48,10 @@ mod transfers;
 mod view;
 
 pub use ca::AuthorityFileError;
-pub use config::{Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig, WebhookConfig};
+pub use config::{
+    ApiCertificate, ApiConfig, Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig,
+    WebhookConfig,
+};
+pub use listen::CertificateError;
 pub use run::{BuildError, Control, Opened, build, open};
 pub use store::OpenError;

@@ -5,9 +5,18 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
 use crate::{
-    activity::Activity, chronicle::Failovers, desired::Desired, egress::Egress,
-    geo_metrics::GeoMetrics, history::History, names::Names, notifier::Webhook,
-    observations::Observations, store::Store, transfers::Transfers,
+    activity::Activity,
+    api::{Attempts, Believed},
+    chronicle::Failovers,
+    desired::Desired,
+    egress::Egress,
+    geo_metrics::GeoMetrics,
+    history::History,
+    names::Names,
+    notifier::Webhook,
+    observations::Observations,
+    store::Store,
+    transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -29,6 +38,10 @@ pub(crate) struct Plane {
     pub(crate) failovers: Failovers,
     /// Who is told what the activity log tells, if anybody is.
     pub(crate) webhook: Option<Webhook>,
+    /// Failures to sign in.
+    pub(crate) sign_ins: Attempts,
+    /// The keys whose tokens are believed.
+    pub(crate) token_keys: Believed,
     /// Bodies that agents send to clients.
     pub(crate) transfers: Transfers,
     pub(crate) clock: Clock,

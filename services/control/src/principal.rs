@@ -12,7 +12,7 @@ pub(crate) enum PrincipalKind {
     ServicePrincipal,
 }
 
-/// Who asks, as the door found out.
+/// Who asks, as the door found out. What they may do is beside it, in `Caller`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Principal {
     /// The object ID: a GUID for a service principal.

@@ -10,6 +10,9 @@ pub(crate) mod group;
 pub(crate) mod link;
 mod operation;
 pub(crate) mod prices;
+mod role_assignment;
+pub(crate) mod service_principal;
+mod signing_key;
 pub(crate) mod subscription;
 
 pub(crate) use address::{AddressRecord, key as address_key};
@@ -19,6 +22,9 @@ pub(crate) use failover::{FailoverKind, FailoverRecord, StepRecord, StepSide};
 pub(crate) use group::GroupRecord;
 pub(crate) use operation::{OperationRecord, Outcome, Work, key as operation_key};
 pub(crate) use prices::PricesRecord;
+pub(crate) use role_assignment::{RoleAssignmentRecord, all_of as roles_of};
+pub(crate) use service_principal::{SecretRecord, ServicePrincipalRecord};
+pub(crate) use signing_key::SigningKeyRecord;
 pub(crate) use subscription::SubscriptionRecord;
 
 #[cfg(test)]

@@ -2,20 +2,23 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use axum::Router;
+use futures_util::future::join_all;
 use model::{CacheRecord, Region, SubscriptionId};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
-use tls::{ServerNames, ServerNamesError};
+use tls::{HostNameError, HostNames, ServerNames, ServerNamesError};
 use tokio::net::TcpListener;
 use webhook::Endpoint;
 
 use crate::{
-    AuthorityFileError, Config, OpenError,
+    AuthorityFileError, CertificateError, Config, OpenError,
     activity::{self, Activity},
     api, ca, chronicle,
     desired::Desired,
     egress::{self, Egress},
     geo_metrics::{self, GeoMetrics},
     history::History,
+    listen::{self, Accepted, Arrival, Certificates, Doors},
     names::Names,
     notifier::{self, Webhook},
     observations::Observations,
@@ -31,7 +34,7 @@ use crate::{
 pub enum BuildError {
     /// It would serve plain HTTP to the network.
     #[error(
-        "refuse to listen on {address}: the management API is plain http and carries keys and tokens; use a loopback address such as 127.0.0.1:8080, with a TLS proxy before it if others must reach it"
+        "refuse to serve plain http on {address}: the management API carries keys and tokens; listen on a loopback address such as 127.0.0.1:8080, and serve others by https: `--https {address}`"
     )]
     NotLoopback {
         /// The address that was asked for.
@@ -46,6 +49,12 @@ pub enum BuildError {
     /// There are no regions, or a cache is in one that is not among them.
     #[error("{0}")]
     Regions(String),
+    /// The management API cannot be certified for the name.
+    #[error("use another `--api-name`")]
+    ApiName(#[from] HostNameError),
+    /// There is no certificate for the management API.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The address is taken.
     #[error(
         "listen on {address}: something else listens there already; stop it, or choose another address"
@@ -98,8 +107,11 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A control plane that is bound and ready to run.
 pub struct Control {
     plane: Arc<Plane>,
-    listener: TcpListener,
+    certificates: Certificates,
+    /// For this machine, and for others if there is one for them.
+    listeners: Vec<(TcpListener, Doors)>,
     address: SocketAddr,
+    https: Option<SocketAddr>,
 }
 
 /// A control plane whose store is open, to be served on a listener of somebody else's.
@@ -110,17 +122,34 @@ pub struct Opened {
 /// Opens the store, binds the address, and makes the first subscription when there is none.
 /// Nothing is served before [`Control::run`].
 pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, BuildError> {
-    let listen = config.listen;
+    let (listen, api) = (config.listen, config.api.clone());
+    let mut names = HostNames::here();
+    for name in &api.names {
+        names.add(name)?;
+    }
     let Opened { plane } = open(config, clock, dice).await?;
-    let listener = bind(listen).await?;
-    let address = listener.local_addr().map_err(|source| BuildError::Listen {
-        address: listen,
-        source,
-    })?;
+    let (listener, address) = bind(listen).await?;
+    let other = match api.https {
+        Some(https) => Some(bind(https).await?),
+        None => None,
+    };
+    let https = other.as_ref().map(|(_, address)| *address);
+    for address in [Some(address), https].into_iter().flatten() {
+        // Whoever listens everywhere has to say by which names that is.
+        let _is_one_host = names.add_address(address.ip());
+    }
+    let certificates = Certificates::new(&plane, names, api.certificate).await?;
+    let mut listeners = vec![(listener, Doors::both(certificates.front()))];
+    listeners.extend(other.map(|(listener, _)| {
+        let doors = Doors::encrypted(certificates.front());
+        (listener, doors)
+    }));
     Ok(Control {
         plane,
-        listener,
+        certificates,
+        listeners,
         address,
+        https,
     })
 }
 
@@ -171,6 +200,8 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         egress,
         failovers: chronicle::Failovers::default(),
         webhook: endpoint.map(Webhook::new),
+        sign_ins: api::Attempts::default(),
+        token_keys: api::Believed::default(),
         transfers: Transfers::new(),
         clock,
         dice,
@@ -257,50 +288,82 @@ fn guid(dice: &Dice) -> SubscriptionId {
     dice.guid().parse().expect("dice roll valid GUIDs")
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address).await.map_err(|source| {
+/// Binds an address; gives the one that it came to.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BuildError> {
+    let failed = |source: io::Error| {
         if source.kind() == io::ErrorKind::AddrInUse {
             BuildError::InUse { address }
         } else {
             BuildError::Listen { address, source }
         }
-    })
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 impl Control {
-    /// Where both APIs are served.
+    /// Where both APIs are served to this machine, by http and https.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where both are served by https alone, if anywhere.
+    pub fn https(&self) -> Option<SocketAddr> {
+        self.https
     }
 
     /// Serves and reconciles until `tasks` is cancelled, and ends once the requests that are in
     /// hand are answered. The store is then free for another control plane.
     pub async fn run(self, tasks: Tasks) {
-        tracing::info!(address = %self.address, "The control plane serves its APIs");
-        let opened = Opened { plane: self.plane };
-        opened.run(self.listener, tasks).await;
+        tracing::info!(address = %self.address, https = ?self.https, "The control plane serves its APIs");
+        let Self {
+            plane,
+            certificates,
+            listeners,
+            ..
+        } = self;
+        let (following, followed) = (certificates.follow(Arc::clone(&plane)), tasks.child());
+        followed.spawn("certificate of the API", following);
+        let opened = Opened { plane };
+        let serving = |service: Router, parts: Tasks| {
+            let all = listeners.into_iter().map(move |(listener, doors)| {
+                let open = move |tcp, peer| Accepted {
+                    peer: Some(peer),
+                    opening: doors.clone().open(tcp, peer),
+                };
+                listen::serve(listener, open, service.clone(), parts.clone())
+            });
+            join_all(all)
+        };
+        opened.serve(serving, tasks).await;
+        followed.cancel();
     }
 }
 
 impl Opened {
-    /// As [`Control::run`].
+    /// As [`Control::run`], without TLS.
     pub async fn run<L>(self, listener: L, tasks: Tasks)
     where
-        L: axum::serve::Listener<Addr = SocketAddr>,
+        L: axum::serve::Listener,
     {
+        let serving = |service, parts| {
+            let open = |io: L::Io, _address: L::Addr| Accepted {
+                peer: None,
+                opening: std::future::ready(Some((io, Arrival::from_here()))),
+            };
+            listen::serve(listener, open, service, parts)
+        };
+        self.serve(serving, tasks).await;
+    }
+
+    /// Serves by what `serving` makes of the service, until `tasks` is cancelled.
+    async fn serve<F: Future>(self, serving: impl FnOnce(Router, Tasks) -> F, tasks: Tasks) {
         let plane = self.plane;
         let parts = tasks.child();
         let (store, history) = (plane.store.clone(), plane.history.clone());
         start(&plane, &parts);
-        let service = api::service(Arc::clone(&plane));
-        let service = service.into_make_service_with_connect_info::<api::Peer>();
-        let stopping = parts.clone();
-        let served = axum::serve(api::Peers(listener), service)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "Failed to serve the management API");
-        }
+        serving(api::service(Arc::clone(&plane)), parts.clone()).await;
         if !parts.stop(GRACE).await {
             tracing::warn!("Some work of the control plane did not end in time");
         }

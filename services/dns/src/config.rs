@@ -19,6 +19,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The control plane's URL.
     pub control: String,
+    /// What is trusted beside the system's authorities when that is https: certificates in PEM.
+    pub authority: Option<String>,
     /// What the control plane wants to see: its token for names.
     pub token: Secret,
     /// The zone's name servers, as its parent names them; none: one of its own name.

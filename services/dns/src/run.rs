@@ -92,7 +92,8 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Dns, Buil
             return Err(BuildError::NameServer(server.name.clone()));
         }
     }
-    let client = Names::new(&config.control, config.token.clone())?;
+    let trusted = config.authority.as_deref();
+    let client = Names::trusting(&config.control, config.token.clone(), trusted)?;
     let unusable = |source| BuildError::Directory {
         path: config.data.clone(),
         source,

@@ -29,7 +29,13 @@ pub struct Agents(Connection);
 impl Agents {
     /// A client of the control plane at `url`, with the agents' token.
     pub fn new(url: &str, token: Secret) -> Result<Self, BuildError> {
-        Connection::new(url, token).map(Self)
+        Self::trusting(url, token, None)
+    }
+
+    /// The same; over https `authority` is trusted beside the system's authorities: a certificate in
+    /// PEM, such as the deployment's own.
+    pub fn trusting(url: &str, token: Secret, authority: Option<&str>) -> Result<Self, BuildError> {
+        Connection::new(url, token, authority).map(Self)
     }
 
     /// Tells the control plane what the agent of a region sees; the answer has its leases, and what

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, net::IpAddr, time::Duration};
 use bytes::Bytes;
 use model::Secret;
 use reqwest::{
-    Body, Client, Method, RequestBuilder, Response, StatusCode, Url,
+    Body, Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap},
     redirect,
 };
@@ -34,6 +34,15 @@ pub enum BuildError {
     Plaintext {
         /// The base URL.
         url: String,
+    },
+    /// What is to be trusted is no certificate.
+    #[error("trust an authority for {url}: that is no certificate in PEM")]
+    Authority {
+        /// The base URL.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        source: reqwest::Error,
     },
     /// The TLS stack does not start.
     #[error("set up TLS for {url}")]
@@ -196,7 +205,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(url: &str, token: Secret) -> Result<Self, BuildError> {
+    /// Beside the system's authorities `authority` is trusted, a certificate in PEM, if there is one.
+    pub(crate) fn new(
+        url: &str,
+        token: Secret,
+        authority: Option<&str>,
+    ) -> Result<Self, BuildError> {
         let bad = || BuildError::BadUrl {
             url: url
                 .chars()
@@ -219,7 +233,16 @@ impl Connection {
             .tcp_nodelay(true)
             .user_agent(concat!("godwit/", env!("CARGO_PKG_VERSION")));
         match base.scheme() {
-            "https" => http = http.https_only(true),
+            "https" => {
+                http = http.https_only(true);
+                if let Some(pem) = authority {
+                    let own = trusted(pem).map_err(|source| BuildError::Authority {
+                        url: shown.clone(),
+                        source,
+                    })?;
+                    http = http.tls_certs_merge(own);
+                }
+            }
             "http" if is_loopback(&host) => {
                 // Without TLS there is nothing to verify, and a machine without CA certificates
                 // (a bare container) must not keep the client from starting.
@@ -324,6 +347,10 @@ impl Connection {
         }
         Err(stream.asked.refused(status, &body))
     }
+}
+
+fn trusted(pem: &str) -> Result<Vec<Certificate>, reqwest::Error> {
+    Certificate::from_pem_bundle(pem.as_bytes())
 }
 
 impl Stream {
@@ -530,7 +557,7 @@ mod tests {
     use super::*;
 
     fn build(url: &str) -> Result<Connection, BuildError> {
-        Connection::new(url, Secret::new("t"))
+        Connection::new(url, Secret::new("t"), None)
     }
 
     #[test]

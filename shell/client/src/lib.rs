@@ -25,6 +25,7 @@ mod names;
 mod operation;
 pub mod replication;
 pub mod resources;
+pub mod sign_in;
 pub mod status;
 
 pub use agents::Agents;

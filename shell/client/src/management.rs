@@ -23,6 +23,7 @@ mod change;
 mod egress;
 mod failover;
 mod lost_writes;
+mod sign_in;
 
 pub use change::CacheChange;
 
@@ -71,7 +72,13 @@ pub enum Sight<'a> {
 impl Management {
     /// A client of the control plane at `url`, with the management API's token.
     pub fn new(url: &str, token: Secret) -> Result<Self, BuildError> {
-        Connection::new(url, token).map(Self)
+        Self::trusting(url, token, None)
+    }
+
+    /// The same; over https `authority` is trusted beside the system's authorities: a certificate in
+    /// PEM, such as the deployment's own.
+    pub fn trusting(url: &str, token: Secret, authority: Option<&str>) -> Result<Self, BuildError> {
+        Connection::new(url, token, authority).map(Self)
     }
 
     /// The URL that it talks to.

@@ -17,7 +17,13 @@ pub struct Names(Connection);
 impl Names {
     /// A client of the control plane at `url`, with the token for names or the management token.
     pub fn new(url: &str, token: Secret) -> Result<Self, BuildError> {
-        Connection::new(url, token).map(Self)
+        Self::trusting(url, token, None)
+    }
+
+    /// The same; over https `authority` is trusted beside the system's authorities: a certificate in
+    /// PEM, such as the deployment's own.
+    pub fn trusting(url: &str, token: Secret, authority: Option<&str>) -> Result<Self, BuildError> {
+        Connection::new(url, token, authority).map(Self)
     }
 
     /// Asks for every name. Answers as soon as they differ from what the generation `known` had, and

@@ -23,6 +23,8 @@ use x509_cert::{
     spki::AlgorithmIdentifierOwned,
 };
 
+pub use server::OwnCertificateError;
+
 use crate::{
     IssuedCertificate,
     certificate::{Claims, shown_time},

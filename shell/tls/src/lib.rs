@@ -4,7 +4,8 @@
 //! The control plane keeps an [`Authority`], which certifies the key of each region's agent. An
 //! [`Identity`] is what an agent is to the others: [`Identity::accept`] and [`Identity::connect`]
 //! turn a TCP connection into a [`TlsStream`] whose other end is known to be the agent of a region.
-//! A [`FrontTls`] turns the TCP connection of a client into a [`FrontStream`].
+//! A [`FrontTls`] turns the TCP connection of a client into a [`FrontStream`]; the control plane has one, too, with
+//! a certificate that its authority issues to itself ([`Authority::certify_own`]).
 //!
 //! In: a store's identity, certificate requests, TCP connections. Out: certificates, encrypted
 //! streams, and errors that say what the other side presented and what was expected.
@@ -31,6 +32,7 @@ mod certified;
 mod error;
 mod farewell;
 mod front;
+mod host_names;
 mod identity;
 mod key;
 mod name;
@@ -45,6 +47,7 @@ mod verifier;
 
 pub use authority::{
     Authority, AuthorityCertificate, AuthorityError, CERTIFICATE_DAYS, IssueError,
+    OwnCertificateError,
 };
 pub use certified::{
     CertificateRequest, Certified, CertifiedError, IssuedCertificate, KnownAuthority,
@@ -54,6 +57,7 @@ pub use error::{Alert, Refusal, TlsError};
 pub use front::{
     FrontError, FrontStream, FrontTls, Mismatch, ServerCertificate, ServerCertificateError,
 };
+pub use host_names::{HostNameError, HostNames};
 pub use identity::{Identity, PeerIdentity};
 pub use key::{AgentKey, KeyError};
 pub use protocol::Protocol;

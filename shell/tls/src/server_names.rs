@@ -85,6 +85,11 @@ impl ServerNames {
 }
 
 fn is_zone(zone: &str) -> bool {
+    zone.len() <= ZONE && is_name(zone)
+}
+
+/// Tells a host name in lower case, of any length, from other texts.
+pub(crate) fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
         let fits = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
@@ -95,12 +100,11 @@ fn is_zone(zone: &str) -> bool {
     };
     // An all-digit last label would make an address of a host name.
     let numeric = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    zone.len() <= ZONE
-        && zone.split('.').all(label)
-        && !zone.rsplit('.').next().is_some_and(numeric)
+    name.split('.').all(label) && !name.rsplit('.').next().is_some_and(numeric)
 }
 
-fn is_host(address: IpAddr) -> bool {
+/// Tells whether one host can have the address.
+pub(crate) fn is_host(address: IpAddr) -> bool {
     let is_everybody = match address {
         IpAddr::V4(v4) => v4 == Ipv4Addr::BROADCAST,
         IpAddr::V6(_) => false,

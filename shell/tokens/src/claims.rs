@@ -26,16 +26,7 @@ pub(crate) fn check(
             expected: issuer.audiences.join("`, `"),
         });
     }
-    let expires = moment(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
-    if now >= expires.plus_ms(LEEWAY_MS) {
-        return Err(TokenError::Expired { at: expires, now });
-    }
-    for name in ["nbf", "iat"] {
-        let from = moment(claims, name)?;
-        if let Some(from) = from.filter(|from| *from > now.plus_ms(LEEWAY_MS)) {
-            return Err(TokenError::NotYet { from, now });
-        }
-    }
+    let expires = is_now(claims, now)?;
     let holder = claims.get("oid").and_then(Value::as_str);
     let holder = holder.ok_or(TokenError::Claim("oid"))?;
     if holder.is_empty() || holder != object_id {
@@ -48,6 +39,21 @@ pub(crate) fn check(
         issuer: issuer.issuer.clone(),
         expires,
     })
+}
+
+/// Holds the times of a token against `now`; gives the moment of its end.
+pub(crate) fn is_now(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, TokenError> {
+    let expires = moment(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
+    if now >= expires.plus_ms(LEEWAY_MS) {
+        return Err(TokenError::Expired { at: expires, now });
+    }
+    for name in ["nbf", "iat"] {
+        let from = moment(claims, name)?;
+        if let Some(from) = from.filter(|from| *from > now.plus_ms(LEEWAY_MS)) {
+            return Err(TokenError::NotYet { from, now });
+        }
+    }
+    Ok(expires)
 }
 
 fn is_for(audience: Option<&Value>, ours: &[String]) -> Result<bool, TokenError> {

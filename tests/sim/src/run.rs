@@ -115,6 +115,7 @@ fn add_hosts(
         let config = Config {
             data: data.clone(),
             listen: ([127, 0, 0, 1], 1).into(),
+            api: control::ApiConfig::default(),
             token: Secret::new(TOKEN),
             agent_token: Secret::new(AGENT_TOKEN),
             zone: control::DEFAULT_ZONE.to_owned(),

@@ -11,7 +11,14 @@ const MOST: usize = 50;
 /// No value is longer than this many characters.
 const LONGEST: usize = 200;
 /// Kinds of records whose content is what people ask for.
-const KINDS: [&str; 4] = ["cache/", "group/", "link/", "prices/"];
+const KINDS: [&str; 6] = [
+    "cache/",
+    "group/",
+    "link/",
+    "prices/",
+    "role-assignment/",
+    "service-principal/",
+];
 /// Members that tell how a change is carried out, and not what it is.
 const OWN: [&str; 20] = [
     "accept_empty",

@@ -62,11 +62,13 @@ pub(super) async fn list_in_group(
 pub(super) async fn list_in_subscription(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let seen = plane.observations.seen();
     let caches = state.caches_of(&subscription.id);
+    let caches = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
     let shown = caches.map(|cache| cache_json(&plane, &state, &seen, cache, false));
     Ok(answer::list(shown.collect()))
 }

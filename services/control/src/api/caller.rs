@@ -2,13 +2,14 @@
 //! where a long-running operation can be followed.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
+use model::{GroupName, Rights, Role, SubscriptionId};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::ApiError;
-use crate::{principal::Principal, records::OperationRecord};
+use crate::{listen::Arrival, principal::Principal, records::OperationRecord};
 
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 /// Seconds between two looks at an operation: the least that the header can say.
@@ -34,6 +35,8 @@ pub(super) struct Caller {
     pub(super) api_version: String,
     /// Who it is.
     pub(super) principal: Principal,
+    /// What they may do.
+    pub(super) rights: Rights,
 }
 
 /// What the `Location` header of an operation leads to.
@@ -47,17 +50,30 @@ pub(super) enum Leads<'a> {
 }
 
 impl Caller {
-    /// Scheme and host of a request. TLS is a local proxy's business, which says so.
-    pub(super) fn base(headers: &HeaderMap) -> String {
+    /// Scheme and host of a request. Where TLS does not end here it is a local proxy's business, which
+    /// says so.
+    pub(super) fn base(request: &Request) -> String {
         let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
+            let value: Option<&HeaderValue> = request.headers().get(name);
+            value.and_then(|value| value.to_str().ok())
         };
-        let is_https = text(HeaderName::from_static("x-forwarded-proto"))
+        let arrival: Option<&Arrival> = request.extensions().get();
+        let is_encrypted = arrival.is_some_and(|arrival| arrival.encrypted);
+        let is_forwarded = text(HeaderName::from_static("x-forwarded-proto"))
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        let scheme = if is_https { "https" } else { "http" };
-        format!("{scheme}://{}", text(header::HOST).unwrap_or("localhost"))
+        let scheme = if is_encrypted || is_forwarded {
+            "https"
+        } else {
+            "http"
+        };
+        let host = text(header::HOST).filter(|host| is_host(host));
+        format!("{scheme}://{}", host.unwrap_or("localhost"))
+    }
+
+    /// Tells whether they may see what is in a resource group.
+    pub(super) fn sees(&self, subscription: &SubscriptionId, group: &GroupName) -> bool {
+        let (subscription, group) = (subscription.as_str(), Some(group.as_str()));
+        self.rights.allow(Role::Reader, subscription, group)
     }
 
     /// The absolute URL of a path.
@@ -84,6 +100,12 @@ impl Caller {
     }
 }
 
+/// Tells a host, with a port or without, from what could mean something else in a URL or a header.
+fn is_host(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    !text.is_empty() && text.len() <= 300 && text.bytes().all(fits)
+}
+
 /// Asks for another look soon.
 pub(super) fn poll_again() -> HeaderMap {
     HeaderMap::from_iter([(header::RETRY_AFTER, RETRY_AFTER)])
@@ -103,10 +125,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Self>().cloned();
-        Ok(caller.unwrap_or_else(|| Self {
-            base: Self::base(&parts.headers),
-            api_version: super::door::VERSION.to_owned(),
-            principal: Principal::operator(),
-        }))
+        // Whoever comes through the door for such a route has one.
+        caller.ok_or_else(|| ApiError::unauthenticated("", false))
     }
 }

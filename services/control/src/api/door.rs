@@ -6,19 +6,28 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
+    http::{HeaderName, HeaderValue, Method, Uri, header},
     response::{IntoResponse as _, Response},
 };
+use model::{Rights, Role};
 use tower::ServiceExt as _;
+
+mod action;
+mod identity;
+mod needs;
+
+use action::action;
+use identity::{Known, identify};
+use needs::{Need, other_cache};
 
 use super::{
     ApiError,
     caller::Caller,
-    names,
+    login,
     note::{self, Note},
     routes,
 };
-use crate::{plane::Plane, principal::Principal};
+use crate::{plane::Plane, principal::Principal, store::State as Records};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
@@ -52,12 +61,15 @@ async fn enter(State(door): State<Door>, request: Request) -> Response {
     let client = asked.get(CLIENT_ID).cloned();
     tracing::debug!(request.id = ?id, method = %request.method(), path = request.uri().path(), "Request");
     let note = Note::take(&door.plane, &request, &id, &correlation, given(CLIENT_ID));
-    let mut response = match admit(&door.plane, request, &note) {
-        Ok(request) => match note.serve(door.inner.oneshot(request)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+    let mut response = match login::find(request.uri().path()) {
+        Some(asked) => login::respond(&door.plane, asked, request).await,
+        None => match admit(&door.plane, request, &note) {
+            Ok(request) => match note.serve(door.inner.oneshot(request)).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(error) => error.into_response(),
         },
-        Err(error) => error.into_response(),
     };
     note.answered(&response);
     let headers = response.headers_mut();
@@ -66,7 +78,8 @@ async fn enter(State(door): State<Door>, request: Request) -> Response {
     if let Some(client) = client {
         headers.insert(CLIENT_ID, client);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let cache_control = headers.entry(header::CACHE_CONTROL);
+    cache_control.or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -74,36 +87,30 @@ fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_not_ascii| HeaderValue::from_static(""))
 }
 
-/// Checks token and version, and gives the request its one spelling.
+/// Checks who asks, what they may do, and the version, and gives the request its one spelling.
 fn admit(plane: &Plane, mut request: Request, note: &Note) -> Result<Request, ApiError> {
-    let caller_base = Caller::base(request.headers());
+    let base = Caller::base(&request);
     let path = one_spelling(request.uri().path());
-    let is_agent = path.starts_with("/agents/");
-    let wanted = if is_agent {
-        &plane.agent_token
-    } else {
-        &plane.token
-    };
-    // Whoever serves DNS faces the network; it need not hold what opens more than the names.
-    let for_names = plane.names_token.as_ref().filter(|_| path == names::PATH);
-    let admits = |token: &str| {
-        wanted.matches(token) || for_names.is_some_and(|wanted| wanted.matches(token))
-    };
-    if !bearer(request.headers()).is_some_and(admits) {
-        return Err(ApiError::unauthenticated(&caller_base, is_agent));
+    let state = plane.store.state();
+    let known = identify(plane, &state, request.headers(), &path, &base)?;
+    if let Known::Principal(principal, rights) = &known {
+        note.is_of(principal);
+        let asked = request.uri().path();
+        allow(&state, principal, rights, request.method(), asked, &path)?;
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if !is_agent && path != "/metrics" {
-        let principal = Principal::operator();
-        note.is_of(&principal);
+    if !path.starts_with("/agents/") && path != "/metrics" {
         let of_cache =
             path.contains("/microsoft.cache/") && !path.contains("/providers/microsoft.insights/");
         let api_version = api_version(&query, of_cache)?;
-        request.extensions_mut().insert(Caller {
-            base: caller_base,
-            api_version,
-            principal,
-        });
+        if let Known::Principal(principal, rights) = known {
+            request.extensions_mut().insert(Caller {
+                base,
+                api_version,
+                principal,
+                rights,
+            });
+        }
     }
     let uri = if query.is_empty() {
         path
@@ -115,12 +122,32 @@ fn admit(plane: &Plane, mut request: Request, note: &Note) -> Result<Request, Ap
     Ok(request)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+/// Refuses what somebody may not do: `asked` is the path as it came, `path` its one spelling.
+fn allow(
+    state: &Records,
+    principal: &Principal,
+    rights: &Rights,
+    method: &Method,
+    asked: &str,
+    path: &str,
+) -> Result<(), ApiError> {
+    let action = || action(method, asked);
+    if !Need::of(method, path).is_met(rights, state) {
+        return Err(ApiError::forbidden(principal, &action(), asked));
+    }
+    let Some(other) = other_cache(method, path, state) else {
+        return Ok(());
+    };
+    let (subscription, group) = (other.subscription.as_str(), other.group.as_str());
+    if rights.allow(Role::Contributor, subscription, Some(group)) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden_linked(
+        principal,
+        &action(),
+        asked,
+        &other,
+    ))
 }
 
 fn api_version(query: &str, of_cache: bool) -> Result<String, ApiError> {

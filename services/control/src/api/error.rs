@@ -11,8 +11,8 @@ use model::{
 use runtime::chain;
 use serde_json::json;
 
-use super::answer::json_response;
-use crate::{activity::Refusal, history::HistoryError, store::CommitError};
+use super::{answer::json_response, login::verify::NotIn};
+use crate::{activity::Refusal, history::HistoryError, principal::Principal, store::CommitError};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -108,11 +108,12 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn unauthenticated(base: &str, is_agent: bool) -> Self {
+    /// Nobody is known by what was sent; `authority` is where one signs in.
+    pub(crate) fn unauthenticated(authority: &str, is_agent: bool) -> Self {
         let whose = if is_agent {
             "the agents' token"
         } else {
-            "the management token"
+            "the management token, or a token of a service principal,"
         };
         let mut error = Self::new(
             StatusCode::UNAUTHORIZED,
@@ -121,10 +122,53 @@ impl ApiError {
                 "Authentication failed: send `Authorization: Bearer` with {whose} of this control plane."
             ),
         );
-        error.challenge = Some(format!(
-            "Bearer authorization_uri=\"{base}\", error=\"invalid_token\", error_description=\"The token is missing or is not this control plane's.\""
+        error.challenge = Some(challenge(
+            authority,
+            "The token is missing or is not this control plane's.",
         ));
         error
+    }
+
+    /// A token that was signed for somebody is not believed.
+    pub(super) fn not_in(authority: &str, why: &NotIn) -> Self {
+        let message = format!("The access token is invalid: {why}.");
+        let mut error = Self::new(StatusCode::UNAUTHORIZED, why.code(), message);
+        error.challenge = Some(challenge(
+            authority,
+            "The access token is expired, or not for this deployment.",
+        ));
+        error
+    }
+
+    /// Somebody is known and may not do it.
+    pub(crate) fn forbidden(principal: &Principal, action: &str, scope: &str) -> Self {
+        let scope: String = scope.chars().take(500).collect();
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "AuthorizationFailed",
+            format!(
+                "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+                principal.name, principal.id
+            ),
+        )
+    }
+
+    /// The same, of the other cache that it is about.
+    pub(crate) fn forbidden_linked(
+        principal: &Principal,
+        action: &str,
+        scope: &str,
+        other: &CacheId,
+    ) -> Self {
+        let scope: String = scope.chars().take(500).collect();
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "LinkedAuthorizationFailed",
+            format!(
+                "The client '{}' with object id '{}' has permission to perform action '{action}' on scope '{scope}'; however, it does not have permission to perform action 'Microsoft.Cache/redis/write' on the linked scope '{other}'.",
+                principal.name, principal.id
+            ),
+        )
     }
 
     /// The failover of a link cannot begin.
@@ -141,6 +185,13 @@ impl ApiError {
     pub(crate) fn accept_empty(refused: &AcceptEmptyRefused) -> Self {
         Self::conflict(format!("Cannot accept an empty source, since {refused}."))
     }
+}
+
+/// `WWW-Authenticate` (RFC 6750, 3).
+fn challenge(authority: &str, why: &str) -> String {
+    format!(
+        "Bearer authorization_uri=\"{authority}\", error=\"invalid_token\", error_description=\"{why}\""
+    )
 }
 
 impl From<CommitError> for ApiError {

@@ -133,11 +133,13 @@ pub(super) async fn exists(
 pub(super) async fn list(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let groups = state.groups.list(group::all_of(&subscription.id));
-    Ok(answer::list(groups.map(|group| shown(group)).collect()))
+    let seen = groups.filter(|group| caller.sees(&group.subscription, &group.name));
+    Ok(answer::list(seen.map(|group| shown(group)).collect()))
 }
 
 /// Deletes the group with all that is in it. Linked caches stay until they are unlinked, and the
@@ -191,11 +193,13 @@ pub(super) async fn resources(
 pub(super) async fn subscription_resources(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let caches = state.caches_of(&subscription.id);
-    Ok(answer::list(caches.map(|cache| resource(cache)).collect()))
+    let seen = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
+    Ok(answer::list(seen.map(|cache| resource(cache)).collect()))
 }
 
 /// A cache in a list of resources of any kind.

@@ -1,20 +1,19 @@
 //! What the activity log notes of a request at the door.
 
 use std::{
-    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, connect_info::Connected},
+    extract::Request,
     http::{HeaderMap, HeaderName, Method, StatusCode},
     response::Response,
-    serve::{IncomingStream, Listener},
 };
 
 use crate::{
     activity::{self, Asked, Refusal},
+    listen::Arrival,
     plane::Plane,
     principal::Principal,
 };
@@ -23,32 +22,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 /// No correlation ID of a caller is longer than this.
 const LONGEST_ID: usize = 80;
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(SocketAddr);
-
-/// A listener whose connections are known by where they come from.
-pub(crate) struct Peers<L>(pub(crate) L);
-
-impl<L: Listener<Addr = SocketAddr>> Listener for Peers<L> {
-    type Io = L::Io;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (L::Io, SocketAddr) {
-        self.0.accept().await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Peers<L>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Peers<L>>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
 
 /// A request, as it came.
 pub(super) struct Note {
@@ -108,18 +81,19 @@ impl Note {
         let refusal = response.extensions().get::<Refusal>().cloned();
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            if let Some(refusal) = refusal {
-                let (plane, correlation) = (&self.plane, &self.correlation);
-                let refusal = (status.as_u16(), refusal);
-                activity::unauthenticated(
-                    plane,
-                    &self.method,
-                    &self.path,
-                    correlation,
-                    self.asked,
-                    refusal,
-                );
-            }
+            // Where one signs in, answers have another shape.
+            let unnamed = || Refusal {
+                code: "SignInFailed".to_owned(),
+                message: "Somebody could not sign in.".to_owned(),
+            };
+            activity::unauthenticated(
+                &self.plane,
+                &self.method,
+                &self.path,
+                &self.correlation,
+                self.asked,
+                (status.as_u16(), refusal.unwrap_or_else(unnamed)),
+            );
             return;
         }
         // What is not served at all is no operation.
@@ -153,8 +127,9 @@ pub(super) fn correlation(given: Option<&str>) -> Option<&str> {
 
 /// From where a request comes: of a proxy on this machine, whatever it says.
 fn from(request: &Request) -> Option<IpAddr> {
-    let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    let peer = peer.map(|ConnectInfo(Peer(address))| address.ip().to_canonical());
+    let arrival = request.extensions().get::<Arrival>();
+    let peer = arrival.and_then(|arrival| arrival.peer);
+    let peer = peer.map(|address| address.ip().to_canonical());
     if peer.is_none_or(|peer| peer.is_loopback()) {
         forwarded(request.headers()).or(peer)
     } else {

@@ -8,16 +8,12 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{ApiError, answer, find::find_subscription};
-use crate::{plane::Plane, records::SubscriptionRecord};
+use super::{ApiError, answer, caller::Caller, find::find_subscription};
+use crate::{plane::Plane, records::SubscriptionRecord, store::State as Records};
 
-pub(super) async fn tenants(State(plane): State<Arc<Plane>>) -> Response {
+pub(super) async fn tenants(State(plane): State<Arc<Plane>>, caller: Caller) -> Response {
     let state = plane.store.state();
-    let mut tenants: Vec<_> = state
-        .subscriptions
-        .iter()
-        .map(|s| s.tenant.clone())
-        .collect();
+    let mut tenants: Vec<_> = entered(&state, &caller).map(|s| s.tenant.clone()).collect();
     tenants.sort();
     tenants.dedup();
     let shown = tenants.into_iter().map(|tenant| {
@@ -29,9 +25,18 @@ pub(super) async fn tenants(State(plane): State<Arc<Plane>>) -> Response {
     answer::list(shown.collect())
 }
 
-pub(super) async fn list(State(plane): State<Arc<Plane>>) -> Response {
+pub(super) async fn list(State(plane): State<Arc<Plane>>, caller: Caller) -> Response {
     let state = plane.store.state();
-    answer::list(state.subscriptions.iter().map(|s| shown(s)).collect())
+    answer::list(entered(&state, &caller).map(shown).collect())
+}
+
+/// Those in which the caller has a role.
+fn entered<'a>(
+    state: &'a Records,
+    caller: &'a Caller,
+) -> impl Iterator<Item = &'a SubscriptionRecord> {
+    let all = state.subscriptions.iter().map(|one| &**one);
+    all.filter(|one| caller.rights.enter(one.id.as_str()))
 }
 
 pub(super) async fn show(

@@ -19,8 +19,15 @@ pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
 fn steps(sight: &Sight<'_>, group: &Versioned<GroupRecord>) -> Vec<Step> {
     let members: Vec<_> = sight.state.caches_in(group).collect();
     if members.is_empty() {
+        // Who had a role there has none in a group of the same name that comes later.
+        let roles = sight.state.role_assignments.iter().filter(|role| {
+            let of = role.scope.group.as_ref();
+            role.scope.subscription == group.subscription && of == Some(&group.name)
+        });
         return vec![Step {
-            change: Change::new().remove(group),
+            change: roles.fold(Change::new().remove(group), |change, role| {
+                change.remove(role)
+            }),
             what: format!("The resource group `{}` is deleted", group.name),
         }];
     }

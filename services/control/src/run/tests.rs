@@ -22,7 +22,18 @@ async fn what_cannot_be_served_safely_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut open = config(dir.path());
     open.listen = "0.0.0.0:0".parse().unwrap();
-    assert!(refusal(open).await.contains("loopback"));
+    let refused = refusal(open).await;
+    assert!(
+        refused.contains("loopback") && refused.contains("--https 0.0.0.0:0"),
+        "{refused}"
+    );
+    let mut named = config(dir.path());
+    named.api.names = vec!["https://godwit.example".to_owned()];
+    let refused = refusal(named).await;
+    assert!(
+        refused.contains("`https://godwit.example` is neither"),
+        "{refused}"
+    );
     let mut same = config(dir.path());
     same.agent_token = Secret::new(TOKEN);
     assert!(refusal(same).await.contains("different"));

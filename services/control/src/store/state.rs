@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Change, Key};
 use crate::records::{
     AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, PricesRecord,
-    SubscriptionRecord,
+    RoleAssignmentRecord, ServicePrincipalRecord, SigningKeyRecord, SubscriptionRecord,
 };
 use model::{CacheRecord, LinkRecord};
 
@@ -62,6 +62,9 @@ pub(crate) struct State {
     pub(crate) addresses: Table<AddressRecord>,
     pub(crate) deployment: Table<DeploymentRecord>,
     pub(crate) prices: Table<PricesRecord>,
+    pub(crate) service_principals: Table<ServicePrincipalRecord>,
+    pub(crate) role_assignments: Table<RoleAssignmentRecord>,
+    pub(crate) signing_keys: Table<SigningKeyRecord>,
 }
 
 impl State {
@@ -84,11 +87,13 @@ impl State {
     /// A record in JSON, as what it was before a change; `None`: there is none, or its kind is none
     /// that people change.
     pub(crate) fn shown(&self, key: &Key) -> Option<serde_json::Value> {
-        const KINDS: [Show; 4] = [
+        const KINDS: [Show; 6] = [
             show::<CacheRecord>,
             show::<LinkRecord>,
             show::<GroupRecord>,
             show::<PricesRecord>,
+            show::<ServicePrincipalRecord>,
+            show::<RoleAssignmentRecord>,
         ];
         let mut picture = self.clone();
         KINDS.iter().find_map(|kind| kind(&mut picture, key))
@@ -110,7 +115,7 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 9] = [
+        const KINDS: [Take; 12] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
@@ -120,6 +125,9 @@ impl State {
             take::<AddressRecord>,
             take::<DeploymentRecord>,
             take::<PricesRecord>,
+            take::<ServicePrincipalRecord>,
+            take::<RoleAssignmentRecord>,
+            take::<SigningKeyRecord>,
         ];
         for kind in KINDS {
             if kind(self, &key, value, version)? {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A moment as the API writes it; `null` when it cannot be written.
-pub(super) fn time(at: Timestamp) -> Option<String> {
+pub(crate) fn time(at: Timestamp) -> Option<String> {
     let ms = i64::try_from(at.0).ok()?;
     let stamp = jiff::Timestamp::from_millisecond(ms).ok()?;
     Some(stamp.to_string())

@@ -128,6 +128,7 @@ impl Deployment {
             data: self.dir.path().join("dns"),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             control: self.url.clone(),
+            authority: None,
             token: Secret::new("t"),
             name_servers: Vec::new(),
             answers_per_second: 0,

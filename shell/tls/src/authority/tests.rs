@@ -9,8 +9,8 @@ use x509_cert::{
 
 use super::*;
 use crate::{
-    AgentKey, Certified, CertifiedError, ServerCertificate, ServerCertificateError, ServerNames,
-    testing,
+    AgentKey, Certified, CertifiedError, HostNames, ServerCertificate, ServerCertificateError,
+    ServerNames, testing,
 };
 
 /// Made with openssl; asks to be the authority of another deployment.
@@ -275,4 +275,27 @@ fn a_server_certificate_is_no_agents() {
     );
     let error = Certified::new(&key, issued).unwrap_err();
     assert!(matches!(error, CertifiedError::Name(_)), "{error:?}");
+}
+
+#[test]
+fn the_control_planes_own_certificate_is_for_its_names_and_no_cache_or_agent() {
+    let authority = authority();
+    let mut names = HostNames::here();
+    names.add("godwit.example").unwrap();
+    names.add("10.0.0.7").unwrap();
+    let own = authority
+        .certify_own(&names, NOW, &Dice::from_seed(1))
+        .unwrap();
+    let named = [
+        "DNS:godwit.example",
+        "DNS:localhost",
+        "IP:10.0.0.7",
+        "IP:127.0.0.1",
+        "IP:::1",
+    ];
+    assert_eq!(own.names(), named);
+    assert!(!own.covers_zone("zone.test"));
+    assert_eq!(own.validity().until, NOW.plus_ms(30 * DAY_MS));
+    let again = authority.certify_own(&names, NOW, &Dice::from_seed(1));
+    assert!(!format!("{:?}", again.unwrap()).contains("PRIVATE"));
 }

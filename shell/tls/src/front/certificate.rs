@@ -106,6 +106,12 @@ impl ServerCertificate {
         self.validity
     }
 
+    /// Tells whether `other` is the same certificate, with the same chain. It has the same key then.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.signing.cert == other.signing.cert
+    }
+
     pub(super) fn signing(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.signing)
     }
