@@ -69,16 +69,20 @@ class World:
         }
         command = [sys.executable, "-m", "azure.cli", *arguments, "--output", "json"]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        words = " ".join(word for word in arguments if not word.startswith("--"))[:100]
+        shown = arguments[:arguments.index("--password")] if "--password" in arguments else arguments
+        words = " ".join(word for word in shown if not word.startswith("--"))[:100]
         print("%6.1f s  az %s" % (time.monotonic() - started, words), flush=True)
         if done.returncode != 0:
             raise Failed(done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def sign_in(self, principal):
+    def register(self):
+        """Tells az that there is such a cloud, once for each of its configurations."""
         self.az("cloud", "register", "--name", "Godwit", "--endpoint-resource-manager", self.url)
         self.az("cloud", "set", "--name", "Godwit")
         self.az("config", "set", "core.instance_discovery=false")
+
+    def sign_in(self, principal):
         return self.az("login", "--service-principal", "--username", principal["appId"],
                        "--password", principal["secret"], "--tenant", principal["tenantId"])
 
@@ -99,6 +103,7 @@ def refused(call, *words):
 
 
 def signing_in(world, owner):
+    world.register()
     wrong = dict(owner, secret="wrong")
     refused(lambda: world.sign_in(wrong), "no such client with this secret")
     subscriptions = world.sign_in(owner)
@@ -177,6 +182,7 @@ def roles(world, owner, subscription):
                      "/subscriptions/%s/resourceGroups/%s" % (subscription, GROUP))
     assert given["principalId"] == reader["objectId"], given
     world.as_user("reader")
+    world.register()
     world.sign_in(reader)
     cache = ("--name", "az-east", "--resource-group", GROUP)
     assert world.az("redis", "show", *cache)["name"] == "az-east"

@@ -71,12 +71,17 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
     let management = &session.management;
     match command {
         Command::Create(Create { name, role }) => {
-            let made = management.create_service_principal(&name).await?;
-            if let Some(role) = role {
-                let scope = scope(session);
-                assign(session, &scope, &made.body.object_id, role).await?;
+            let scope = scope(session);
+            if let (Some(_), Some(group)) = (role, &scope.group) {
+                // Rather now than when there is a secret that nobody gets to see.
+                management.group(&scope.subscription, group).await?;
             }
-            show_secret(session, &made)
+            let made = management.create_service_principal(&name).await?;
+            show_secret(session, &made)?;
+            match role {
+                Some(role) => assign(session, &scope, &made.body.object_id, role).await,
+                None => Ok(()),
+            }
         }
         Command::List => {
             let listed = management.service_principals().await?;
@@ -196,6 +201,10 @@ fn show_secret(session: &Session, made: &Answered<ServicePrincipal>) -> Result<(
         let url = session.management.url().replacen("http:", "https:", 1);
         let (application, tenant) = (&one.app_id, &one.tenant_id);
         Talk.say("\nThe secret is shown this once. To use it with az (docs/clients.md):");
+        let ca = session.command("ca");
+        Talk.say(&format!(
+            "  {ca} > ca.pem && export REQUESTS_CA_BUNDLE=$PWD/ca.pem"
+        ));
         Talk.say(&format!(
             "  az cloud register --name Godwit --endpoint-resource-manager {}",
             url.trim_end_matches('/')

@@ -194,7 +194,11 @@ fn find<'a>(
 }
 
 fn made_secret(plane: &Plane) -> Result<(SecretRecord, Secret), ApiError> {
-    let secret = plane.dice.token();
+    let mut secret = plane.dice.token();
+    while secret.reveal().starts_with('-') {
+        // Command lines would take it for an option.
+        secret = plane.dice.token();
+    }
     let kept = SecretRecord {
         id: guid(plane)?,
         digest: service_principal::digest(&secret),
