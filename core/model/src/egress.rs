@@ -74,7 +74,7 @@ impl FromStr for Currency {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Amount(u64);
 
 /// The text is no amount.
@@ -115,6 +115,20 @@ impl fmt::Display for Amount {
         let behind = format!("{:0DIGITS$}", self.0 % PARTS);
         let kept = behind.trim_end_matches('0');
         write!(f, "{}.{kept:0<2}", self.0 / PARTS)
+    }
+}
+
+impl From<Amount> for String {
+    fn from(amount: Amount) -> Self {
+        amount.to_string()
+    }
+}
+
+impl TryFrom<String> for Amount {
+    type Error = AmountError;
+
+    fn try_from(text: String) -> Result<Self, AmountError> {
+        text.parse()
     }
 }
 

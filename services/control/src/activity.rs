@@ -36,6 +36,8 @@ pub(crate) use request::{Request, attach, ended, unauthenticated};
 
 /// As many records wait in memory for the history.
 const QUEUE: usize = 4_096;
+/// As many answers wait for their records to be moved.
+const MOST_ANSWERS: usize = 10_000;
 /// As many are moved at a time.
 const BATCH: usize = 500;
 /// How long a record waits for the answer to its request.
@@ -151,7 +153,10 @@ impl Activity {
     fn answered(&self, ids: &[String], answer: Option<&Answer>) {
         let mut waiting = self.waiting.lock();
         for id in ids {
-            if let (true, Some(answer)) = (waiting.open.remove(id), answer) {
+            let is_open = waiting.open.remove(id);
+            // While the history takes nothing, only so many answers are remembered.
+            let has_room = waiting.answered.len() < MOST_ANSWERS;
+            if let Some(answer) = answer.filter(|_| is_open && has_room) {
                 waiting.answered.insert(id.clone(), answer.clone());
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! In: the management API, in the managed service's shape ([`docs/api.md`]), and the agents'
 //! reports. Out: for each region the desired state that its agent runs. In between: a store of
-//! versioned records ([`docs/format/store.md`]) and a reconciler. Beside them: a history of events
-//! and a day of metrics, to be read by people and by dashboards.
+//! versioned records ([`docs/format/store.md`]) and a reconciler. Beside them: a history of who did
+//! what, of events, of what links sent, and a day of metrics, to be read by people and by dashboards.
 //!
 //! **Invariants.** Everything that must not be forgotten is in the store; what agents report is
 //! not. Nothing is decided by the history. Every write is one compare-and-swap, and a request that is refused writes nothing. A

@@ -55,7 +55,8 @@ fn life(engine: &str) {
     let (east, _west) = world.linked_pair();
     until_told("Microsoft.Cache/redis/linkedServers/write Succeeded");
     until_told("Godwit.Cache/linkedServers/InStep Succeeded");
-    world.refused(&["cache", "delete", "east", "--yes"]);
+    let refused = world.send("DELETE", &east.id(), None).unwrap();
+    assert_eq!(refused.0, 409);
     until_told("Microsoft.Cache/redis/delete Failed Conflict");
     world.ok(&["cache", "keys", "east"]);
     until_told("Microsoft.Cache/redis/listKeys/action Succeeded");

@@ -43,7 +43,7 @@ const OWN: [&str; 20] = [
     "deleting",
 ];
 /// Members that stand for their content.
-const TRANSPARENT: [&str; 3] = ["access", "spec", "settings"];
+const TRANSPARENT: [&str; 4] = ["access", "egress", "spec", "settings"];
 /// Members that the API calls otherwise.
 const CALLED: [(&str, &str); 6] = [
     ("configuration", "redisConfiguration"),
@@ -75,8 +75,14 @@ pub(super) fn changes(state: &State, change: &Change) -> Vec<Changed> {
         };
         compare(place, before.as_ref(), after.as_ref(), &mut found);
     }
+    // What can be read comes first.
+    found.sort_by_key(|one| one.before == hidden() || one.after == hidden());
     found.truncate(MOST);
     found
+}
+
+fn hidden() -> Option<Value> {
+    Some(redaction::HIDDEN.into())
 }
 
 /// Whose names the members of a value have.
@@ -198,7 +204,12 @@ fn members(value: Option<&Value>) -> Option<Map<String, Value>> {
         Value::Array(all) => {
             let named = all.iter().map(|one| {
                 let mut members = one.as_object()?.clone();
-                let name = members.remove("name")?.as_str()?.to_owned();
+                let mut take = |name: &str| Some(members.remove(name)?.as_str()?.to_owned());
+                // What leads from one region to another has no other name.
+                let name = take("name").or_else(|| {
+                    let (from, to) = (take("from")?, take("to")?);
+                    Some(format!("{from} to {to}"))
+                })?;
                 Some((name, Value::Object(members)))
             });
             let named: Option<Map<String, Value>> = named.collect();

@@ -87,6 +87,16 @@ async fn both_ways_are_told_apart_and_stay_readable_when_the_link_is_gone() {
         StatusCode::CREATED
     );
     assert_eq!(world.put(&path, prices).await.status, StatusCode::OK);
+    let told = world
+        .until_in_log(1, |event| {
+            event["operationName"]["value"] == "Godwit.Cache/egressPrices/write"
+        })
+        .await;
+    let changes = told[0]["properties"]["changes"].as_str().unwrap();
+    assert!(
+        changes.contains("prices.eastus to westus.perGb"),
+        "{changes}"
+    );
     let shown = world.sent().await;
     assert_eq!(shown["currency"], "EUR");
     assert_eq!(shown["rows"][0]["cost"], 0.02);
