@@ -9,12 +9,13 @@ use std::{
     thread,
 };
 
-use serde_json::Value;
-use system::{Cache, World, waiting, with_both_engines};
+use serde_json::{Value, json};
+use system::{Cache, Start, World, waiting, with_both_engines};
 
 with_both_engines! {
     the_log_tells_a_links_life_to_whoever_follows => life;
     bytes_between_regions_are_counted_once => counted;
+    what_was_stored_is_told_by_whoever_starts_after_a_death => died;
 }
 
 const MIB: u64 = 1 << 20;
@@ -105,6 +106,58 @@ fn life(engine: &str) {
     let shown = world.ok(&["events", "--top", "1000"]).out;
     let key = east.key();
     assert!(!shown.contains(&key), "no key is in it");
+}
+
+/// The control plane dies between the commit that makes a link and the answer.
+fn died(engine: &str) {
+    let world = World::start(Start {
+        engine: engine.to_owned(),
+        points: true,
+        ..Start::default()
+    });
+    let (east, west) = (
+        world.create("east", "eastus"),
+        world.create("west", "westus"),
+    );
+    world.points().arm("control:Creating:after");
+    let path = format!("{}/linkedServers/west", east.id());
+    let body = json!({"properties": {
+        "linkedRedisCacheId": west.id(),
+        "linkedRedisCacheLocation": "westus",
+        "serverRole": "Secondary",
+    }});
+    assert_eq!(world.send("PUT", &path, Some(&body)), None, "no answer");
+    assert!(
+        !world.points().is_armed("control:Creating:after"),
+        "it died"
+    );
+    world.until_healthy();
+    let told = waiting::until("request and end are told", || {
+        let answer = world.run(&["events", "--link", "east", "--top", "1000"]);
+        let events = (answer.code == 0).then(|| answer.json())?;
+        let of_request = |event: &&Value| gist(event).starts_with("Microsoft.Cache/");
+        let told: Vec<Value> = events
+            .as_array()?
+            .iter()
+            .filter(of_request)
+            .cloned()
+            .collect();
+        (told.len() >= 2).then_some(told)
+    });
+    let gists: Vec<String> = told.iter().map(gist).collect();
+    assert_eq!(
+        gists,
+        [
+            "Microsoft.Cache/redis/linkedServers/write Accepted",
+            "Microsoft.Cache/redis/linkedServers/write Succeeded"
+        ]
+    );
+    assert_eq!(
+        told[0]["properties"]["statusCode"],
+        Value::Null,
+        "nobody was answered"
+    );
+    assert_eq!(told[0]["correlationId"], told[1]["correlationId"]);
 }
 
 /// Writes so many bytes that no compression makes smaller.
