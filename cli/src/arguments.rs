@@ -7,8 +7,8 @@ use model::{GroupName, Secret, SubscriptionId};
 
 use crate::{
     commands::{
-        bench, ca, cache, failover, group, link, lost_writes, region, role, service_principal,
-        verify,
+        bench, ca, cache, events, failover, group, link, lost_writes, region, role,
+        service_principal, verify,
     },
     output::Form,
     serve::{AgentArgs, ControlArgs, DnsArgs, WanArgs},
@@ -28,6 +28,7 @@ Examples:
   godwit failover demo-west                   # demo-west becomes the geo-primary; nothing is lost
   godwit bench demo-east                      # write, and count what a failover costs
   godwit verify demo-east                     # are both sides the same, key by key?
+  godwit events --follow                      # who does what, and what happens on links
   godwit cache list --output json
 
 Exit codes:
@@ -100,6 +101,7 @@ pub(crate) enum Command {
     LostWrites(Client<lost_writes::Command>),
     Bench(bench::Bench),
     Verify(Box<verify::Verify>),
+    Events(Box<events::Events>),
     /// Create, look at and delete resource groups
     Group(Client<group::Command>),
     /// Make service principals: programs that sign in with a secret, such as az and Terraform

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod cache;
+pub(crate) mod events;
 pub(crate) mod failover;
 pub(crate) mod group;
 pub(crate) mod link;
@@ -48,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Region(client) => {
             region::run(client.command, &Session::open(client.common).await?).await
         }
+        Command::Events(events) => events.run().await,
         Command::Ca(ca) => ca.run().await,
         Command::Up(arguments) => Ok(up::run(*arguments, &Talk).await?),
         Command::Control(arguments) => Ok(serve::control::run(*arguments).await?),

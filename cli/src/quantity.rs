@@ -57,7 +57,13 @@ pub(crate) fn rate(text: &str) -> Result<u64, String> {
 }
 
 /// What a unit of time counts, in milliseconds.
-const TIMES: [(&str, u32); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const TIMES: [(&str, u32); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// Reads `500ms`, `1.5s` or `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

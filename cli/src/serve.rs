@@ -7,6 +7,7 @@ pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod issuer;
 pub(crate) mod wan;
+pub(crate) mod webhook;
 
 use std::{
     env, fmt,

@@ -88,6 +88,18 @@ impl Session {
         }
     }
 
+    /// Where a cache of that name is, or was: what is kept of it can be read when it is gone.
+    pub(crate) async fn place(&self, name: &CacheName) -> Result<CacheId, Failure> {
+        let group = self.group.as_ref();
+        let listed = self.management.caches(&self.subscription, group).await?;
+        let found = listed.body.into_iter().find(|cache| cache.name == *name);
+        if let Some(cache) = found {
+            return Ok(cache.id);
+        }
+        let (group, _) = self.group_of_new()?;
+        Ok(self.id(group, name.clone()))
+    }
+
     /// Finds a cache by its name, which is unique in a deployment: in the group that was asked
     /// for, or in any.
     pub(crate) async fn find(&self, name: &CacheName) -> Result<Answered<Cache>, Failure> {

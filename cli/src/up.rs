@@ -30,6 +30,7 @@ use crate::{
         api::ApiArgs,
         issuer::{IssuerOption, read_issuers},
         search_path,
+        webhook::WebhookArgs,
     },
     talk::Talk,
 };
@@ -74,6 +75,8 @@ pub(crate) struct UpArgs {
     /// not to be asked for. Repeat it for more
     #[arg(long = "token-issuer", value_name = "ISSUER[,audience=…][,jwks=FILE]")]
     token_issuers: Vec<IssuerOption>,
+    #[command(flatten)]
+    webhook: WebhookArgs,
     /// Make two linked caches with data and a small load, and show what happens
     #[arg(long)]
     demo: bool,
@@ -140,6 +143,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
             .map(|(region, path, _)| (region.clone(), path.clone()))
             .collect(),
         ports: args.addresses == "ports",
+        webhook: args.webhook.arguments()?,
         relays: args.relays,
         certificates: args.certificates.clone(),
         token: token.clone(),

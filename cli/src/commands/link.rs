@@ -1,10 +1,12 @@
 //! `godwit link …`.
 
+mod cost;
 mod create;
 mod delete;
 mod events;
 mod failovers;
 mod list;
+mod prices;
 mod resume;
 mod settings;
 mod shard;
@@ -33,6 +35,10 @@ pub(crate) enum Command {
     Update(update::Update),
     Watch(watch::Watch),
     Events(events::Events),
+    Cost(cost::Cost),
+    /// See and set what traffic between regions costs
+    #[command(subcommand)]
+    Prices(prices::Prices),
     Resume(resume::Resume),
     Delete(delete::Delete),
 }
@@ -48,6 +54,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Update(update) => update.run(session).await,
         Command::Watch(watch) => watch.run(session).await,
         Command::Events(events) => events.run(session).await,
+        Command::Cost(cost) => cost.run(session).await,
+        Command::Prices(prices) => prices::run(prices, session).await,
         Command::Resume(resume) => resume.run(session).await,
         Command::Delete(delete) => delete.run(session).await,
     }

@@ -8,6 +8,7 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 
 use super::api::ApiArgs;
 use super::issuer::{IssuerOption, read_issuers};
+use super::webhook::WebhookArgs;
 use super::{crash_points, read_token, tell_ready, told_to_stop, trace};
 
 /// Run the control plane: resource store, reconciler and management API
@@ -45,6 +46,8 @@ pub(crate) struct ControlArgs {
     /// Region that caches can be created in; repeat it for each
     #[arg(long = "region", required = true)]
     regions: Vec<Region>,
+    #[command(flatten)]
+    webhook: WebhookArgs,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -70,6 +73,7 @@ pub(crate) async fn run(args: ControlArgs) -> anyhow::Result<()> {
         },
         issuers: read_issuers(&args.token_issuers)?,
         regions: args.regions,
+        webhook: args.webhook.read()?,
         crash: crash_points("control"),
     };
     let tasks = Tasks::new();

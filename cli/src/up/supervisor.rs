@@ -38,6 +38,8 @@ pub(super) struct Plan {
     /// The regions, each with the path of its engine.
     pub(super) regions: Vec<(Region, String)>,
     pub(super) ports: bool,
+    /// `--webhook` and what belongs to it.
+    pub(super) webhook: Vec<String>,
     pub(super) relays: Relays,
     pub(super) certificates: Certificates,
     /// The management API's token.
@@ -255,6 +257,7 @@ fn control_recipe(plan: &Plan, listen: SocketAddr) -> Recipe {
         format!("--names-token-file={}", file("names-token")),
         format!("--zone={}", plan.zone),
     ];
+    arguments.extend(plan.webhook.iter().cloned());
     arguments.extend(plan.api.arguments());
     let issuers = plan.issuers.iter();
     arguments.extend(issuers.map(|issuer| format!("--token-issuer={issuer}")));

@@ -10,6 +10,7 @@ mod behind;
 mod cache;
 mod configuration;
 mod desired;
+mod egress;
 mod engine_version;
 mod event;
 mod front_door;
@@ -42,6 +43,10 @@ pub use configuration::{ConfigurationError, default_reserved, engine_settings, i
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionChanges,
     RegionDesired, Rejoin, ReplicationDesired, RoleKind, Standing,
+};
+pub use egress::{
+    Amount, AmountError, Currency, CurrencyError, EgressPrice, EgressPrices, MOST_PRICES,
+    PRICED_BYTES, PricesError,
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};

@@ -268,6 +268,10 @@ pub struct LagObserved {
 /// What one half put on the connection between the regions, since its agent started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WireObserved {
+    /// Names these counts: drawn at random when they began at 0, so that whoever sums them up knows
+    /// when they begin anew. 0: an agent of before does not name them.
+    #[serde(default)]
+    pub count: u64,
     /// Snapshot and stream bytes, before compression.
     pub raw_bytes: u64,
     /// Bytes of frames that carried them, as they were handed to TLS.

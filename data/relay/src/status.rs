@@ -53,6 +53,8 @@ pub struct Counters {
 /// What went over the connection between the regions since the shard was first served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
+    /// Names these counts: drawn at random when the shard was first served.
+    pub count: u64,
     /// Snapshot and stream bytes, before compression.
     pub raw_bytes: u64,
     /// Bytes of the frames that carried them.

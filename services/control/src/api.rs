@@ -16,6 +16,7 @@ use axum::{
 use crate::{metrics, plane::Plane};
 
 mod access;
+mod activity;
 mod agents;
 mod answer;
 mod body;
@@ -32,9 +33,11 @@ mod links;
 mod login;
 mod lost_writes;
 mod names;
+mod note;
 mod openapi;
 mod operations;
 mod page;
+mod prices;
 mod providers;
 mod query;
 mod roles;
@@ -51,8 +54,10 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(management())
         .merge(resources())
         .merge(access::routes())
+        .merge(activity::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(prices::routes())
         .merge(roles::routes())
         .merge(service_principals::routes())
         .route(names::PATH, get(names::show))
@@ -193,6 +198,7 @@ fn resources() -> Router<Arc<Plane>> {
             get(links::lost_writes),
         )
         .route(&cache("/linkedservers/{other}/events"), get(links::events))
+        .route(&cache("/linkedservers/{other}/egress"), get(links::egress))
         .route(
             &cache("/providers/microsoft.insights/metrics"),
             get(insights::metrics),

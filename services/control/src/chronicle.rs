@@ -10,7 +10,8 @@ use model::{LinkPhase, LinkRecord};
 use tokio::sync::watch;
 
 use crate::{
-    history::{OwnEvent, OwnKind},
+    activity,
+    history::{Event, OwnEvent, OwnKind},
     observations::Seen,
     plane::Plane,
     store::{Difference, State},
@@ -26,7 +27,11 @@ pub(crate) async fn run(plane: Arc<Plane>, mut states: watch::Receiver<Arc<State
         let after = Arc::clone(&states.borrow_and_update());
         let events = changes(&before, &after, &plane.observations.seen());
         plane.failovers.count(&before, &after);
-        plane.history.note(events, plane.clock.now()).await;
+        let record = |event: &Event| match activity::of_link(&after, event) {
+            gone if gone.resource.is_empty() => activity::of_link(&before, event),
+            there => there,
+        };
+        plane.history.note(events, plane.clock.now(), record).await;
         before = after;
     }
 }

@@ -1,6 +1,6 @@
 //! What a control plane is started with.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use model::{Region, Secret, TokenIssuer};
 use runtime::crash::Points;
@@ -18,6 +18,25 @@ pub struct NamesConfig {
     pub token: Option<Secret>,
     /// For how long an answer may be remembered, in seconds; [`DEFAULT_TTL_SECONDS`].
     pub ttl_seconds: u32,
+}
+
+/// Somebody who is told what the activity log tells.
+#[derive(Clone)]
+pub struct WebhookConfig {
+    /// Where; HTTPS, or HTTP on this machine. It may hold a secret itself.
+    pub url: Secret,
+    /// What messages are signed with.
+    pub secret: Secret,
+    /// The certificates (PEM) that the endpoint is verified by; `None`: those that the system trusts.
+    pub authority: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The operator's own certificate for the management API: files that are taken up again whenever they
@@ -63,6 +82,8 @@ pub struct Config {
     pub issuers: Vec<TokenIssuer>,
     /// The regions that caches can be in. An agent of another region is refused.
     pub regions: Vec<Region>,
+    /// Who is told what the activity log tells, if anybody is.
+    pub webhook: Option<WebhookConfig>,
     /// Where a test can have it die.
     pub crash: Points,
 }

@@ -43,6 +43,7 @@ pub(crate) fn config(data: &Path) -> Config {
         },
         issuers: vec![issuer("https://issuer.test")],
         regions: ["eastus", "westus"].map(region).to_vec(),
+        webhook: None,
         crash: runtime::crash::Points::none(),
     }
 }

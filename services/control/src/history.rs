@@ -4,7 +4,9 @@
 //! commit and refuses no request, and it may be thrown away. Reads and writes are blocking SQLite
 //! calls on threads of their own, one at a time.
 
+mod activity;
 mod database;
+mod egress;
 mod event;
 mod minute;
 
@@ -13,13 +15,16 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use model::{CacheUid, EventObserved, LinkId, Region, Timestamp};
 use parking_lot::Mutex;
 use runtime::{blocking, chain, dice::Dice};
+use tokio::sync::watch;
 
+pub(crate) use activity::{Kept, Wanted};
 use database::Database;
 pub(crate) use database::HistoryError;
+pub(crate) use egress::{DAY_MS, Days, Flow, Reading, Readings, Sent};
 pub(crate) use event::{Event, OwnEvent, OwnKind, Since};
 pub(crate) use minute::{Cell, Metric, Minute};
 
-use crate::store::OpenError;
+use crate::{activity::Record, store::OpenError};
 
 /// The database's file.
 const FILE: &str = "history.db";
@@ -44,6 +49,8 @@ struct Inner {
     boot: u64,
     /// The last write failed, and that is logged.
     failing: Mutex<bool>,
+    /// Counts times at which records of the activity log may have been added.
+    recorded: watch::Sender<u64>,
 }
 
 impl History {
@@ -59,13 +66,20 @@ impl History {
                 own: Mutex::default(),
                 boot: dice.below(u64::MAX),
                 failing: Mutex::new(false),
+                recorded: watch::Sender::new(0),
             }),
         })
     }
 
     /// Keeps the events of a report that are news. Agents repeat them, so that a failure now is
     /// made good by the next report.
-    pub(crate) async fn hear(&self, region: &Region, events: Vec<EventObserved>, now: Timestamp) {
+    pub(crate) async fn hear(
+        &self,
+        region: &Region,
+        events: Vec<EventObserved>,
+        now: Timestamp,
+        record: impl Fn(&Event) -> Record,
+    ) {
         let known = self.inner.told.lock().get(region).copied();
         let is_news = |event: &EventObserved| {
             known.is_none_or(|(boot, last)| event.boot != boot || event.sequence > last)
@@ -77,8 +91,9 @@ impl History {
         let rows = news
             .into_iter()
             .map(|event| Event::of_agent(region, event, now))
+            .map(|event| with_record(event, &record))
             .collect();
-        if self.keep(rows).await {
+        if self.keep(rows, now).await {
             let mut told = self.inner.told.lock();
             let known = told.entry(region.clone()).or_insert(last);
             if known.0 != last.0 || known.1 < last.1 {
@@ -88,7 +103,12 @@ impl History {
     }
 
     /// Keeps what the control plane itself did.
-    pub(crate) async fn note(&self, events: Vec<OwnEvent>, now: Timestamp) {
+    pub(crate) async fn note(
+        &self,
+        events: Vec<OwnEvent>,
+        now: Timestamp,
+        record: impl Fn(&Event) -> Record,
+    ) {
         if events.is_empty() {
             return;
         }
@@ -96,16 +116,56 @@ impl History {
             let mut count = self.inner.own.lock();
             let numbered = events.into_iter().map(|event| {
                 *count += 1;
-                event.numbered(self.inner.boot, *count, now)
+                with_record(event.numbered(self.inner.boot, *count, now), &record)
             });
             numbered.collect()
         };
-        self.keep(rows).await;
+        self.keep(rows, now).await;
     }
 
-    async fn keep(&self, rows: Vec<Event>) -> bool {
-        let kept = self.write(move |database| database.add_events(&rows)).await;
+    async fn keep(&self, rows: Vec<(Event, Record)>, now: Timestamp) -> bool {
+        let kept = self
+            .write(move |database| database.add_events(&rows, now))
+            .await;
+        self.inner.recorded.send_modify(|count| *count += 1);
         self.complain(kept, "keep events")
+    }
+
+    /// Keeps records of the activity log that are not there yet; they are on the disk when this
+    /// gives true.
+    pub(crate) async fn add_records(&self, records: Vec<Record>, now: Timestamp) -> bool {
+        let kept = self
+            .write(move |database| database.add_records(&records, now))
+            .await;
+        self.inner.recorded.send_modify(|count| *count += 1);
+        self.complain(kept, "keep the activity log")
+    }
+
+    /// Wakes when records of the activity log may have been added.
+    pub(crate) fn recorded(&self) -> watch::Receiver<u64> {
+        self.inner.recorded.subscribe()
+    }
+
+    /// The records of the activity log that are wanted.
+    pub(crate) async fn records(&self, wanted: Wanted) -> Result<Vec<Kept>, HistoryError> {
+        self.write(move |database| database.records(&wanted)).await
+    }
+
+    /// The number of the newest record of the activity log that there ever was.
+    pub(crate) async fn newest_record(&self) -> Result<u64, HistoryError> {
+        self.write(Database::newest_record).await
+    }
+
+    /// How far somebody who reads the activity log came.
+    pub(crate) async fn cursor(&self, name: &'static str) -> Result<Option<u64>, HistoryError> {
+        self.write(move |database| database.cursor(name)).await
+    }
+
+    /// Remembers it; `None`: nobody of that name reads it any more.
+    pub(crate) async fn set_cursor(&self, name: &'static str, number: Option<u64>) -> bool {
+        let set = self.write(move |database| database.set_cursor(name, number));
+        let set = set.await;
+        self.complain(set, "remember how far the activity log was read")
     }
 
     /// Up to `top` events of a link, oldest first: the first after `since`, or the last there are.
@@ -117,6 +177,33 @@ impl History {
     ) -> Result<Vec<Event>, HistoryError> {
         let link = link.clone();
         self.write(move |database| database.events(&link, since, top))
+            .await
+    }
+
+    /// Adds what links sent, and remembers how far the counters were read, together.
+    pub(crate) async fn add_egress(&self, days: Days, readings: Readings, today: u64) -> bool {
+        let kept = self
+            .write(move |database| database.add_egress(&days, &readings, today))
+            .await;
+        self.complain(kept, "keep what links sent")
+    }
+
+    /// How far counters were read, and what was ever sent.
+    pub(crate) async fn egress_so_far(
+        &self,
+    ) -> Result<(Readings, BTreeMap<Flow, Sent>), HistoryError> {
+        self.write(|database| Ok((database.readings()?, database.egress_totals()?)))
+            .await
+    }
+
+    /// What went either way between a cache and the one called `other`, from one day to another.
+    pub(crate) async fn egress(
+        &self,
+        cache: String,
+        other: String,
+        days: (u64, u64),
+    ) -> Result<Days, HistoryError> {
+        self.write(move |database| database.egress(&cache, &other, days))
             .await
     }
 
@@ -145,7 +232,11 @@ impl History {
         let events = now.0.saturating_sub(EVENTS_KEPT_MS);
         let minutes = (now.0 / 60_000).saturating_sub(MINUTES_KEPT);
         let pruned = self
-            .write(move |database| database.prune(events, minutes))
+            .write(move |database| {
+                database.prune(events, minutes)?;
+                database.prune_records(events)?;
+                database.prune_egress(now.0)
+            })
             .await;
         self.complain(pruned, "forget what is old");
     }
@@ -191,6 +282,11 @@ impl History {
             }
         }
     }
+}
+
+fn with_record(event: Event, record: impl Fn(&Event) -> Record) -> (Event, Record) {
+    let record = record(&event);
+    (event, record)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! In: the management API, in the managed service's shape ([`docs/api.md`]), and the agents'
 //! reports. Out: for each region the desired state that its agent runs. In between: a store of
-//! versioned records ([`docs/format/store.md`]) and a reconciler. Beside them: a history of events
-//! and a day of metrics, to be read by people and by dashboards.
+//! versioned records ([`docs/format/store.md`]) and a reconciler. Beside them: a history of who did
+//! what, of events, of what links sent, and a day of metrics, to be read by people and by dashboards.
 //!
 //! **Invariants.** Everything that must not be forgotten is in the store; what agents report is
 //! not. Nothing is decided by the history. Every write is one compare-and-swap, and a request that is refused writes nothing. A
@@ -19,6 +19,7 @@
 
 #![warn(missing_docs)]
 
+mod activity;
 mod admission;
 mod api;
 mod behind;
@@ -26,6 +27,7 @@ mod ca;
 mod chronicle;
 mod config;
 mod desired;
+mod egress;
 mod geo_metrics;
 mod handoff;
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod history;
 mod listen;
 mod metrics;
 mod names;
+mod notifier;
 mod observations;
 mod plane;
 mod principal;
@@ -47,6 +50,7 @@ mod view;
 pub use ca::AuthorityFileError;
 pub use config::{
     ApiCertificate, ApiConfig, Config, DEFAULT_TTL_SECONDS, DEFAULT_ZONE, NamesConfig,
+    WebhookConfig,
 };
 pub use listen::CertificateError;
 pub use run::{BuildError, Control, Opened, build, open};

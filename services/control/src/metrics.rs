@@ -1,6 +1,8 @@
 //! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
 //! `docs/metrics.md` says what each means.
 
+mod log;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use model::{LinkId, Timestamp};
@@ -20,6 +22,7 @@ use crate::{
     store::State,
     view::{link_is_healthy, receipts},
 };
+use log::Log;
 
 /// The content type of [`render`]'s text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +43,7 @@ pub(crate) fn render(plane: &Plane) -> String {
         seen: plane.observations.seen(),
         ended: plane.failovers.ended(),
         passes: plane.passes.counted(),
+        log: Log::of(plane),
     }));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
@@ -52,6 +56,7 @@ struct Picture {
     seen: Seen,
     ended: BTreeMap<Ended, u64>,
     passes: [(&'static str, Took); 2],
+    log: Log,
 }
 
 impl fmt::Debug for Picture {
@@ -89,7 +94,8 @@ impl Collector for Picture {
         self.agents(&mut encoder)?;
         self.links(&mut encoder)?;
         self.failovers(&mut encoder)?;
-        self.lost_writes(&mut encoder)
+        self.lost_writes(&mut encoder)?;
+        self.log.encode(&self.state, &mut encoder)
     }
 }
 

@@ -5,12 +5,15 @@ use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::Authority;
 
 use crate::{
+    activity::Activity,
     api::{Attempts, Believed},
     chronicle::Failovers,
     desired::Desired,
+    egress::Egress,
     geo_metrics::GeoMetrics,
     history::History,
     names::Names,
+    notifier::Webhook,
     observations::Observations,
     reconciler::Passes,
     store::Store,
@@ -26,12 +29,18 @@ pub(crate) struct Plane {
     pub(crate) names: Names,
     /// Certifies the agents.
     pub(crate) authority: Authority,
+    /// What the activity log is to tell and the history does not have yet.
+    pub(crate) activity: Activity,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
     /// How long the reconciler's passes take.
     pub(crate) passes: Passes,
+    /// What links sent.
+    pub(crate) egress: Egress,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
+    /// Who is told what the activity log tells, if anybody is.
+    pub(crate) webhook: Option<Webhook>,
     /// Failures to sign in.
     pub(crate) sign_ins: Attempts,
     /// The keys whose tokens are believed.

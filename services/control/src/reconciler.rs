@@ -15,6 +15,7 @@ use runtime::chain;
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    activity,
     desired::Desired,
     observations::{Grants, Seen},
     plane::Plane,
@@ -125,7 +126,12 @@ async fn pass(plane: &Plane, state: &State, breadth: Breadth, withheld: &mut Wit
     let steps = plan(&sight, breadth);
     let news = withheld.news(&sight);
     plane.passes.took(breadth, begun.elapsed());
-    plane.history.note(news, plane.clock.now()).await;
+    plane
+        .history
+        .note(news, plane.clock.now(), |event| {
+            activity::of_link(state, event)
+        })
+        .await;
     for step in steps {
         match plane.store.commit(step.change).await {
             Ok(revision) => tracing::info!(revision, "{}", step.what),

@@ -8,14 +8,19 @@ use model::{CacheRecord, Region, SubscriptionId};
 use runtime::{clock::Clock, dice::Dice, tasks::Tasks};
 use tls::{HostNameError, HostNames, ServerNames, ServerNamesError};
 use tokio::net::TcpListener;
+use webhook::Endpoint;
 
 use crate::{
-    AuthorityFileError, CertificateError, Config, OpenError, api, ca, chronicle,
+    AuthorityFileError, CertificateError, Config, OpenError,
+    activity::{self, Activity},
+    api, ca, chronicle,
     desired::Desired,
+    egress::{self, Egress},
     geo_metrics::{self, GeoMetrics},
     history::History,
     listen::{self, Accepted, Arrival, Certificates, Doors},
     names::Names,
+    notifier::{self, Webhook},
     observations::Observations,
     plane::Plane,
     reconciler,
@@ -73,6 +78,18 @@ pub enum BuildError {
     /// The certificate authority cannot be read or made.
     #[error(transparent)]
     Authority(#[from] AuthorityFileError),
+    /// The endpoint that is to be told of events cannot be used.
+    #[error("use the webhook")]
+    Webhook(#[from] webhook::BuildError),
+    /// What was summed up before cannot be read.
+    #[error("read what links sent so far from the history in {}", path.display())]
+    History {
+        /// The data directory.
+        path: PathBuf,
+        /// What the attempt met.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What it is started with cannot be stored.
     #[error("store the first subscription and what every region is told in {}", path.display())]
     Settings {
@@ -139,6 +156,11 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Control, 
 /// As [`build`], without an address.
 pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, BuildError> {
     check(&config)?;
+    let endpoint = config
+        .webhook
+        .as_ref()
+        .map(|hook| Endpoint::new(hook.url.reveal(), &hook.secret, hook.authority.as_deref()));
+    let endpoint = endpoint.transpose()?;
     ServerNames::new(&config.zone, [])?;
     let store = Store::open_watched(&config.data, &dice, config.crash.clone()).await?;
     let failed = |source: CommitError| BuildError::Settings {
@@ -161,6 +183,11 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         &store.state(),
     );
     let history = History::open(&config.data, &dice).await?;
+    let egress = Egress::open(&history).await;
+    let egress = egress.map_err(|source| BuildError::History {
+        path: config.data.clone(),
+        source: Box::new(source),
+    })?;
     let plane = Plane {
         store,
         observations: Observations::new(),
@@ -168,9 +195,12 @@ pub async fn open(config: Config, clock: Clock, dice: Dice) -> Result<Opened, Bu
         names,
         authority,
         history,
+        activity: Activity::default(),
         geo_metrics: GeoMetrics::default(),
         passes: reconciler::Passes::default(),
+        egress,
         failovers: chronicle::Failovers::default(),
+        webhook: endpoint.map(Webhook::new),
         sign_ins: api::Attempts::default(),
         token_keys: api::Believed::default(),
         transfers: Transfers::new(),
@@ -334,10 +364,12 @@ impl Opened {
         let parts = tasks.child();
         let (store, history) = (plane.store.clone(), plane.history.clone());
         start(&plane, &parts);
-        serving(api::service(plane), parts.clone()).await;
+        serving(api::service(Arc::clone(&plane)), parts.clone()).await;
         if !parts.stop(GRACE).await {
             tracing::warn!("Some work of the control plane did not end in time");
         }
+        // Requests may have been answered until just now.
+        activity::finish(&plane).await;
         history.close().await;
         store.close().await;
     }
@@ -350,9 +382,15 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &Tasks) {
     let states = plane.store.watch();
     tasks.spawn("chronicle", chronicle::run(Arc::clone(plane), states));
     tasks.spawn_until_done(
+        "activity log",
+        activity::run(Arc::clone(plane), tasks.clone()),
+    );
+    tasks.spawn_until_done(
         "geo metrics",
         geo_metrics::run(Arc::clone(plane), tasks.clone()),
     );
+    tasks.spawn_until_done("webhook", notifier::run(Arc::clone(plane), tasks.clone()));
+    tasks.spawn_until_done("egress", egress::run(Arc::clone(plane), tasks.clone()));
     let (plane, all) = (Arc::clone(plane), tasks.clone());
     tasks.spawn_until_done("long polls", async move {
         all.cancelled().await;

@@ -3,10 +3,11 @@
 //! A write is a [`Change`]: comparisons of versions and writes that happen together or not at all.
 //! Readers take a [`State`], an immutable picture of every record at one revision, and build their
 //! change against it; whoever read an older picture gets [`CommitError::Conflict`] and reads again.
-//! SQLite keeps the rows; the store behind the same four verbs (get, list, commit, watch) could as
+//! A change can carry what the activity log is to tell of it; that waits in the outbox, in the same
+//! database, until it is taken. SQLite keeps the rows; the store behind the same four verbs (get, list, commit, watch) could as
 //! well be etcd with a local copy that its watch feeds.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use model::StoreId;
 use parking_lot::Mutex;
@@ -27,8 +28,8 @@ mod table;
 
 pub(crate) use change::{Change, Key};
 use database::Database;
-pub(crate) use errors::CommitError;
 pub use errors::OpenError;
+pub(crate) use errors::{CommitError, OutboxError};
 pub(crate) use state::{DecodeError, Record, State};
 pub(crate) use table::{Difference, Table, Versioned};
 
@@ -48,6 +49,11 @@ struct Inner {
     /// `None` once the store is closed.
     open: Mutex<Option<Open>>,
     state: watch::Sender<Arc<State>>,
+    /// Counts commits that put something into the outbox.
+    told: watch::Sender<u64>,
+    /// Rows of the outbox that were taken, and that the next commit lets go: a commit of their own
+    /// would cost a write to the disk while requests wait for theirs.
+    taken: Mutex<BTreeSet<i64>>,
     crash: Points,
 }
 
@@ -98,6 +104,8 @@ impl Store {
                 _lock: lock,
             })),
             state: watch::Sender::new(Arc::new(state)),
+            told: watch::Sender::new(0),
+            taken: Mutex::default(),
             crash,
         };
         Ok(Self {
@@ -130,6 +138,30 @@ impl Store {
             .map_err(|_stopped| CommitError::Stopped)?
     }
 
+    /// Wakes when something was put into the outbox.
+    pub(crate) fn told(&self) -> watch::Receiver<u64> {
+        self.inner.told.subscribe()
+    }
+
+    /// What waits in the outbox, oldest first, each with the number to take it by.
+    pub(crate) async fn outbox(&self) -> Result<Vec<(i64, String)>, OutboxError> {
+        let inner = Arc::clone(&self.inner);
+        let read = blocking::run(move || {
+            let open = inner.open.lock();
+            let open = open.as_ref().ok_or(OutboxError::Stopped)?;
+            open.database.outbox()
+        });
+        let mut rows = read.await.map_err(|_stopped| OutboxError::Stopped)??;
+        let taken = self.inner.taken.lock();
+        rows.retain(|(number, _)| !taken.contains(number));
+        Ok(rows)
+    }
+
+    /// Takes rows from the outbox: they are kept elsewhere, durably.
+    pub(crate) fn take(&self, numbers: impl IntoIterator<Item = i64>) {
+        self.inner.taken.lock().extend(numbers);
+    }
+
     /// Waits for the commits that are under way, then lets the directory go. Whoever still has a
     /// handle can read and not write.
     pub(crate) async fn close(&self) {
@@ -156,11 +188,16 @@ impl Inner {
             }
         };
         pass(When::Before);
-        let revision = open.database.commit(change)?;
+        let taken = self.taken.lock().clone();
+        let revision = open.database.commit(change, &taken)?;
         pass(When::After);
+        self.taken.lock().retain(|number| !taken.contains(number));
         let mut next = State::clone(&self.state.borrow());
         next.advance(change, revision);
         self.state.send_replace(Arc::new(next));
+        if !change.told.is_empty() {
+            self.told.send_modify(|count| *count += 1);
+        }
         Ok(revision)
     }
 

@@ -1,7 +1,9 @@
 //! Resources as the management API shows them: JSON made from records and reports.
 
 mod access;
+mod activity;
 mod cache;
+mod egress;
 mod event;
 mod geo_metric;
 mod health;
@@ -11,7 +13,9 @@ mod operation;
 mod runtime_status;
 
 pub(crate) use access::{assignment_json, built_in_json, policy_json, rule_json};
+pub(crate) use activity::{SELECTABLE, activity_json, selected};
 pub(crate) use cache::{cache_json, displayed_configuration, provisioning_state};
+pub(crate) use egress::{Granularity, egress_json, period};
 pub(crate) use event::event_json;
 pub(crate) use geo_metric::{
     Aggregation, MetricQuery, Range, Split, metric_definitions, metrics_json,

@@ -14,8 +14,10 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod activity;
 mod agents;
 mod connection;
+pub mod egress;
 pub mod failover;
 pub mod lost_writes;
 mod management;

@@ -18,7 +18,9 @@ use crate::{
 };
 
 mod access;
+mod activity;
 mod change;
+mod egress;
 mod failover;
 mod lost_writes;
 mod sign_in;

@@ -119,6 +119,7 @@ fn add_hosts(
             token: Secret::new(TOKEN),
             agent_token: Secret::new(AGENT_TOKEN),
             zone: control::DEFAULT_ZONE.to_owned(),
+            webhook: None,
             names: control::NamesConfig {
                 token: None,
                 ttl_seconds: control::DEFAULT_TTL_SECONDS,

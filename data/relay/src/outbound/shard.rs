@@ -108,7 +108,7 @@ impl Shard {
             }),
             facts: watch::Sender::new(None),
             demand: watch::Sender::new(Demand::default()),
-            state: parking_lot::Mutex::new(State::new(now)),
+            state: parking_lot::Mutex::new(State::new(now, around.dice.number().max(1))),
             events: around.events.clone(),
             permits: around.permits.clone(),
             changes: around.changes.clone(),

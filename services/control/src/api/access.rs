@@ -148,6 +148,7 @@ fn followed(
         started,
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     };
     let op = if next.revision == cache.revision {
         op.succeeded(started)

@@ -23,8 +23,10 @@ use super::{
     decide::{Plan, decide},
 };
 use crate::{
+    activity,
     admission::peers_seen,
     desired::Published,
+    history::Event,
     observations::Leading,
     plane::Plane,
     records::{AddressRecord, AgentRecord, agent_key, link},
@@ -79,9 +81,11 @@ async fn report(
     let events = std::mem::take(&mut report.events);
     let region = report.region.clone();
     let leading = Leading::of(&report);
+    let (state, now) = (plane.store.state(), plane.clock.now());
+    plane.egress.hear(&state, &report, now);
     plane.observations.hear(report);
-    let now = plane.clock.now();
-    plane.history.hear(&region, events, now).await;
+    let record = |event: &Event| activity::of_link(&state, event);
+    plane.history.hear(&region, events, now, record).await;
     // Last: a lease counts here from now on, and there from before the report was sent.
     Ok(Json(ReportAnswer {
         leases: plane.observations.grants.grant(&plane.store, &leading),

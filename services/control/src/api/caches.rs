@@ -148,6 +148,7 @@ pub(super) async fn delete(
             started: plane.clock.now(),
             outcome: Outcome::InProgress,
             failover: None,
+            origin: None,
         };
         let going = CacheRecord {
             lifecycle: Lifecycle::Deleting,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ApiError;
 use crate::{
+    activity,
     plane::Plane,
     store::{Change, CommitError, State},
 };
@@ -41,9 +42,13 @@ async fn attempt<T>(
     plane: &Plane,
     plan: &mut impl FnMut(&Arc<State>) -> Result<Plan<T>, ApiError>,
 ) -> Result<Result<T, CommitError>, ApiError> {
-    let (change, answer) = match plan(&plane.store.state())? {
+    let state = plane.store.state();
+    let (change, answer) = match plan(&state)? {
         Plan::Answer(answer) => return Ok(Ok(answer)),
         Plan::Commit(change, answer) => (change, answer),
     };
-    Ok(plane.store.commit(change).await.map(|_revision| answer))
+    let (change, told) = activity::attach(change, &state).split();
+    let committed = plane.store.commit(change).await;
+    told.settle(committed.is_ok());
+    Ok(committed.map(|_revision| answer))
 }

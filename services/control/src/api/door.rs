@@ -21,7 +21,13 @@ use action::action;
 use identity::{Known, identify};
 use needs::{Need, other_cache};
 
-use super::{ApiError, caller::Caller, login, openapi, routes};
+use super::{
+    ApiError,
+    caller::Caller,
+    login,
+    note::{self, Note},
+    openapi, routes,
+};
 use crate::{plane::Plane, principal::Principal, store::State as Records};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -47,24 +53,29 @@ pub(crate) fn service(plane: Arc<Plane>) -> Router {
 }
 
 async fn enter(State(door): State<Door>, request: Request) -> Response {
-    let id = header_value(&door.plane.dice.guid());
+    let id = door.plane.dice.guid();
     let asked = request.headers();
-    let correlation = asked.get(CORRELATION_ID).cloned();
+    let given = |name| asked.get(name).and_then(|value| value.to_str().ok());
+    let correlation = note::correlation(given(CORRELATION_ID))
+        .unwrap_or(&id)
+        .to_owned();
     let client = asked.get(CLIENT_ID).cloned();
     tracing::debug!(request.id = ?id, method = %request.method(), path = request.uri().path(), "Request");
+    let note = Note::take(&door.plane, &request, &id, &correlation, given(CLIENT_ID));
     let mut response = match login::find(request.uri().path()) {
         Some(asked) => login::respond(&door.plane, asked, request).await,
-        None => match admit(&door.plane, request) {
-            Ok(request) => match door.inner.oneshot(request).await {
+        None => match admit(&door.plane, request, &note) {
+            Ok(request) => match note.serve(door.inner.oneshot(request)).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
             Err(error) => error.into_response(),
         },
     };
+    note.answered(&response);
     let headers = response.headers_mut();
-    headers.insert(CORRELATION_ID, correlation.unwrap_or_else(|| id.clone()));
-    headers.insert(REQUEST_ID, id);
+    headers.insert(CORRELATION_ID, header_value(&correlation));
+    headers.insert(REQUEST_ID, header_value(&id));
     if let Some(client) = client {
         headers.insert(CLIENT_ID, client);
     }
@@ -78,13 +89,14 @@ fn header_value(text: &str) -> HeaderValue {
 }
 
 /// Checks who asks, what they may do, and the version, and gives the request its one spelling.
-fn admit(plane: &Plane, mut request: Request) -> Result<Request, ApiError> {
+fn admit(plane: &Plane, mut request: Request, note: &Note) -> Result<Request, ApiError> {
     let base = Caller::base(&request);
     decodes(request.uri().path())?;
     let path = one_spelling(request.uri().path());
     let state = plane.store.state();
     let known = identify(plane, &state, request.headers(), &path, &base)?;
     if let Known::Principal(principal, rights) = &known {
+        note.is_of(principal);
         let asked = request.uri().path();
         allow(&state, principal, rights, request.method(), asked, &path)?;
     }

@@ -12,7 +12,7 @@ use runtime::chain;
 use serde_json::json;
 
 use super::{answer::json_response, login::verify::NotIn};
-use crate::{history::HistoryError, principal::Principal, store::CommitError};
+use crate::{activity::Refusal, history::HistoryError, principal::Principal, store::CommitError};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -239,6 +239,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         let mut response = json_response(self.status, &body);
+        response.extensions_mut().insert(Refusal {
+            code: self.code.to_owned(),
+            message: self.message,
+        });
         let challenge = self.challenge.map(|text| HeaderValue::from_str(&text));
         if let Some(Ok(challenge)) = challenge {
             response

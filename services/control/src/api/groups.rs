@@ -170,6 +170,7 @@ pub(super) async fn delete(
             started: plane.clock.now(),
             outcome: Outcome::InProgress,
             failover: None,
+            origin: None,
         };
         let going = GroupRecord {
             deleting: true,

@@ -22,6 +22,7 @@ use crate::{
     view::{link_json, link_status, shows_link},
 };
 
+mod egress;
 mod empty;
 mod events;
 mod failover;
@@ -30,6 +31,7 @@ mod preflight;
 mod put;
 mod settings;
 
+pub(super) use egress::egress;
 pub(super) use empty::accept_empty_source;
 pub(super) use events::events;
 pub(super) use forced::{accept_unsaved, acknowledge, lost_writes};
@@ -145,6 +147,7 @@ fn operation(plane: &Plane, id: &OperationId, cache: &CacheRecord, work: Work) -
         started: plane.clock.now(),
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     }
 }
 

@@ -1,9 +1,11 @@
 mod access;
+mod activity;
 mod admission;
 mod agents;
 mod caches;
 mod certificates;
 mod door;
+mod egress;
 mod entrance;
 mod events;
 mod failover;
@@ -21,3 +23,4 @@ mod pages;
 mod refusals;
 mod roles;
 mod settings;
+mod webhook;

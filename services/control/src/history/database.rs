@@ -10,10 +10,10 @@ use std::{
 
 use model::{CacheUid, LinkId, Timestamp};
 use runtime::durable;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, params};
 
-use super::{Event, Minute, Since};
-use crate::store::OpenError;
+use super::{Event, Minute, Since, activity, egress};
+use crate::{activity::Record, store::OpenError};
 
 /// The format that this version writes. `docs/format/store.md` tells the history.
 const FORMAT: u64 = 1;
@@ -61,7 +61,7 @@ pub(crate) enum HistoryError {
 
 pub(super) struct Database {
     path: PathBuf,
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Database {
@@ -113,7 +113,9 @@ impl Database {
             let path = path.to_owned();
             return Err(OpenError::Damaged { path, found });
         }
-        connection.execute_batch(SCHEMA).map_err(failed)?;
+        for schema in [SCHEMA, activity::SCHEMA, egress::SCHEMA] {
+            connection.execute_batch(schema).map_err(failed)?;
+        }
         let known = meta_format(&connection).map_err(failed)?;
         match known {
             Some(found) if found > FORMAT => {
@@ -139,7 +141,7 @@ impl Database {
         })
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> HistoryError + use<> {
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> HistoryError + use<> {
         let path = self.path.clone();
         move |source| HistoryError::Database {
             path: path.clone(),
@@ -147,17 +149,22 @@ impl Database {
         }
     }
 
-    /// Adds events that are not there yet, and forgets the oldest of links that have too many.
-    pub(super) fn add_events(&mut self, events: &[Event]) -> Result<(), HistoryError> {
+    /// Adds events that are not there yet, each with its record in the activity log, and forgets the
+    /// oldest of links that have too many.
+    pub(super) fn add_events(
+        &mut self,
+        events: &[(Event, Record)],
+        now: Timestamp,
+    ) -> Result<(), HistoryError> {
         let failed = self.failed();
-        let add = |tx: &Connection| -> rusqlite::Result<()> {
+        let add = |tx: &Transaction<'_>| -> rusqlite::Result<()> {
             let mut insert = tx.prepare_cached(
                 "INSERT OR IGNORE INTO events
                      (source, boot, sequence, heard, at, link, shard, kind, text)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?;
-            for event in events {
-                insert.execute(params![
+            for (event, record) in events {
+                let added = insert.execute(params![
                     event.source,
                     event.boot.cast_signed(),
                     event.sequence.cast_signed(),
@@ -168,13 +175,19 @@ impl Database {
                     event.kind,
                     event.text,
                 ])?;
+                if added > 0 {
+                    activity::insert(tx, record, now)?;
+                }
             }
             let mut forget = tx.prepare_cached(
                 "DELETE FROM events WHERE link = ?1 AND number <= (
                      SELECT number FROM events WHERE link = ?1
                      ORDER BY number DESC LIMIT 1 OFFSET ?2)",
             )?;
-            let mut links: Vec<&str> = events.iter().map(|event| event.link.as_str()).collect();
+            let mut links: Vec<&str> = events
+                .iter()
+                .map(|(event, _)| event.link.as_str())
+                .collect();
             links.sort_unstable();
             links.dedup();
             for link in links {

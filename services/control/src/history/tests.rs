@@ -26,6 +26,11 @@ fn event(boot: u64, sequence: u64) -> EventObserved {
     }
 }
 
+/// The record of an event of a link that nothing is known of.
+fn record(event: &Event) -> Record {
+    crate::activity::of_link(&crate::store::State::default(), event)
+}
+
 async fn open(dir: &TempDir) -> History {
     History::open(dir.path(), &Dice::from_seed(1))
         .await
@@ -54,9 +59,11 @@ async fn an_event_is_kept_as_it_was_told_and_once() {
     let now = Timestamp(5_000);
     for repeated in [1..=1, 1..=3, 2..=3, 1..=4] {
         let events = repeated.map(|sequence| event(u64::MAX, sequence));
-        history.hear(&east, events.collect(), now).await;
+        history.hear(&east, events.collect(), now, record).await;
     }
-    history.hear(&west, vec![event(u64::MAX, 1)], now).await;
+    history
+        .hear(&west, vec![event(u64::MAX, 1)], now, record)
+        .await;
     let kept = all(&history).await;
     assert_eq!(kept.len(), 5, "{kept:?}");
     let first = &kept[0];
@@ -67,7 +74,7 @@ async fn an_event_is_kept_as_it_was_told_and_once() {
     history.close().await;
     let again = open(&dir).await;
     let events = (1..=5).map(|sequence| event(u64::MAX, sequence));
-    again.hear(&east, events.collect(), now).await;
+    again.hear(&east, events.collect(), now, record).await;
     assert_eq!(all(&again).await.len(), 6);
 }
 
@@ -78,8 +85,10 @@ async fn a_thousand_events_of_a_link_are_kept_for_ninety_days() {
     let east = region("eastus");
     let day = |days: u64| Timestamp(days * 24 * 3_600_000);
     let events = |range: std::ops::RangeInclusive<u64>| range.map(|n| event(1, n)).collect();
-    history.hear(&east, events(1..=600), day(1)).await;
-    history.hear(&east, events(601..=1_300), day(2)).await;
+    history.hear(&east, events(1..=600), day(1), record).await;
+    history
+        .hear(&east, events(601..=1_300), day(2), record)
+        .await;
     let kept = all(&history).await;
     let numbers = |kept: &[Event]| (kept.len(), kept[0].sequence, kept[kept.len() - 1].sequence);
     assert_eq!(numbers(&kept), (1_000, 301, 1_300));
@@ -152,11 +161,15 @@ async fn what_cannot_be_kept_is_told_again() {
     blocker
         .execute_batch("ALTER TABLE events RENAME TO gone")
         .unwrap();
-    history.hear(&east, vec![event(1, 1)], Timestamp(0)).await;
+    history
+        .hear(&east, vec![event(1, 1)], Timestamp(0), record)
+        .await;
     assert!(history.events(&link(), None, 10).await.is_err());
     blocker
         .execute_batch("ALTER TABLE gone RENAME TO events")
         .unwrap();
-    history.hear(&east, vec![event(1, 1)], Timestamp(0)).await;
+    history
+        .hear(&east, vec![event(1, 1)], Timestamp(0), record)
+        .await;
     assert_eq!(all(&history).await.len(), 1);
 }

@@ -6,7 +6,7 @@ use model::{
 
 use super::{Breadth, Sight, Step, caches::is_settled};
 use crate::{
-    handoff,
+    activity, handoff,
     records::{OperationRecord, Outcome, Work, link},
     store::{Change, Versioned},
 };
@@ -54,22 +54,27 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
         failover: failover.clone(),
         ..ended
     };
-    let (change, what) = match judge(sight, op) {
+    let (change, ended, what) = match judge(sight, op) {
         Verdict::Wait => return None,
-        Verdict::Succeed => (
-            change.replace(op, &with_figures(op.succeeded(sight.now))),
-            "succeeded".to_owned(),
-        ),
+        Verdict::Succeed => {
+            let ended = with_figures(op.succeeded(sight.now));
+            (change, ended, "succeeded".to_owned())
+        }
         Verdict::Fail(why) => {
             let what = format!("failed: {why}");
             let failed = with_figures(op.failed(sight.now, why));
-            (change.replace(op, &failed), what)
+            (change, failed, what)
         }
         Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
             let change = change.replace(&cache, &becomes);
-            (change.replace(op, &op.failed(sight.now, why)), what)
+            (change, op.failed(sight.now, why), what)
         }
+    };
+    let change = change.replace(op, &ended);
+    let change = match activity::ended(&ended) {
+        Some(record) => change.tell(&record),
+        None => change,
     };
     Some(Step {
         change,

@@ -100,6 +100,7 @@ fn op(work: Work) -> OperationRecord {
         started: Timestamp(0),
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     }
 }
 

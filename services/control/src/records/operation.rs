@@ -6,6 +6,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use super::FailoverRecord;
+use crate::activity::Origin;
 use crate::store::{Key, Record, State, Table};
 
 /// A long-running operation.
@@ -26,6 +27,10 @@ pub(crate) struct OperationRecord {
     /// How a failover goes, or went.
     #[serde(default)]
     pub(crate) failover: Option<FailoverRecord>,
+    /// The request that began it. Written by the commit that begins it: whoever makes the record
+    /// leaves it out.
+    #[serde(default)]
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What an operation waits for.

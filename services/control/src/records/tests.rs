@@ -120,6 +120,7 @@ fn every_record_returns_as_it_was_under_its_key() {
         started: Timestamp(6),
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     };
     returns(&op, "operation/o1");
     returns(&op.failed(Timestamp(7), "no"), "operation/o1");

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use model::LinkRecord;
+use serde::Serialize;
 
 use super::{Record, Versioned};
 
@@ -38,6 +39,8 @@ pub(crate) struct Change {
     pub(super) compares: Vec<(Key, Option<u64>)>,
     /// Keys with their new value; `None`: they go.
     pub(super) writes: Vec<(Key, Option<String>)>,
+    /// What the activity log is to tell of it, in JSON.
+    pub(super) told: Vec<String>,
 }
 
 impl Change {
@@ -75,6 +78,35 @@ impl Change {
         let mut change = self.expect(old);
         change.writes.push((old.key(), None));
         change
+    }
+
+    /// Has the activity log tell of it: kept if and only if the change is made.
+    #[must_use]
+    pub(crate) fn tell(mut self, told: &impl Serialize) -> Self {
+        let told = serde_json::to_string(told);
+        self.told
+            .push(told.expect("what is told is made of maps with string keys"));
+        self
+    }
+
+    /// What it writes: keys with their new value in JSON; `None`: they go.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&Key, Option<&str>)> {
+        let writes = self.writes.iter();
+        writes.map(|(key, value)| (key, value.as_deref()))
+    }
+
+    /// Changes each record of a kind that it is about to write.
+    pub(crate) fn amend<T: Record>(&mut self, mut amend: impl FnMut(&mut T)) {
+        for (key, value) in &mut self.writes {
+            let of_kind = key.as_str().starts_with(T::PREFIX);
+            let Some(text) = value.as_mut().filter(|_| of_kind) else {
+                continue;
+            };
+            if let Ok(mut record) = serde_json::from_str::<T>(text) {
+                amend(&mut record);
+                *text = encode(&record);
+            }
+        }
     }
 
     /// The links that it writes; `None`: one goes.

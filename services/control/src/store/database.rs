@@ -1,6 +1,7 @@
 //! The rows in SQLite: schema, transactions, and what its failures mean.
 
 use std::{
+    collections::BTreeSet,
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 
-use super::{Change, CommitError, Key, OpenError, State};
+use super::{Change, CommitError, Key, OpenError, OutboxError, State};
 
 /// The format that this version writes. `docs/format/store.md` tells the history.
 const FORMAT: u64 = 1;
@@ -20,7 +21,12 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS records (
         key TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL
-    ) WITHOUT ROWID;";
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, value TEXT NOT NULL
+    );";
+/// As many rows of the outbox are kept while nobody takes them.
+const OUTBOX: i64 = 10_000;
 
 pub(super) struct Database {
     path: PathBuf,
@@ -86,14 +92,19 @@ impl Database {
         Ok((StoreId::new(id), state))
     }
 
-    /// Makes the change in one transaction, on the disk when this returns.
-    pub(super) fn commit(&mut self, change: &Change) -> Result<u64, CommitError> {
+    /// Makes the change in one transaction, on the disk when this returns. Rows of the outbox that
+    /// are `taken` go with it.
+    pub(super) fn commit(
+        &mut self,
+        change: &Change,
+        taken: &BTreeSet<i64>,
+    ) -> Result<u64, CommitError> {
         if self.poisoned {
             return Err(CommitError::Poisoned {
                 path: self.path.clone(),
             });
         }
-        match transact(&mut self.connection, change) {
+        match transact(&mut self.connection, change, taken) {
             Ok(Ok(revision)) => Ok(revision),
             Ok(Err(key)) => Err(CommitError::Conflict { key }),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
@@ -111,6 +122,21 @@ impl Database {
                 Err(CommitError::Failed { path, source })
             }
         }
+    }
+
+    /// The rows of the outbox, oldest first.
+    pub(super) fn outbox(&self) -> Result<Vec<(i64, String)>, OutboxError> {
+        let read = || {
+            let mut select = self
+                .connection
+                .prepare_cached("SELECT number, value FROM outbox ORDER BY number")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|source| OutboxError::Failed {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Lets the database grow to so many pages and no more, as a full disk would.
@@ -169,7 +195,11 @@ fn prepare(connection: &mut Connection, path: &Path, new_id: &StoreId) -> Result
 }
 
 /// `Ok(Err(key))`: `key` is not as the change expects.
-fn transact(connection: &mut Connection, change: &Change) -> rusqlite::Result<Result<u64, Key>> {
+fn transact(
+    connection: &mut Connection,
+    change: &Change,
+    taken: &BTreeSet<i64>,
+) -> rusqlite::Result<Result<u64, Key>> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (key, expected) in &change.compares {
         let found: Option<i64> = tx
@@ -196,8 +226,26 @@ fn transact(connection: &mut Connection, change: &Change) -> rusqlite::Result<Re
         };
     }
     set_meta(&tx, "revision", &revision.to_string())?;
+    pass_on(&tx, &change.told, taken)?;
     tx.commit()?;
     Ok(Ok(revision))
+}
+
+/// Puts what is told into the outbox, and lets go what was taken from there.
+fn pass_on(tx: &Transaction<'_>, told: &[String], taken: &BTreeSet<i64>) -> rusqlite::Result<()> {
+    for number in taken {
+        tx.prepare_cached("DELETE FROM outbox WHERE number = ?1")?
+            .execute([number])?;
+    }
+    for value in told {
+        tx.prepare_cached("INSERT INTO outbox (value) VALUES (?1)")?
+            .execute([value])?;
+    }
+    if !told.is_empty() {
+        tx.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?
+            .execute([tx.last_insert_rowid() - OUTBOX])?;
+    }
+    Ok(())
 }
 
 fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {

@@ -88,6 +88,21 @@ pub enum OpenError {
     Stopped,
 }
 
+/// Why the outbox cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutboxError {
+    /// SQLite fails.
+    #[error("read the outbox of the store {}; check the disk", path.display())]
+    Failed {
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The process is ending.
+    #[error("the process is stopping")]
+    Stopped,
+}
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommitError {

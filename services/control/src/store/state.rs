@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Change, Key, Table};
 use crate::records::{
-    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord,
+    AddressRecord, AgentRecord, DeploymentRecord, GroupRecord, OperationRecord, PricesRecord,
     RoleAssignmentRecord, ServicePrincipalRecord, SigningKeyRecord, SubscriptionRecord,
 };
 use model::{CacheRecord, LinkRecord};
@@ -66,12 +66,28 @@ pub(crate) struct State {
     pub(crate) agents: Table<AgentRecord>,
     pub(crate) addresses: Table<AddressRecord>,
     pub(crate) deployment: Table<DeploymentRecord>,
+    pub(crate) prices: Table<PricesRecord>,
     pub(crate) service_principals: Table<ServicePrincipalRecord>,
     pub(crate) role_assignments: Table<RoleAssignmentRecord>,
     pub(crate) signing_keys: Table<SigningKeyRecord>,
 }
 
 impl State {
+    /// A record in JSON, as what it was before a change; `None`: there is none, or its kind is none
+    /// that people change.
+    pub(crate) fn shown(&self, key: &Key) -> Option<serde_json::Value> {
+        const KINDS: [Show; 6] = [
+            show::<CacheRecord>,
+            show::<LinkRecord>,
+            show::<GroupRecord>,
+            show::<PricesRecord>,
+            show::<ServicePrincipalRecord>,
+            show::<RoleAssignmentRecord>,
+        ];
+        let mut picture = self.clone();
+        KINDS.iter().find_map(|kind| kind(&mut picture, key))
+    }
+
     /// Follows a commit that went through.
     pub(super) fn advance(&mut self, change: &Change, revision: u64) {
         for (key, value) in &change.writes {
@@ -88,7 +104,7 @@ impl State {
         value: Option<&str>,
         version: u64,
     ) -> Result<(), DecodeError> {
-        const KINDS: [Take; 11] = [
+        const KINDS: [Take; 12] = [
             take::<SubscriptionRecord>,
             take::<GroupRecord>,
             take::<CacheRecord>,
@@ -97,6 +113,7 @@ impl State {
             take::<AgentRecord>,
             take::<AddressRecord>,
             take::<DeploymentRecord>,
+            take::<PricesRecord>,
             take::<ServicePrincipalRecord>,
             take::<RoleAssignmentRecord>,
             take::<SigningKeyRecord>,
@@ -108,6 +125,14 @@ impl State {
         }
         Err(DecodeError::Key(key.as_str().to_owned()))
     }
+}
+
+type Show = fn(&mut State, &Key) -> Option<serde_json::Value>;
+
+fn show<T: Record>(state: &mut State, key: &Key) -> Option<serde_json::Value> {
+    let of_kind = key.as_str().starts_with(T::PREFIX);
+    let row = T::table_mut(state).get(key).filter(|_| of_kind)?;
+    serde_json::to_value(&*row.record).ok()
 }
 
 type Take = fn(&mut State, &Key, Option<&str>, u64) -> Result<bool, DecodeError>;

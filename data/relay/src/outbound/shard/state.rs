@@ -85,14 +85,18 @@ pub(super) enum StallNews {
 }
 
 impl State {
-    pub(super) fn new(now: Instant) -> Self {
+    /// `count` names what is counted from now on.
+    pub(super) fn new(now: Instant, count: u64) -> Self {
         Self {
             sessions: 0,
             session: None,
             phase: Phase::Idle,
             since: Clock.now(),
             counters: Counters::default(),
-            traffic: Traffic::default(),
+            traffic: Traffic {
+                count,
+                ..Traffic::default()
+            },
             last_error: None,
             seen_from: None,
             problem: None,

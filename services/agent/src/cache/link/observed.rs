@@ -36,6 +36,7 @@ pub(super) fn outbound_observed(status: OutboundStatus, here: Option<Position>) 
         stalled: status.stalled,
         source_empty: status.source_empty,
         wire: WireObserved {
+            count: status.traffic.count,
             raw_bytes: status.traffic.raw_bytes,
             sent_bytes: status.traffic.sent_bytes,
             bypassed_bytes: status.traffic.bypassed_bytes,

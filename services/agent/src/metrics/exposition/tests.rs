@@ -36,6 +36,7 @@ fn link() -> LinkObserved {
         stalled: None,
         source_empty: false,
         wire: WireObserved {
+            count: 9,
             raw_bytes: 1_000,
             sent_bytes: 250,
             bypassed_bytes: 10,

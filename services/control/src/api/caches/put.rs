@@ -184,6 +184,7 @@ fn operation(
         started: plane.clock.now(),
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     }
 }
 

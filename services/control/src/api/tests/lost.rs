@@ -140,6 +140,7 @@ async fn the_status_of_a_shard_carries_every_figure() {
                 max_ms: 3.0,
             }),
             wire: WireObserved {
+                count: 9,
                 raw_bytes: 100,
                 sent_bytes: 25,
                 bypassed_bytes: 1,

@@ -32,7 +32,7 @@ fn session(sent: u64, received: u64) -> SessionState {
 
 /// Streams, applied up to 100 at `start`; then up to `end` is read.
 fn streaming(start: Instant, end: u64) -> State {
-    let mut state = State::new(start);
+    let mut state = State::new(start, 1);
     state.stands_at(Offset(100), start);
     state.stream();
     state.read(Offset(end), start);
