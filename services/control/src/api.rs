@@ -21,19 +21,25 @@ mod answer;
 mod body;
 mod caches;
 mod caller;
+mod candidates;
 mod certificates;
 mod decide;
 mod door;
 mod error;
+mod filter;
 mod find;
 mod groups;
 mod insights;
 mod links;
 mod lost_writes;
 mod names;
+mod offered;
 mod operations;
+mod paging;
+mod private_endpoints;
 mod providers;
 mod query;
+mod resources;
 mod subscriptions;
 
 pub(crate) use door::service;
@@ -43,8 +49,10 @@ pub(crate) use error::ApiError;
 fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
-        .merge(resources())
+        .merge(caches_and_links())
         .merge(access::routes())
+        .merge(private_endpoints::routes())
+        .merge(candidates::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .route(names::PATH, get(names::show))
@@ -78,7 +86,7 @@ fn management() -> Router<Arc<Plane>> {
         )
         .route(
             "/subscriptions/{subscription}/resources",
-            get(groups::subscription_resources),
+            get(resources::in_subscription),
         )
         .route(GROUPS, get(groups::list))
         .route(
@@ -89,7 +97,7 @@ fn management() -> Router<Arc<Plane>> {
                 .merge(head(groups::exists))
                 .delete(groups::delete),
         )
-        .route(&format!("{GROUP}/resources"), get(groups::resources))
+        .route(&format!("{GROUP}/resources"), get(resources::in_group))
         .route(
             "/subscriptions/{subscription}/providers",
             get(providers::list),
@@ -101,7 +109,7 @@ fn management() -> Router<Arc<Plane>> {
         )
         .route(
             "/providers/microsoft.cache/operations",
-            get(providers::operations),
+            get(offered::operations),
         )
         .route(
             &format!("{CACHE_PROVIDER}/locations/{{location}}/asyncoperations/{{operation}}"),
@@ -113,7 +121,7 @@ fn management() -> Router<Arc<Plane>> {
         )
 }
 
-fn resources() -> Router<Arc<Plane>> {
+fn caches_and_links() -> Router<Arc<Plane>> {
     const CACHE_PROVIDER: &str = "/subscriptions/{subscription}/providers/microsoft.cache";
     const CACHES: &str =
         "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.cache/redis";

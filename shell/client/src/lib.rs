@@ -15,12 +15,14 @@
 
 pub mod access;
 mod agents;
+pub mod candidates;
 mod connection;
 pub mod failover;
 pub mod lost_writes;
 mod management;
 mod names;
 mod operation;
+pub mod private_endpoints;
 pub mod replication;
 pub mod resources;
 pub mod status;

@@ -39,7 +39,7 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
             if tunnel.send(Kind::Entered, &[]).await.is_err() {
                 return;
             }
-            let mut crossing = Crossing::new(house, opened, tunnel, enter.who);
+            let mut crossing = Crossing::new(house, opened, tunnel, enter);
             let mut ended = poll_fn(|cx| crossing.poll(cx)).await;
             if matches!(ended, Ok(true)) && crossing.engine_is_there().await {
                 // In order: the engine wanted it so. Otherwise the near side hears no end.
@@ -122,10 +122,14 @@ pub(super) fn admits(entry: &Entry, enter: &Enter) -> Result<(), Refused> {
         code: RefusalCode::NotAdmitted,
         why: why.to_owned(),
     };
-    if !entry.admits(enter.client.ip()) {
-        return Err(refused(
-            "the client's address is not in the firewall rules of the geo-primary",
-        ));
+    if !entry.admits_carried(enter.private, enter.client.ip()) {
+        return Err(refused(if entry.door.public {
+            "the client's address is not in the firewall rules of the geo-primary"
+        } else if entry.door.private.is_empty() {
+            "the geo-primary is not reached from public networks, nor by a private endpoint"
+        } else {
+            "the geo-primary is reached by private endpoints alone"
+        }));
     }
     match &enter.who {
         Who::Key(_) if !entry.door.access_keys => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 use model::{AccessKeys, CacheName, CacheRecord, Lifecycle, OperationId};
@@ -16,14 +16,17 @@ use super::{
     caller::{Caller, Leads, poll_again},
     decide::{Plan, decide},
     find::{cache_id, find_cache, find_group, find_subscription},
+    paging::Page,
+    query::Asked,
 };
 use crate::{
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache},
-    store::Change,
+    store::{Change, State as Records, Versioned},
     view::{cache_json, cache_status},
 };
 
+mod kept;
 mod put;
 mod requested;
 
@@ -50,25 +53,39 @@ pub(super) async fn show(
 pub(super) async fn list_in_group(
     State(plane): State<Arc<Plane>>,
     Path((subscription, group)): Path<(String, String)>,
+    caller: Caller,
+    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
+    let page = Page::asked(&caller, &uri, &asked)?;
     let state = plane.store.state();
     let group = find_group(&state, &subscription, &group)?;
-    let seen = plane.observations.seen();
-    let caches = state.caches_in(group);
-    let shown = caches.map(|cache| cache_json(&plane, &state, &seen, cache, false));
-    Ok(answer::list(shown.collect()))
+    Ok(listed(&plane, &state, &page, state.caches_in(group)))
 }
 
 pub(super) async fn list_in_subscription(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    caller: Caller,
+    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
+    let page = Page::asked(&caller, &uri, &asked)?;
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
-    let seen = plane.observations.seen();
     let caches = state.caches_of(&subscription.id);
-    let shown = caches.map(|cache| cache_json(&plane, &state, &seen, cache, false));
-    Ok(answer::list(shown.collect()))
+    Ok(listed(&plane, &state, &page, caches))
+}
+
+fn listed<'a>(
+    plane: &Plane,
+    state: &Records,
+    page: &Page<'_>,
+    caches: impl Iterator<Item = &'a Versioned<CacheRecord>>,
+) -> Response {
+    let seen = plane.observations.seen();
+    let show = |cache: &&Versioned<CacheRecord>| cache_json(plane, state, &seen, cache, false);
+    answer::ok(&page.of(caches, |cache| cache.id.name.folded(), show))
 }
 
 pub(super) async fn runtime_status(

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::Response,
 };
-use model::{CacheRecord, OperationId, Region};
+use model::{OperationId, Region};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,16 +15,21 @@ use super::{
     body::Fields,
     caller::{Caller, Leads},
     decide::{Plan, decide},
+    filter::{Filter, Subject},
     find::{find_group, find_subscription, group_name},
+    paging::Page,
+    query::Asked,
 };
 use crate::{
     plane::Plane,
     records::{GroupRecord, OperationRecord, Outcome, Work, group},
-    store::Change,
+    store::{Change, State as Records, Versioned},
 };
 
 /// Fields that answers carry and that clients send back.
 const READ_ONLY: [&str; 5] = ["id", "name", "type", "properties", "managedBy"];
+/// The type of a group.
+const KIND: &str = "Microsoft.Resources/resourceGroups";
 /// As many tags as the managed service takes.
 const MAX_TAGS: usize = 50;
 
@@ -133,11 +138,26 @@ pub(super) async fn exists(
 pub(super) async fn list(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
+    caller: Caller,
+    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
+    let filter = Filter::read(asked.get("$filter"))?;
+    let page = Page::asked(&caller, &uri, &asked)?;
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let groups = state.groups.list(group::all_of(&subscription.id));
-    Ok(answer::list(groups.map(|group| shown(group)).collect()))
+    let groups = groups.filter(|group| {
+        filter.passes(&Subject {
+            name: group.name.as_str(),
+            kind: KIND,
+            group: group.name.as_str(),
+            location: group.location.as_str(),
+            tags: &group.tags,
+        })
+    });
+    let key = |group: &&Versioned<GroupRecord>| group.name.folded();
+    Ok(answer::ok(&page.of(groups, key, |group| shown(group))))
 }
 
 /// Deletes the group with all that is in it. Linked caches stay until they are unlinked, and the
@@ -150,8 +170,7 @@ pub(super) async fn delete(
     let id = OperationId::new(plane.dice.guid());
     let op = decide(&plane, |state| {
         let group = find_group(state, &subscription, &name)?;
-        let same = |work: &Work| matches!(work, Work::DeleteGroup { group: g } if *g == group.name);
-        if let Some(running) = state.running(same) {
+        if let Some(running) = being_deleted_by(state, group) {
             return Ok(Plan::Answer(running.clone()));
         }
         let op = OperationRecord {
@@ -177,31 +196,13 @@ pub(super) async fn delete(
     Ok(answer::empty(StatusCode::ACCEPTED, headers))
 }
 
-pub(super) async fn resources(
-    State(plane): State<Arc<Plane>>,
-    Path((subscription, name)): Names,
-) -> Result<Response, ApiError> {
-    let state = plane.store.state();
-    let group = find_group(&state, &subscription, &name)?;
-    let caches = state.caches_in(group);
-    Ok(answer::list(caches.map(|cache| resource(cache)).collect()))
-}
-
-pub(super) async fn subscription_resources(
-    State(plane): State<Arc<Plane>>,
-    Path(subscription): Path<String>,
-) -> Result<Response, ApiError> {
-    let state = plane.store.state();
-    let subscription = find_subscription(&state, &subscription)?;
-    let caches = state.caches_of(&subscription.id);
-    Ok(answer::list(caches.map(|cache| resource(cache)).collect()))
-}
-
-/// A cache in a list of resources of any kind.
-fn resource(cache: &CacheRecord) -> Value {
-    json!({
-        "id": cache.id.to_string(), "name": cache.id.name, "type": "Microsoft.Cache/Redis",
-        "location": cache.region, "tags": cache.spec.tags,
+/// The operation that deletes a group. Groups of two subscriptions may have one name.
+fn being_deleted_by<'a>(state: &'a Records, group: &GroupRecord) -> Option<&'a OperationRecord> {
+    let mut operations = state.operations.iter().map(|op| &**op);
+    operations.find(|op| {
+        let same =
+            matches!(&op.work, Work::DeleteGroup { group: name } if *name == group.name);
+        same && op.subscription == group.subscription && op.is_running()
     })
 }
 
@@ -214,7 +215,7 @@ fn shown(group: &GroupRecord) -> Value {
     json!({
         "id": format!("/subscriptions/{}/resourceGroups/{}", group.subscription, group.name),
         "name": group.name,
-        "type": "Microsoft.Resources/resourceGroups",
+        "type": KIND,
         "location": group.location,
         "tags": group.tags,
         "properties": {"provisioningState": state},
