@@ -107,11 +107,17 @@ impl Delete {
             .partition(|cache| !cache.properties.linked_servers.is_empty());
         let unlinking = linked.iter().map(|cache| {
             let unlink = session.command(&format!("link delete {}", cache.name));
-            format!("`{}` is linked, goes on, and goes once it is unlinked: `{unlink}`", cache.name)
+            format!(
+                "`{}` is linked, goes on, and goes once it is unlinked: `{unlink}`",
+                cache.name
+            )
         });
         let unlinking: Vec<_> = unlinking.collect();
         if !yes && !caches.is_empty() {
-            let names: Vec<_> = free.iter().map(|cache| format!("`{}`", cache.name)).collect();
+            let names: Vec<_> = free
+                .iter()
+                .map(|cache| format!("`{}`", cache.name))
+                .collect();
             let warning = match names[..] {
                 [] => format!("everything in group `{name}` is deleted"),
                 [..] => format!("this deletes {} with all data", names.join(", ")),

@@ -93,7 +93,10 @@ mod tests {
         assert!(first.recommended && first.unmet_for_failover.is_empty());
         assert!(third.is_compatible() && third.unmet_for_failover.len() == 1);
         let codes: Vec<_> = last.unmet.iter().map(Unmet::code).collect();
-        assert_eq!(codes, ["AlreadyLinked", "NotPremium", "NotRunning", "Smaller"]);
+        assert_eq!(
+            codes,
+            ["AlreadyLinked", "NotPremium", "NotRunning", "Smaller"]
+        );
     }
 
     #[test]
@@ -107,7 +110,10 @@ mod tests {
         let found = candidates(side(&primary), [side(&other)], going);
         let codes: Vec<_> = found[0].unmet.iter().map(Unmet::code).collect();
         assert_eq!(codes, ["GroupBeingDeleted", "Replicas"]);
-        assert_eq!(found[0].unmet[1].concerns().map(|id| id.name.as_str()), Some("primary"));
+        assert_eq!(
+            found[0].unmet[1].concerns().map(|id| id.name.as_str()),
+            Some("primary")
+        );
         assert!(!found[0].recommended);
     }
 }

@@ -82,7 +82,10 @@ mod tests {
         };
         let none = BTreeMap::new();
         let system = Identity::default().changed("SystemAssigned", &none, &mut make);
-        assert_eq!((system.kind(), system.system.as_deref()), ("SystemAssigned", Some("id-1")));
+        assert_eq!(
+            (system.kind(), system.system.as_deref()),
+            ("SystemAssigned", Some("id-1"))
+        );
         let given = BTreeMap::from([("/a".to_owned(), Some(())), ("/b".to_owned(), Some(()))]);
         let both = system.changed(IDENTITY_KINDS[3], &given, &mut make);
         assert_eq!((both.kind(), both.users.len()), (IDENTITY_KINDS[3], 2));

@@ -65,8 +65,8 @@ pub use link::{
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
 pub use names::{
-    AssignmentName, CacheName, EndpointName, GroupName, NameError, ObjectId, PolicyName, Region, RuleName,
-    SubscriptionId,
+    AssignmentName, CacheName, EndpointName, GroupName, NameError, ObjectId, PolicyName, Region,
+    RuleName, SubscriptionId,
 };
 pub use observed::{
     CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,

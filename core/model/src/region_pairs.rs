@@ -56,7 +56,8 @@ impl Region {
         });
         let one_way = || {
             let mut all = ONE_WAY.iter();
-            all.find(|(region, _)| *region == name).map(|(_, pair)| *pair)
+            all.find(|(region, _)| *region == name)
+                .map(|(_, pair)| *pair)
         };
         mutual.or_else(one_way)?.parse().ok()
     }

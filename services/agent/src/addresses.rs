@@ -238,7 +238,10 @@ mod tests {
         let shared = shared.unwrap();
         assert!(shared.ip == wanted && PICKED.contains(&shared.tls));
         let given = plan.pick_private(&dice, &[first.into()].into(), None);
-        assert_eq!(given.unwrap(), standard(Ipv4Addr::new(127, 99, 9, 2).into()));
+        assert_eq!(
+            given.unwrap(),
+            standard(Ipv4Addr::new(127, 99, 9, 2).into())
+        );
         let ports = Addresses::Ports.pick_private(&dice, &BTreeSet::new(), Some(wanted));
         assert_eq!(ports.unwrap().ip, wanted);
         // Set aside for documentation (RFC 5737): no host has it.

@@ -441,7 +441,11 @@ impl Management {
     ) -> Result<Answered<Vec<T>>, RequestError> {
         let mut all = Vec::new();
         let mut body = Vec::new();
-        let query: Vec<_> = query.iter().copied().chain([("api-version", API_VERSION)]).collect();
+        let query: Vec<_> = query
+            .iter()
+            .copied()
+            .chain([("api-version", API_VERSION)])
+            .collect();
         let mut answer = self
             .0
             .ask(Method::GET, path, &query, None::<&()>, ANSWER_LIMIT)

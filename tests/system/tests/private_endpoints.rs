@@ -48,10 +48,21 @@ fn lets_in(engine: &str) {
     let east = world.create("east", "eastus");
     let public = east.endpoint();
     // Nobody of this machine has an address of these (RFC 5737).
-    world.ok(&["cache", "firewall", "set", "east", "nobody", "192.0.2.1", "192.0.2.2"]);
+    world.ok(&[
+        "cache",
+        "firewall",
+        "set",
+        "east",
+        "nobody",
+        "192.0.2.1",
+        "192.0.2.2",
+    ]);
     let add = ["cache", "private-endpoint", "add", "east", "office"];
     let said = world.ok(&add).talk;
-    assert!(said.contains("east.privatelink.redis.godwit.internal"), "{said}");
+    assert!(
+        said.contains("east.privatelink.redis.godwit.internal"),
+        "{said}"
+    );
     let private = listens(&world, &east, "office").unwrap();
     assert_ne!(private, public);
     let mut inside = connect(&east, &private);
@@ -64,7 +75,15 @@ fn lets_in(engine: &str) {
         TcpStream::connect(&public).is_err()
     });
     set(&mut inside, "behind closed doors").unwrap();
-    let rule = ["cache", "firewall", "set", "east", "r", "192.0.2.1", "192.0.2.2"];
+    let rule = [
+        "cache",
+        "firewall",
+        "set",
+        "east",
+        "r",
+        "192.0.2.1",
+        "192.0.2.2",
+    ];
     let refused = world.refused(&rule);
     assert!(refused.contains("Disabled"), "{refused}");
 
@@ -93,7 +112,10 @@ fn lets_in(engine: &str) {
 
 fn fails_over(engine: &str) {
     let world = World::with(engine);
-    let (east, west) = (world.create("east", "eastus"), world.create("west", "westus"));
+    let (east, west) = (
+        world.create("east", "eastus"),
+        world.create("west", "westus"),
+    );
     for cache in [&east, &west] {
         let add = ["cache", "private-endpoint", "add", cache.name(), "office"];
         world.ok(&add);
@@ -109,16 +131,24 @@ fn fails_over(engine: &str) {
     let (mut e, mut w) = (connect(&east, &there(&east)), connect(&west, &there(&west)));
     set(&mut e, "written").unwrap();
     waiting::until_true("the write arrives", || {
-        let got = redis::cmd("GET").arg("written").query::<Option<String>>(&mut w);
+        let got = redis::cmd("GET")
+            .arg("written")
+            .query::<Option<String>>(&mut w);
         got.is_ok_and(|got| got.is_some())
     });
     let refused = set(&mut w, "k").unwrap_err().to_string();
-    assert!(refused.to_uppercase().contains("READONLY") || refused.contains("read only"), "{refused}");
+    assert!(
+        refused.to_uppercase().contains("READONLY") || refused.contains("read only"),
+        "{refused}"
+    );
     world.ok(&["failover", "west"]);
     set(&mut connect(&west, &there(&west)), "after").unwrap();
     world.until_healthy();
     assert!(set(&mut connect(&east, &there(&east)), "k").is_err());
     for cache in [&east, &west] {
-        assert_eq!(cache.status()["endpoints"]["direct"]["address"], json!(null));
+        assert_eq!(
+            cache.status()["endpoints"]["direct"]["address"],
+            json!(null)
+        );
     }
 }

@@ -88,7 +88,11 @@ fn writes_early(engine: &str) {
     let link = format!("{}/linkedServers/east", west.id());
     let state = || {
         let shown = world.get(&link)?;
-        Some(shown["properties"]["provisioningState"].as_str()?.to_owned())
+        Some(
+            shown["properties"]["provisioningState"]
+                .as_str()?
+                .to_owned(),
+        )
     };
     world.begin_failover(&west, &east, &json!({}));
     let seen = waiting::until("the former link is gone", || {
@@ -100,14 +104,25 @@ fn writes_early(engine: &str) {
     );
     set(&mut west.connect(), "first").unwrap();
     world.until_healthy();
-    assert_eq!(get(&mut east.connect(), "first").unwrap().as_deref(), Some("1"));
+    assert_eq!(
+        get(&mut east.connect(), "first").unwrap().as_deref(),
+        Some("1")
+    );
 }
 
 fn group_waits(engine: &str) {
     let world = World::with(engine);
     world.ok(&["group", "create", "web", "--location", "eastus"]);
     let make = |name: &str, region: &str| {
-        let create = ["cache", "create", name, "--location", region, "--group", "web"];
+        let create = [
+            "cache",
+            "create",
+            name,
+            "--location",
+            region,
+            "--group",
+            "web",
+        ];
         world.ok(&create);
         let cache = world.cache(name);
         cache.set(&json!({"enableNonSslPort": true}));
@@ -116,7 +131,9 @@ fn group_waits(engine: &str) {
     let (east, west) = (make("east", "eastus"), make("west", "westus"));
     make("alone", "eastus");
     world.ok(&["link", "create", "east", "west", "--yes"]);
-    let begun = world.ok(&["group", "delete", "web", "--yes", "--no-wait"]).talk;
+    let begun = world
+        .ok(&["group", "delete", "web", "--yes", "--no-wait"])
+        .talk;
     for (name, other) in [("east", "link delete east"), ("west", "link delete west")] {
         assert!(begun.contains(&format!("`{name}` is linked")), "{begun}");
         assert!(begun.contains(other), "{begun}");
@@ -129,8 +146,19 @@ fn group_waits(engine: &str) {
     };
     waiting::until_true("the other cache goes", || names() == ["east", "west"]);
     let group = || world.run(&["group", "show", "web"]);
-    assert_eq!(group().json()["properties"]["provisioningState"], "Deleting");
-    let refused = world.refused(&["cache", "create", "late", "--location", "eastus", "--group", "web"]);
+    assert_eq!(
+        group().json()["properties"]["provisioningState"],
+        "Deleting"
+    );
+    let refused = world.refused(&[
+        "cache",
+        "create",
+        "late",
+        "--location",
+        "eastus",
+        "--group",
+        "web",
+    ]);
     assert!(refused.contains("is being deleted"), "{refused}");
     // The two go on as if nothing were.
     set(&mut east.connect(), "k").unwrap();

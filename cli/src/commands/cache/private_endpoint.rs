@@ -95,7 +95,11 @@ pub(super) async fn run(command: Endpoint, session: &Session) -> Result<(), Fail
                     "`{cache}` has a private endpoint `{endpoint}` already"
                 )));
             }
-            let consent = if pending { Consent::Pending } else { Consent::Approved };
+            let consent = if pending {
+                Consent::Pending
+            } else {
+                Consent::Approved
+            };
             let wanted = Wanted {
                 address,
                 consent,
@@ -178,15 +182,19 @@ impl Wanted {
         }
         let said = match self.consent {
             Consent::Pending => {
-                let approve =
-                    session.command(&format!("cache private-endpoint approve {cache} {endpoint}"));
+                let approve = session.command(&format!(
+                    "cache private-endpoint approve {cache} {endpoint}"
+                ));
                 format!("`{endpoint}` waits to be approved: `{approve}`")
             }
             Consent::Rejected => format!("`{endpoint}` does not listen any more"),
             Consent::Approved => {
                 let made = known(session, id, endpoint).await?;
                 let place = place(&made);
-                format!("`{cache}` is reached at {} by `{endpoint}`, {place}", made.properties.host_name)
+                format!(
+                    "`{cache}` is reached at {} by `{endpoint}`, {place}",
+                    made.properties.host_name
+                )
             }
         };
         Talk.say(&said);
@@ -228,7 +236,9 @@ async fn remove(
         .management
         .delete_private_endpoint(&id, endpoint)
         .await?;
-    Talk.say(&format!("removed `{endpoint}`: nobody comes in to `{cache}` by it"));
+    Talk.say(&format!(
+        "removed `{endpoint}`: nobody comes in to `{cache}` by it"
+    ));
     Ok(())
 }
 
@@ -248,7 +258,9 @@ async fn list(session: &Session, name: &CacheName) -> Result<(), Failure> {
                 state.status.clone(),
                 of.provisioning_state.clone(),
                 place(endpoint),
-                of.problem.clone().unwrap_or_else(|| state.description.clone()),
+                of.problem
+                    .clone()
+                    .unwrap_or_else(|| state.description.clone()),
             ]
         });
         table(["ENDPOINT", "CONSENT", "STATE", "LISTENS", "NOTE"], rows)

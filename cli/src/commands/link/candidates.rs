@@ -43,14 +43,21 @@ impl Candidates {
         }
         session.form.write(&found.json, || {
             let rows = found.body.iter().flat_map(rows);
-            table(["CACHE", "REGION", "SIZE", "CAN BE LINKED", "IN THE WAY"], rows)
+            table(
+                ["CACHE", "REGION", "SIZE", "CAN BE LINKED", "IN THE WAY"],
+                rows,
+            )
         })
     }
 }
 
 /// A line for a cache, and another one for each further thing that is in the way.
 fn rows(candidate: &Candidate) -> Vec<[String; 5]> {
-    let star = if candidate.in_recommended_region { " *" } else { "" };
+    let star = if candidate.in_recommended_region {
+        " *"
+    } else {
+        ""
+    };
     let (can, why): (_, &[Reason]) = if !candidate.is_compatible {
         ("no", &candidate.reasons)
     } else if candidate.can_fail_over {

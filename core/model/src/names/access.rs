@@ -51,7 +51,8 @@ impl FromStr for EndpointName {
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        let rule = "use 1-80 letters, digits, `-`, `_` and `.`, with a letter, digit or `_` at both ends";
+        let rule =
+            "use 1-80 letters, digits, `-`, `_` and `.`, with a letter, digit or `_` at both ends";
         check(ok, "private endpoint name", text, rule)?;
         Ok(Self(text.to_owned()))
     }

@@ -39,6 +39,7 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
             if tunnel.send(Kind::Entered, &[]).await.is_err() {
                 return;
             }
+            let client = enter.client;
             let mut crossing = Crossing::new(house, opened, tunnel, enter);
             let mut ended = poll_fn(|cx| crossing.poll(cx)).await;
             if matches!(ended, Ok(true)) && crossing.engine_is_there().await {
@@ -46,7 +47,7 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
                 ended = poll_fn(|cx| crossing.poll_goodbye(cx)).await;
             }
             if let Err(error) = ended {
-                tracing::debug!(client = %enter.client, %region, error = %chain(&error), "a connection of another region's gateway broke");
+                tracing::debug!(%client, %region, error = %chain(&error), "a connection of another region's gateway broke");
             }
         }
         Err(refused) => {

@@ -49,7 +49,9 @@ fn closed_but_for(rig: &Rig, office: &PrivateListener) {
     closed.door.private = private("office");
     rig.gateway.admit(closed);
     rig.gateway.listen(rig.doors, &rig.front).unwrap();
-    let opened = rig.gateway.listen_privately(std::slice::from_ref(office), &rig.front);
+    let opened = rig
+        .gateway
+        .listen_privately(std::slice::from_ref(office), &rig.front);
     let [Ok(door)] = opened.as_slice() else {
         panic!("{opened:?}")
     };
@@ -63,7 +65,9 @@ async fn a_private_endpoint_lets_in_whom_no_rule_does(kind: EngineKind) {
     barred.door.firewall = vec![rule("192.0.2.1", "192.0.2.2")];
     barred.door.private = private("office");
     rig.gateway.admit(barred);
-    let opened = rig.gateway.listen_privately(std::slice::from_ref(&office), &rig.front);
+    let opened = rig
+        .gateway
+        .listen_privately(std::slice::from_ref(&office), &rig.front);
     assert!(opened[0].is_ok(), "{opened:?}");
     assert_eq!(rig.stranger().rest(), "", "a rule bars the public door");
     let plain = office.1.plain().unwrap();
@@ -80,15 +84,26 @@ async fn a_private_endpoint_lets_in_whom_no_rule_does(kind: EngineKind) {
     let wrong = Client::connect(plain).run("AUTH wrong");
     assert!(wrong.contains("WRONGPASS"), "{wrong}");
     let direct = rig.doors.direct.tls();
-    until("the public door is closed", || TcpStream::connect(direct).is_err()).await;
+    until("the public door is closed", || {
+        TcpStream::connect(direct).is_err()
+    })
+    .await;
     // Without TLS it listens only where the entry says so.
     let mut encrypted_only = entry();
     encrypted_only.door.plain = false;
     encrypted_only.door.private = private("office");
     rig.gateway.admit(encrypted_only);
-    until("the plain door is closed", || TcpStream::connect(plain).is_err()).await;
-    let opened = rig.gateway.listen_privately(std::slice::from_ref(&office), &rig.front);
-    assert!(matches!(opened[0], Ok(door) if door.plain.is_none()), "{opened:?}");
+    until("the plain door is closed", || {
+        TcpStream::connect(plain).is_err()
+    })
+    .await;
+    let opened = rig
+        .gateway
+        .listen_privately(std::slice::from_ref(&office), &rig.front);
+    assert!(
+        matches!(opened[0], Ok(door) if door.plain.is_none()),
+        "{opened:?}"
+    );
     assert_eq!(encrypted.run("PING"), "PONG");
 }
 

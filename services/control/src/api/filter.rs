@@ -78,7 +78,9 @@ impl Filter {
                 Field::Name => subject.name.eq_ignore_ascii_case(value),
                 Field::Kind => subject.kind.eq_ignore_ascii_case(value),
                 Field::Group => subject.group.eq_ignore_ascii_case(value),
-                Field::Location => subject.location.eq_ignore_ascii_case(&value.replace(' ', "")),
+                Field::Location => subject
+                    .location
+                    .eq_ignore_ascii_case(&value.replace(' ', "")),
                 Field::TagName => tagged(value).is_some(),
                 Field::TagValue => match tag {
                     Some(tag) => tagged(&tag.value).is_some_and(|(_, has)| has == value),

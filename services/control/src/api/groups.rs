@@ -200,8 +200,7 @@ pub(super) async fn delete(
 fn being_deleted_by<'a>(state: &'a Records, group: &GroupRecord) -> Option<&'a OperationRecord> {
     let mut operations = state.operations.iter().map(|op| &**op);
     operations.find(|op| {
-        let same =
-            matches!(&op.work, Work::DeleteGroup { group: name } if *name == group.name);
+        let same = matches!(&op.work, Work::DeleteGroup { group: name } if *name == group.name);
         same && op.subscription == group.subscription && op.is_running()
     })
 }

@@ -27,11 +27,7 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// Reads `$skiptoken` and `$top`, which makes pages shorter.
-    pub(super) fn asked(
-        caller: &'a Caller,
-        uri: &'a Uri,
-        asked: &Asked,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn asked(caller: &'a Caller, uri: &'a Uri, asked: &Asked) -> Result<Self, ApiError> {
         let size = match asked.get("$top").map(str::parse::<usize>) {
             None => PAGE,
             Some(Ok(top)) if top > 0 => top.min(PAGE),

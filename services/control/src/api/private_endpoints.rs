@@ -142,7 +142,11 @@ impl Requested {
         }
         if let Some(mut endpoint) = of.object("privateEndpoint")? {
             asked.resource = endpoint.text("id")?;
-            if asked.resource.as_deref().is_some_and(|id| !is_resource_id(id)) {
+            if asked
+                .resource
+                .as_deref()
+                .is_some_and(|id| !is_resource_id(id))
+            {
                 let rule = format!("it takes a resource ID of up to {LONGEST_ID} characters");
                 return Err(endpoint.refused("id", rule));
             }

@@ -13,8 +13,7 @@ use axum::{
 use model::{
     CacheDesired, CacheObserved, Door, Doors, EventObserved, GeoRole, LinkActivity, LinkObserved,
     NodeObserved, Presence, PrivateDoorObserved, PromotionAnswer, PromotionRequest, Region,
-    RegionDesired,
-    RegionObserved, ShardIndex, ShardObserved, ShardStanding,
+    RegionDesired, RegionObserved, ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;

@@ -35,7 +35,9 @@ impl AddressRecord {
     fn now(cache: &CacheRecord, observed: &CacheObserved, before: Option<&Self>) -> Option<Self> {
         let told = observed.private_doors.iter();
         let told = told.filter_map(|endpoint| Some((endpoint.name.clone(), endpoint.door?.ip)));
-        let mut private = before.map(|before| before.private.clone()).unwrap_or_default();
+        let mut private = before
+            .map(|before| before.private.clone())
+            .unwrap_or_default();
         private.extend(told);
         let wanted = cache.front_door().private;
         private.retain(|name, _| wanted.iter().any(|door| door.name == *name));

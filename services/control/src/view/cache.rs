@@ -40,9 +40,15 @@ pub(crate) fn cache_json(
         put(&mut answer, "zones", json!(cache.spec.zones));
     }
     if cache.spec.identity != Identity::default() {
-        let subscription = state.subscriptions.get(&subscription::key(&cache.id.subscription));
+        let subscription = state
+            .subscriptions
+            .get(&subscription::key(&cache.id.subscription));
         let tenant = subscription.map(|subscription| subscription.tenant.as_str());
-        put(&mut answer, "identity", identity_json(&cache.spec.identity, tenant));
+        put(
+            &mut answer,
+            "identity",
+            identity_json(&cache.spec.identity, tenant),
+        );
     }
     answer
 }
@@ -56,9 +62,16 @@ fn identity_json(identity: &Identity, tenant: Option<&str>) -> Value {
     }
     if !identity.users.is_empty() {
         let users = identity.users.iter().map(|(id, (principal, client))| {
-            (id.clone(), json!({"principalId": principal, "clientId": client}))
+            (
+                id.clone(),
+                json!({"principalId": principal, "clientId": client}),
+            )
         });
-        put(&mut shown, "userAssignedIdentities", Value::Object(users.collect()));
+        put(
+            &mut shown,
+            "userAssignedIdentities",
+            Value::Object(users.collect()),
+        );
     }
     shown
 }

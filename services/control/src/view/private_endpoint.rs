@@ -58,7 +58,12 @@ fn provisioning_state(
 ) -> &'static str {
     match (endpoint.consent, seen) {
         (Consent::Approved, Some(PrivateDoorObserved { door: Some(_), .. })) => "Succeeded",
-        (Consent::Approved, Some(PrivateDoorObserved { problem: Some(_), .. })) => "Failed",
+        (
+            Consent::Approved,
+            Some(PrivateDoorObserved {
+                problem: Some(_), ..
+            }),
+        ) => "Failed",
         (Consent::Approved, Some(_) | None) => "Creating",
         (Consent::Pending | Consent::Rejected, _) => "Succeeded",
     }

@@ -7,9 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Answered, Management};
-use crate::{
-    RequestError, Started, candidates::Candidate, private_endpoints::PrivateEndpoint,
-};
+use crate::{RequestError, Started, candidates::Candidate, private_endpoints::PrivateEndpoint};
 
 impl Management {
     /// A cache's private endpoints.
@@ -61,7 +59,10 @@ impl Management {
     ) -> Result<(Answered<Vec<Candidate>>, Option<String>), RequestError> {
         let path = format!("{id}/linkCandidates");
         let region = region.map(Region::as_str);
-        let query: Vec<_> = region.map(|region| ("region", region)).into_iter().collect();
+        let query: Vec<_> = region
+            .map(|region| ("region", region))
+            .into_iter()
+            .collect();
         let mut recommended = None;
         let all = self
             .list_with(&path, &query, |page: &Value| {

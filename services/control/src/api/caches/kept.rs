@@ -57,7 +57,10 @@ impl Placement {
         ];
         for (field, asked, has) in fields {
             let Some(asked) = asked else { continue };
-            if !has.as_ref().is_some_and(|has| has.eq_ignore_ascii_case(asked)) {
+            if !has
+                .as_ref()
+                .is_some_and(|has| has.eq_ignore_ascii_case(asked))
+            {
                 return Err(ApiError::body(format!(
                     "The field `properties.{field}` cannot be taken: it is set when a cache is created, and the cache `{}` keeps what it has.",
                     cache.id.name
@@ -95,9 +98,15 @@ fn is_subnet(id: &str) -> bool {
     ];
     let named = [subscription, group, network, subnet];
     let of_networks = ["Microsoft.Network", "Microsoft.ClassicNetwork"];
-    fixed.iter().all(|(given, word)| given.eq_ignore_ascii_case(word))
-        && of_networks.iter().any(|word| provider.eq_ignore_ascii_case(word))
-        && named.iter().all(|name| !name.is_empty() && name.len() <= 90)
+    fixed
+        .iter()
+        .all(|(given, word)| given.eq_ignore_ascii_case(word))
+        && of_networks
+            .iter()
+            .any(|word| provider.eq_ignore_ascii_case(word))
+        && named
+            .iter()
+            .all(|name| !name.is_empty() && name.len() <= 90)
 }
 
 /// `identity` of a body.
@@ -113,7 +122,10 @@ impl IdentityAsked {
         const KIND: &str = "type";
         const USERS: &str = "userAssignedIdentities";
         let [none, system, user, both] = IDENTITY_KINDS;
-        let asked = of.one_of(KIND, &[none, system, user, both, "SystemAssigned,UserAssigned"])?;
+        let asked = of.one_of(
+            KIND,
+            &[none, system, user, both, "SystemAssigned,UserAssigned"],
+        )?;
         let kind = asked.ok_or_else(|| of.missing(KIND, &IDENTITY_KINDS.join(" or ")))?;
         let kind = if kind.contains(',') { both } else { kind };
         let mut users = BTreeMap::new();

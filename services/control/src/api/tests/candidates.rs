@@ -36,7 +36,11 @@ async fn every_reason_is_told_and_what_can_be_linked_comes_first() {
     large["properties"]["sku"]["capacity"] = json!(2);
     let mut replicated = premium("westus");
     replicated["properties"]["replicasPerPrimary"] = json!(2);
-    for (name, body) in [("small", small), ("large", large), ("replicated", replicated)] {
+    for (name, body) in [
+        ("small", small),
+        ("large", large),
+        ("replicated", replicated),
+    ] {
         let made = world.put(&world.cache(name), body).await;
         world.done(&made).await;
     }
@@ -54,7 +58,11 @@ async fn every_reason_is_told_and_what_can_be_linked_comes_first() {
     );
     let west = named(&all, "west");
     assert_eq!(
-        (&west["isCompatible"], &west["canFailOver"], &west["inRecommendedRegion"]),
+        (
+            &west["isCompatible"],
+            &west["canFailOver"],
+            &west["inRecommendedRegion"]
+        ),
         (&json!(true), &json!(true), &json!(true))
     );
     let large = named(&all, "large");
@@ -73,7 +81,9 @@ async fn every_reason_is_told_and_what_can_be_linked_comes_first() {
     let from_small = world.candidates("small", "").await;
     assert_eq!(codes(named(&from_small, "west")), ["NotPremium"]);
     // The large one would need a large one.
-    let from_large = world.candidates("large", "?region=westus&compatible=true").await;
+    let from_large = world
+        .candidates("large", "?region=westus&compatible=true")
+        .await;
     assert_eq!(from_large["value"], json!([]));
     let west_only = world.candidates("east", "?region=West%20US").await;
     assert_eq!(west_only["value"].as_array().unwrap().len(), 3);
@@ -98,7 +108,10 @@ async fn links_engines_and_groups_that_go_are_in_the_way() {
     west.set(|agent| agent.silent = true);
     world.plane.observations.forget(&region("westus"));
     let all = world.candidates("west", "").await;
-    assert_eq!(codes(named(&all, "east")), ["AlreadyLinked", "EngineUnknown"]);
+    assert_eq!(
+        codes(named(&all, "east")),
+        ["AlreadyLinked", "EngineUnknown"]
+    );
     west.set(|agent| agent.silent = false);
 
     let group = format!("{}/resourcegroups/g", world.sub);

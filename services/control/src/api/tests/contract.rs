@@ -79,12 +79,21 @@ async fn codes_and_shapes_of_a_life() {
         let made = case.check(&world).await;
         world.done(&made).await;
     }
-    let lower = east.to_lowercase().replace("/subscriptions/", "/SUBSCRIPTIONS/");
+    let lower = east
+        .to_lowercase()
+        .replace("/subscriptions/", "/SUBSCRIPTIONS/");
     let names = |name: &str| json!({"name": name, "type": "Microsoft.Cache/Redis"});
-    let check = format!("{}/providers/Microsoft.Cache/CheckNameAvailability", world.sub);
+    let check = format!(
+        "{}/providers/Microsoft.Cache/CheckNameAvailability",
+        world.sub
+    );
     let absent = world.cache("absent");
-    let gone = "The Resource 'Microsoft.Cache/Redis/absent' under resource group 'g' was not found.";
-    let of_group = format!("{}/resourceGroups/G/providers/Microsoft.Cache/redis", world.sub);
+    let gone =
+        "The Resource 'Microsoft.Cache/Redis/absent' under resource group 'g' was not found.";
+    let of_group = format!(
+        "{}/resourceGroups/G/providers/Microsoft.Cache/redis",
+        world.sub
+    );
     let of_subscription = format!("{}/providers/microsoft.cache/Redis", world.sub);
     let cases = [
         case("names keep their case", "GET", &lower, 200).holds("/name", "Demo-East"),
@@ -111,9 +120,19 @@ async fn codes_and_shapes_of_a_life() {
             .code("ResourceNotFound")
             .holds("/error/message", gone),
         case("deleting an absent cache", "DELETE", &absent, 204),
-        case("a link that is not there", "GET", format!("{east}/linkedServers/west"), 404)
-            .code("ResourceNotFound"),
-        case("unlinking what is not linked", "DELETE", format!("{east}/linkedServers/west"), 200),
+        case(
+            "a link that is not there",
+            "GET",
+            format!("{east}/linkedServers/west"),
+            404,
+        )
+        .code("ResourceNotFound"),
+        case(
+            "unlinking what is not linked",
+            "DELETE",
+            format!("{east}/linkedServers/west"),
+            200,
+        ),
         case("an unknown field is named", "PUT", &absent, 400)
             .with(json!({"location": "eastus", "properties": {"sise": 1}}))
             .code("InvalidRequestBody")
@@ -121,16 +140,47 @@ async fn codes_and_shapes_of_a_life() {
         case("a wrong value is named", "PATCH", &east, 400)
             .with(json!({"properties": {"updateChannel": "Weekly"}}))
             .holds("/error/target", "properties.updateChannel"),
-        case("a group that is not there", "GET", absent.replace("/g/", "/h/"), 404)
-            .code("ResourceGroupNotFound"),
-        case("a path that is none", "GET", format!("{east}/nothing/here"), 404).code("NotFound"),
+        case(
+            "a group that is not there",
+            "GET",
+            absent.replace("/g/", "/h/"),
+            404,
+        )
+        .code("ResourceGroupNotFound"),
+        case(
+            "a path that is none",
+            "GET",
+            format!("{east}/nothing/here"),
+            404,
+        )
+        .code("NotFound"),
         case("a method that is none", "POST", &east, 405).code("MethodNotAllowed"),
-        case("a version before the first", "GET", format!("{east}?api-version=2014-04-01"), 400)
-            .code("NoRegisteredProviderFound"),
-        case("the first version", "GET", format!("{east}?api-version=2015-08-01"), 200),
-        case("the last", "GET", format!("{east}?api-version=2025-08-01-preview"), 200),
-        case("no version at all", "GET", format!("{east}?api-version="), 400)
-            .code("MissingApiVersionParameter"),
+        case(
+            "a version before the first",
+            "GET",
+            format!("{east}?api-version=2014-04-01"),
+            400,
+        )
+        .code("NoRegisteredProviderFound"),
+        case(
+            "the first version",
+            "GET",
+            format!("{east}?api-version=2015-08-01"),
+            200,
+        ),
+        case(
+            "the last",
+            "GET",
+            format!("{east}?api-version=2025-08-01-preview"),
+            200,
+        ),
+        case(
+            "no version at all",
+            "GET",
+            format!("{east}?api-version="),
+            400,
+        )
+        .code("MissingApiVersionParameter"),
         case("no date", "GET", format!("{east}?api-version=latest"), 400)
             .code("InvalidApiVersionParameter"),
     ];
@@ -144,7 +194,8 @@ async fn codes_and_shapes_of_a_life() {
 async fn what_is_given_is_kept_and_shown() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_agents(dir.path()).await;
-    let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/x";
+    let subnet =
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/x";
     let user = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u";
     let path = world.cache("kept");
     let mut body = premium("eastus");
@@ -174,7 +225,10 @@ async fn what_is_given_is_kept_and_shown() {
     let identity = &made.body["identity"];
     assert_eq!(identity["tenantId"], *tenant);
     let principal = identity["principalId"].clone();
-    assert!(identity["userAssignedIdentities"][user]["clientId"].is_string(), "{identity}");
+    assert!(
+        identity["userAssignedIdentities"][user]["clientId"].is_string(),
+        "{identity}"
+    );
     let cases = [
         case("tags are replaced as a whole", "PATCH", &path, 200)
             .with(json!({"tags": {"only": "one"}}))
@@ -240,8 +294,20 @@ async fn every_long_running_operation_is_followed_in_its_shape() {
     followed(&patched, "/Redis/east?");
     assert!(patched.body["properties"]["accessKeys"]["primaryKey"].is_string());
     let operation = world.get(&patched.leads("azure-asyncoperation")).await;
-    for field in ["id", "name", "status", "startTime", "endTime", "percentComplete", "properties", "error"] {
-        assert!(operation.body.get(field).is_some(), "{field}: {operation:?}");
+    for field in [
+        "id",
+        "name",
+        "status",
+        "startTime",
+        "endTime",
+        "percentComplete",
+        "properties",
+        "error",
+    ] {
+        assert!(
+            operation.body.get(field).is_some(),
+            "{field}: {operation:?}"
+        );
     }
     world.done(&patched).await;
     // C: a link.
@@ -249,17 +315,25 @@ async fn every_long_running_operation_is_followed_in_its_shape() {
         .with(world.link_body("west", "Secondary"))
         .holds("/properties/serverRole", "Secondary")
         .holds("/properties/provisioningState", "Creating")
-        .holds("/properties/geoReplicatedPrimaryHostName", "west.geo.zone.test")
+        .holds(
+            "/properties/geoReplicatedPrimaryHostName",
+            "west.geo.zone.test",
+        )
         .holds("/properties/primaryHostName", "east.zone.test")
         .check(&world)
         .await;
     followed(&linked, "/linkedServers/west?");
     // The mirror is there from the first moment.
-    case("mirror", "GET", format!("{}/linkedServers/east", world.cache("west")), 200)
-        .holds("/properties/serverRole", "Primary")
-        .holds("/properties/linkedRedisCacheLocation", "East US")
-        .check(&world)
-        .await;
+    case(
+        "mirror",
+        "GET",
+        format!("{}/linkedServers/east", world.cache("west")),
+        200,
+    )
+    .holds("/properties/serverRole", "Primary")
+    .holds("/properties/linkedRedisCacheLocation", "East US")
+    .check(&world)
+    .await;
     world.done(&linked).await;
     // The failover is the same request the other way round, of a resource that exists.
     let mirror = format!("{}/linkedServers/east", world.cache("west"));
@@ -272,16 +346,26 @@ async fn every_long_running_operation_is_followed_in_its_shape() {
     case("repeat it", "PUT", &mirror, 200)
         .with(world.link_body("east", "Secondary"))
         .holds("/properties/primaryHostName", "west.zone.test")
-        .holds("/properties/geoReplicatedPrimaryHostName", "east.geo.zone.test")
+        .holds(
+            "/properties/geoReplicatedPrimaryHostName",
+            "east.geo.zone.test",
+        )
         .check(&world)
         .await;
     // D: unlinking; both headers are the same, and the end has no body to fetch.
     let unlinked = case("unlink", "DELETE", &link, 202).check(&world).await;
     followed(&unlinked, "/asyncOperations/");
-    assert_eq!(unlinked.header("location"), unlinked.header("azure-asyncoperation"));
+    assert_eq!(
+        unlinked.header("location"),
+        unlinked.header("azure-asyncoperation")
+    );
     world.done(&unlinked).await;
-    case("the link is gone", "GET", &link, 404).check(&world).await;
-    case("and may be unlinked again", "DELETE", &link, 200).check(&world).await;
+    case("the link is gone", "GET", &link, 404)
+        .check(&world)
+        .await;
+    case("and may be unlinked again", "DELETE", &link, 200)
+        .check(&world)
+        .await;
     // B: deletion, by its result.
     let gone = case("delete", "DELETE", &east, 202).check(&world).await;
     followed(&gone, "/operationresults/");
@@ -327,22 +411,33 @@ async fn everything_that_can_be_done_is_listed_and_is_there() {
         for part in kind.split('/').filter(|part| !part.is_empty()) {
             match part {
                 "linkedServers" if kind != part => path.push_str("/linkedServers/other"),
-                "metricDefinitions" => path.push_str("/providers/Microsoft.Insights/metricDefinitions"),
+                "metricDefinitions" => {
+                    path.push_str("/providers/Microsoft.Insights/metricDefinitions")
+                }
                 "patchSchedules" => path.push_str("/patchSchedules/default"),
                 part => path.push_str(&format!("/{part}")),
             }
         }
-        let single = kind.split('/').next_back().is_some_and(|last| last.ends_with('s'));
+        let single = kind
+            .split('/')
+            .next_back()
+            .is_some_and(|last| last.ends_with('s'));
         let is_settings = kind.ends_with("replicationSettings");
         if one && single && !is_settings && !kind.ends_with("patchSchedules") {
             path.push_str("/one");
         }
-        let method = if is_settings && verb == "write" { "PATCH" } else { method };
+        let method = if is_settings && verb == "write" {
+            "PATCH"
+        } else {
+            method
+        };
         let answer = world.ask(method, &path, Some(json!({}))).await;
         assert_ne!(answer.code(), "NotFound", "{name}: {method} {path}");
         assert_ne!(answer.code(), "MethodNotAllowed", "{name}: {method} {path}");
     }
-    let provider = world.get(&format!("{}/providers/Microsoft.Cache", world.sub)).await;
+    let provider = world
+        .get(&format!("{}/providers/Microsoft.Cache", world.sub))
+        .await;
     assert_eq!(provider.body["registrationState"], "Registered");
     world.stop().await;
 }
@@ -369,9 +464,16 @@ async fn regions_tell_their_pairs() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::start(dir.path()).await;
     let places = world.get(&format!("{}/locations", world.sub)).await.body;
-    let pair = |name: &str| json!([{"name": name, "id": format!("{}/locations/{name}", world.sub)}]);
-    assert_eq!(places["value"][0]["metadata"]["pairedRegion"], pair("westus"));
-    assert_eq!(places["value"][1]["metadata"]["pairedRegion"], pair("eastus"));
+    let pair =
+        |name: &str| json!([{"name": name, "id": format!("{}/locations/{name}", world.sub)}]);
+    assert_eq!(
+        places["value"][0]["metadata"]["pairedRegion"],
+        pair("westus")
+    );
+    assert_eq!(
+        places["value"][1]["metadata"]["pairedRegion"],
+        pair("eastus")
+    );
     world.stop().await;
 }
 
@@ -380,7 +482,11 @@ async fn bodies_and_urls_are_those_of_the_caller() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_agents(dir.path()).await;
     // Some clients name a charset, some send no content type at all.
-    for content in [None, Some("application/json; charset=utf-8"), Some("text/json")] {
+    for content in [
+        None,
+        Some("application/json; charset=utf-8"),
+        Some("text/json"),
+    ] {
         let mut request = Request::builder()
             .method("PUT")
             .uri(format!("{}?api-version=2023-04-01", world.cache("a")))
@@ -397,7 +503,10 @@ async fn bodies_and_urls_are_those_of_the_caller() {
             || operation.starts_with("http://other.example/subscriptions/")
                 && operation.ends_with("?api-version=2023-04-01");
         assert!(own, "{operation}");
-        assert_eq!(made.header("content-type"), "application/json; charset=utf-8");
+        assert_eq!(
+            made.header("content-type"),
+            "application/json; charset=utf-8"
+        );
     }
     world.stop().await;
 }

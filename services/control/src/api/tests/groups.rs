@@ -137,7 +137,9 @@ async fn of_a_pair_in_two_groups_the_one_stays_when_the_other_s_group_goes() {
     );
     // The caches go on, and so does what concerns them.
     let swapped = format!("{west}/linkedServers/east");
-    let swapped = world.put(&swapped, world.link_body("east", "Secondary")).await;
+    let swapped = world
+        .put(&swapped, world.link_body("east", "Secondary"))
+        .await;
     world.done(&swapped).await;
     // Once it is unlinked nobody can link it anew before it goes.
     let unlinked = world.delete(&link).await;
@@ -156,7 +158,9 @@ async fn a_cache_of_a_group_that_goes_is_not_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, east, _west) = World::with_caches(dir.path()).await;
     east.set(|agent| agent.keeps = true);
-    let going = world.delete(&format!("{}/resourcegroups/g", world.sub)).await;
+    let going = world
+        .delete(&format!("{}/resourcegroups/g", world.sub))
+        .await;
     let refused = world.link("east", "west", "Secondary").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
     assert!(

@@ -36,14 +36,21 @@ async fn lists_are_read_page_by_page_to_the_end() {
         let made = world.put(&world.cache(name), premium("eastus")).await;
         world.done(&made).await;
     }
-    let by_group = format!("{}/resourceGroups/g/providers/Microsoft.Cache/redis", world.sub);
+    let by_group = format!(
+        "{}/resourceGroups/g/providers/Microsoft.Cache/redis",
+        world.sub
+    );
     let by_subscription = format!("{}/providers/Microsoft.Cache/redis", world.sub);
     let resources = format!("{}/resources", world.sub);
     let in_group = format!("{}/resourceGroups/g/resources", world.sub);
     for list in [by_group, by_subscription, resources, in_group] {
         let pages = world.pages(&format!("{list}?$top=2")).await;
         let pages: Vec<_> = pages.iter().map(names).collect();
-        assert_eq!(pages, [vec!["A1", "b"], vec!["c", "east"], vec!["west"]], "{list}");
+        assert_eq!(
+            pages,
+            [vec!["A1", "b"], vec!["c", "east"], vec!["west"]],
+            "{list}"
+        );
         assert_eq!(world.pages(&list).await.len(), 1);
         for odd in ["0", "-1", "many"] {
             let refused = world.get(&format!("{list}?$top={odd}")).await;
@@ -62,18 +69,31 @@ async fn resources_are_filtered_as_command_lines_ask() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
     let tags = json!({"tags": {"team": "web"}});
-    world.ask("PATCH", &world.cache("east"), Some(tags.clone())).await;
+    world
+        .ask("PATCH", &world.cache("east"), Some(tags.clone()))
+        .await;
     let group = format!("{}/resourcegroups/g", world.sub);
     world.ask("PATCH", &group, Some(tags)).await;
     let ask = async |path: &str, filter: &str| -> Answer {
         let filter = filter.replace(' ', "%20").replace('\'', "%27");
-        world.get(&format!("{}/{path}?$filter={filter}", world.sub)).await
+        world
+            .get(&format!("{}/{path}?$filter={filter}", world.sub))
+            .await
     };
     for (filter, found) in [
-        ("resourceType eq 'Microsoft.Cache/redis'", vec!["east", "west"]),
-        ("resourceType eq 'Microsoft.Network/virtualNetworks'", vec![]),
+        (
+            "resourceType eq 'Microsoft.Cache/redis'",
+            vec!["east", "west"],
+        ),
+        (
+            "resourceType eq 'Microsoft.Network/virtualNetworks'",
+            vec![],
+        ),
         ("name eq 'WEST'", vec!["west"]),
-        ("resourceGroup eq 'G' and location eq 'westus'", vec!["west"]),
+        (
+            "resourceGroup eq 'G' and location eq 'westus'",
+            vec!["west"],
+        ),
         ("tagName eq 'team' and tagValue eq 'web'", vec!["east"]),
     ] {
         let listed = ask("resources", filter).await;
@@ -94,7 +114,9 @@ async fn resources_are_filtered_as_command_lines_ask() {
     assert_eq!(seen["value"][0]["provisioningState"], "Succeeded");
     assert!(seen["value"][0]["createdTime"].is_string(), "{seen}");
     assert_eq!(seen["value"][0]["type"], "Microsoft.Cache/Redis");
-    let odd = world.get(&format!("{group}/resources?$expand=everything")).await;
+    let odd = world
+        .get(&format!("{group}/resources?$expand=everything"))
+        .await;
     assert_eq!(odd.code(), "InvalidQuery");
     world.stop().await;
 }

@@ -17,7 +17,10 @@ impl World {
     /// Where the names of the private endpoints, and of the cache itself, lead.
     fn leads(&self, cache: &str) -> Vec<(String, Vec<String>)> {
         let names: PublishedNames = PublishedNames::clone(&self.plane.names.watch().borrow());
-        let of = names.names.into_iter().filter(|name| name.name.starts_with(cache));
+        let of = names
+            .names
+            .into_iter()
+            .filter(|name| name.name.starts_with(cache));
         of.map(|name| match name.leads {
             Leads::Addresses(all) => {
                 let all = all.iter().map(ToString::to_string).collect();
@@ -64,7 +67,10 @@ async fn an_approved_endpoint_listens_and_has_a_name() {
     });
     assert_eq!(shown, expected);
     let cache = world.get(&world.cache("east")).await.body;
-    assert_eq!(cache["properties"]["privateEndpointConnections"][0], expected);
+    assert_eq!(
+        cache["properties"]["privateEndpointConnections"][0],
+        expected
+    );
     let listed = world.get(&world.endpoint_path("east", "")).await.body;
     assert_eq!(listed["value"], json!([expected]));
     world
@@ -74,7 +80,9 @@ async fn an_approved_endpoint_listens_and_has_a_name() {
         })
         .await;
     // Who approves sends back what they were shown.
-    let again = world.put(&world.endpoint_path("east", "office"), shown).await;
+    let again = world
+        .put(&world.endpoint_path("east", "office"), shown)
+        .await;
     assert_eq!(again.status, StatusCode::OK, "{again:?}");
     world.done(&again).await;
 
@@ -177,7 +185,9 @@ async fn a_cache_that_is_closed_to_the_public_is_named_by_its_private_endpoints(
     properties["address"] = json!("10.0.0.9");
     let made = world.endpoint("east", "office", properties).await;
     world.done(&made).await;
-    let closed = world.patch("east", json!({"publicNetworkAccess": "Disabled"})).await;
+    let closed = world
+        .patch("east", json!({"publicNetworkAccess": "Disabled"}))
+        .await;
     world.done(&closed).await;
     let there = vec!["10.0.0.9".to_owned()];
     let all = ["east", "east.privatelink"].map(|name| (name.to_owned(), there.clone()));
@@ -190,7 +200,9 @@ async fn a_cache_that_is_closed_to_the_public_is_named_by_its_private_endpoints(
     world.done(&linked).await;
     let geo = ("east.geo".to_owned(), there);
     world
-        .until("the geo name does, too", || world.leads("east").contains(&geo))
+        .until("the geo name does, too", || {
+            world.leads("east").contains(&geo)
+        })
         .await;
     world.stop().await;
 }
@@ -230,16 +242,34 @@ async fn what_is_no_private_endpoint_is_refused_by_name() {
     world.done(&made).await;
     let before = world.revision();
     for (properties, words) in [
-        (json!({"address": "0.0.0.0"}), "`properties.address` cannot be taken"),
-        (json!({"address": "office"}), "`properties.address` cannot be taken"),
-        (json!({"adress": "10.0.0.1"}), "`properties.adress` is not known"),
-        (json!({"privateEndpoint": {"id": "x"}}), "`properties.privateEndpoint.id`"),
-        (state("Disconnected"), "it takes Approved or Pending or Rejected"),
+        (
+            json!({"address": "0.0.0.0"}),
+            "`properties.address` cannot be taken",
+        ),
+        (
+            json!({"address": "office"}),
+            "`properties.address` cannot be taken",
+        ),
+        (
+            json!({"adress": "10.0.0.1"}),
+            "`properties.adress` is not known",
+        ),
+        (
+            json!({"privateEndpoint": {"id": "x"}}),
+            "`properties.privateEndpoint.id`",
+        ),
+        (
+            state("Disconnected"),
+            "it takes Approved or Pending or Rejected",
+        ),
         (json!({"groupIds": ["sql"]}), "`redisCache`"),
     ] {
         let refused = world.endpoint("east", "a", properties.clone()).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
-        assert!(refused.message().contains(words), "{properties}: {refused:?}");
+        assert!(
+            refused.message().contains(words),
+            "{properties}: {refused:?}"
+        );
         assert!(refused.body["error"]["target"].is_string(), "{refused:?}");
     }
     let moved = world

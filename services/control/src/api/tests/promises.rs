@@ -12,7 +12,11 @@ use crate::{
 
 impl World {
     async fn creates(&self, name: &str, properties: Value) {
-        let place = if name.starts_with("west") { "westus" } else { "eastus" };
+        let place = if name.starts_with("west") {
+            "westus"
+        } else {
+            "eastus"
+        };
         let mut body = premium(place);
         for (field, value) in properties.as_object().unwrap() {
             body["properties"][field] = value.clone();
@@ -58,9 +62,13 @@ async fn only_premium_caches_are_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
     world.creates("west-basic", sku("Basic", "C", 6)).await;
-    world.creates("west-standard", sku("Standard", "C", 6)).await;
+    world
+        .creates("west-standard", sku("Standard", "C", 6))
+        .await;
     for other in ["west-basic", "west-standard"] {
-        world.cannot_link(other, "only Premium caches can be linked").await;
+        world
+            .cannot_link(other, "only Premium caches can be linked")
+            .await;
     }
     world.stop().await;
 }
@@ -69,7 +77,9 @@ async fn only_premium_caches_are_linked() {
 async fn a_cache_with_more_than_one_replica_is_not_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
-    world.creates("west3", json!({"replicasPerPrimary": 3})).await;
+    world
+        .creates("west3", json!({"replicasPerPrimary": 3}))
+        .await;
     world.cannot_link("west3", "must have exactly one").await;
     world.stop().await;
 }
@@ -128,7 +138,9 @@ async fn a_cache_that_does_not_run_yet_is_not_linked() {
     west.set(|agent| agent.stuck = true);
     let made = world.put(&world.cache("west-new"), premium("westus")).await;
     assert_eq!(made.status, StatusCode::CREATED);
-    world.cannot_link("west-new", "wait until it is `Succeeded`").await;
+    world
+        .cannot_link("west-new", "wait until it is `Succeeded`")
+        .await;
     world.stop().await;
 }
 
@@ -137,7 +149,9 @@ async fn caches_in_one_network_or_in_two_are_linked_like_any() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_agents(dir.path()).await;
     let subnet = |network: &str| {
-        let id = format!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/{network}/subnets/x");
+        let id = format!(
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/{network}/subnets/x"
+        );
         json!({ "subnetId": id })
     };
     for (name, network) in [("east", "a"), ("east2", "a"), ("west", "b")] {
@@ -158,7 +172,9 @@ async fn no_more_than_two_caches_are_linked_together() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_link(dir.path()).await;
     world.creates("west3", json!({})).await;
-    world.cannot_link("west3", "this cache is already linked to another cache").await;
+    world
+        .cannot_link("west3", "this cache is already linked to another cache")
+        .await;
     let before = world.revision();
     for (own, other) in [("west3", "east"), ("west", "west3"), ("west3", "west")] {
         let refused = world.link(own, other, "Secondary").await;
@@ -172,7 +188,9 @@ async fn neither_cache_is_scaled_while_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_link(dir.path()).await;
     let larger = sku("Premium", "P", 2);
-    world.cannot_change_while_linked(larger, "a linked cache cannot be scaled").await;
+    world
+        .cannot_change_while_linked(larger, "a linked cache cannot be scaled")
+        .await;
     world.stop().await;
 }
 
@@ -181,7 +199,9 @@ async fn the_shards_of_neither_cache_change_while_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_link(dir.path()).await;
     let more = json!({"shardCount": 2});
-    world.cannot_change_while_linked(more, "`properties.shardCount`").await;
+    world
+        .cannot_change_while_linked(more, "`properties.shardCount`")
+        .await;
     world.stop().await;
 }
 
@@ -190,7 +210,9 @@ async fn neither_cache_gets_more_replicas_while_linked() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_link(dir.path()).await;
     let more = json!({"replicasPerMaster": 2});
-    world.cannot_change_while_linked(more, "the number of its replicas cannot be changed").await;
+    world
+        .cannot_change_while_linked(more, "the number of its replicas cannot be changed")
+        .await;
     world.stop().await;
 }
 
@@ -200,7 +222,9 @@ async fn neither_cache_is_made_persistent_while_linked() {
     let (world, _east, _west) = World::with_link(dir.path()).await;
     for key in ["rdb-backup-enabled", "aof-backup-enabled"] {
         let on = json!({"redisConfiguration": {key: "true"}});
-        world.cannot_change_while_linked(on, "persistence cannot be enabled").await;
+        world
+            .cannot_change_while_linked(on, "persistence cannot be enabled")
+            .await;
     }
     world.stop().await;
 }
@@ -212,12 +236,17 @@ async fn neither_cache_is_deleted_while_linked_and_both_are_once_unlinked() {
     for (name, other) in [("east", "west"), ("west", "east")] {
         let refused = world.delete(&world.cache(name)).await;
         assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
-        let way = format!("Unlink them first: DELETE {}", world.cache(name).replace("/redis/", "/Redis/"));
+        let way = format!(
+            "Unlink them first: DELETE {}",
+            world.cache(name).replace("/redis/", "/Redis/")
+        );
         assert!(refused.message().contains(&way), "{refused:?}");
         assert!(refused.message().contains(&format!("linked to `{other}`")));
         assert_eq!(world.state_of(name).await, "Succeeded");
     }
-    let unlinked = world.delete(&format!("{}/linkedServers/west", world.cache("east"))).await;
+    let unlinked = world
+        .delete(&format!("{}/linkedServers/west", world.cache("east")))
+        .await;
     world.done(&unlinked).await;
     for name in ["east", "west"] {
         world.done(&world.delete(&world.cache(name)).await).await;
@@ -254,7 +283,9 @@ async fn each_cache_keeps_its_own_keys_through_a_failover() {
     };
     let before = [keys("east").await, keys("west").await];
     assert_ne!(before[0], before[1]);
-    world.done(&world.link("west", "east", "Secondary").await).await;
+    world
+        .done(&world.link("west", "east", "Secondary").await)
+        .await;
     assert_eq!([keys("east").await, keys("west").await], before);
     world.stop().await;
 }
@@ -266,13 +297,18 @@ async fn nobody_fails_over_by_itself() {
     let epoch = || world.plane.store.state().links.iter().next().unwrap().epoch;
     let before = epoch();
     east.set(|agent| agent.silent = true);
-    world.plane.observations.age(&crate::harness::region("eastus"));
+    world
+        .plane
+        .observations
+        .age(&crate::harness::region("eastus"));
     let mut reports = world.plane.observations.watch();
     for _ in 0..20 {
         reports.changed().await.unwrap();
     }
     assert_eq!(epoch(), before);
-    let shown = world.get(&format!("{}/linkedServers/west", world.cache("east"))).await;
+    let shown = world
+        .get(&format!("{}/linkedServers/west", world.cache("east")))
+        .await;
     assert_eq!(shown.body["properties"]["serverRole"], "Secondary");
     world.stop().await;
 }

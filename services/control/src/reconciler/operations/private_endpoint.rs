@@ -18,7 +18,9 @@ pub(super) fn judge(
     };
     let mut all = cache.private_endpoints.iter();
     let Some(endpoint) = all.find(|endpoint| endpoint.name.folded() == name) else {
-        return Verdict::Fail(format!("the private endpoint `{name}` was deleted meanwhile"));
+        return Verdict::Fail(format!(
+            "the private endpoint `{name}` was deleted meanwhile"
+        ));
     };
     let past = |ms| sight.now > op.started.plus_ms(ms);
     let Some(agent) = sight.seen.region(&cache.region) else {
