@@ -25,8 +25,9 @@ impl Candidate<'_> {
 }
 
 /// Judges each of `others` as the geo-secondary of `primary`, which is left out where it is among
-/// them; `more` tells what else keeps a cache from being linked. Those that can be linked come first, of these those in the recommended region, then by
-/// region and name.
+/// them; `more` tells what else keeps a cache from being linked. Those that can be linked come
+/// first, of these those that it can fail over to, then those in the recommended region; all of
+/// them by region and name.
 #[must_use]
 pub fn candidates<'a>(
     primary: Side<'a>,
@@ -50,7 +51,9 @@ pub fn candidates<'a>(
         .collect();
     let rank = |candidate: &Candidate<'a>| {
         let (cache, compatible) = (candidate.cache, candidate.is_compatible());
-        let order = (!compatible, !(compatible && candidate.recommended));
+        let fails_over = candidate.unmet_for_failover.is_empty();
+        let better = compatible && candidate.recommended;
+        let order = (!compatible, compatible && !fails_over, !better);
         (order, cache.region.clone(), cache.id.name.clone())
     };
     all.sort_by_cached_key(rank);

@@ -12,7 +12,7 @@
 //! The generation is the store's revision at which the names last changed, so it never goes back,
 //! not even when this process starts anew (then it is the present revision).
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use model::{
     CacheName, CacheRecord, Leads, Lifecycle, LinkRecord, PublishedName, PublishedNames, StoreId,
@@ -110,8 +110,10 @@ fn private(state: &State, cache: &CacheRecord) -> Option<PublishedName> {
 
 fn private_addresses(state: &State, cache: &CacheRecord) -> Vec<IpAddr> {
     let known = state.addresses.get(&address_key(&cache.uid));
-    let all = known.map(|known| known.private.values().copied().collect());
-    all.unwrap_or_default()
+    let all = known.map(|known| known.private.values().copied());
+    // Several endpoints may share an address.
+    let all: BTreeSet<IpAddr> = all.into_iter().flatten().collect();
+    all.into_iter().collect()
 }
 
 /// To the cache's public address; where only its private endpoints are open, to those.

@@ -104,6 +104,7 @@ fn lets_in(engine: &str) {
     waiting::until_true("the connection ends", || set(&mut inside, "k").is_err());
     assert!(TcpStream::connect(&private).is_err());
     world.ok(&["cache", "private-endpoint", "approve", "east", "office"]);
+    let private = listens(&world, &east, "office").unwrap();
     set(&mut connect(&east, &private), "again").unwrap();
     world.ok(&["cache", "private-endpoint", "remove", "east", "office"]);
     waiting::until_true("nobody listens", || TcpStream::connect(&private).is_err());

@@ -32,6 +32,7 @@ pub(crate) enum Endpoint {
         /// The cache's name
         cache: CacheName,
         /// The endpoint's name
+        #[arg(id = "private_endpoint", value_name = "ENDPOINT")]
         endpoint: EndpointName,
         /// The address, one of the host that runs the cache [default: the agent gives it one]
         #[arg(long, value_name = "IP")]
@@ -50,6 +51,7 @@ pub(crate) enum Endpoint {
         /// The cache's name
         cache: CacheName,
         /// The endpoint's name
+        #[arg(id = "private_endpoint", value_name = "ENDPOINT")]
         endpoint: EndpointName,
         /// Why
         #[arg(long, value_name = "TEXT")]
@@ -62,6 +64,7 @@ pub(crate) enum Endpoint {
         /// The cache's name
         cache: CacheName,
         /// The endpoint's name
+        #[arg(id = "private_endpoint", value_name = "ENDPOINT")]
         endpoint: EndpointName,
         /// Why
         #[arg(long, value_name = "TEXT")]
@@ -74,6 +77,7 @@ pub(crate) enum Endpoint {
         /// The cache's name
         cache: CacheName,
         /// The endpoint's name
+        #[arg(id = "private_endpoint", value_name = "ENDPOINT")]
         endpoint: EndpointName,
     },
 }

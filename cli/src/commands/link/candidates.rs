@@ -33,7 +33,7 @@ impl Candidates {
         let (found, recommended) = session.management.link_candidates(&id, region).await?;
         if let Some(recommended) = recommended {
             Talk.say(&format!(
-                "recommended region for the geo-secondary of `{name}`: {recommended}"
+                "recommended region for the geo-secondary of `{name}` (*): {recommended}"
             ));
         }
         if found.body.is_empty() && session.form == Form::Table {
