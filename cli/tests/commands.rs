@@ -13,6 +13,8 @@ mod fake;
 mod links;
 #[path = "commands/lost_writes.rs"]
 mod lost_writes;
+#[path = "commands/private_endpoints.rs"]
+mod private_endpoints;
 #[path = "commands/replay.rs"]
 mod replay;
 #[path = "commands/sign_in.rs"]

@@ -8,6 +8,7 @@ mod firewall;
 mod keys;
 mod list;
 mod policy;
+mod private_endpoint;
 mod show;
 mod update;
 
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Say what those may do who come in with a token
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Give a cache more addresses, for clients of private networks
+    #[command(subcommand)]
+    PrivateEndpoint(private_endpoint::Endpoint),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -61,6 +65,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Firewall(firewall) => firewall::run(firewall, session).await,
         Command::Access(access) => access::run(access, session).await,
         Command::Policy(policy) => policy::run(policy, session).await,
+        Command::PrivateEndpoint(endpoint) => private_endpoint::run(endpoint, session).await,
     }
 }
 
@@ -145,7 +150,7 @@ pub(super) fn tags(tags: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// A size as people say it, such as `Premium P1`.
-fn sku_text(sku: &SkuBody) -> String {
+pub(super) fn sku_text(sku: &SkuBody) -> String {
     format!("{} {}{}", sku.name, sku.family.to_uppercase(), sku.capacity)
 }
 

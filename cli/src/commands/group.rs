@@ -36,7 +36,9 @@ pub(crate) struct Create {
     location: String,
 }
 
-/// Delete a resource group and every cache in it; linked caches have to be unlinked first
+/// Delete a resource group and every cache in it
+///
+/// Linked caches go on, and the group with them, until they are unlinked.
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// Its name
@@ -100,25 +102,33 @@ impl Delete {
         let group = management.group(subscription, &name).await;
         group.map_err(|error| unknown(session, error.into()))?;
         let caches = management.caches(subscription, Some(&name)).await?.body;
-        if let Some(linked) = caches
+        let (linked, free): (Vec<_>, Vec<_>) = caches
             .iter()
-            .find(|cache| !cache.properties.linked_servers.is_empty())
-        {
-            let unlink = session.command(&format!("link delete {}", linked.name));
-            let failure = Failure::new(format!(
-                "group `{name}` holds the linked cache `{}`",
-                linked.name
-            ));
-            return Err(failure.hint(format!("unlink it first: `{unlink}`")));
-        }
+            .partition(|cache| !cache.properties.linked_servers.is_empty());
+        let unlinking = linked.iter().map(|cache| {
+            let unlink = session.command(&format!("link delete {}", cache.name));
+            format!(
+                "`{}` is linked, goes on, and goes once it is unlinked: `{unlink}`",
+                cache.name
+            )
+        });
+        let unlinking: Vec<_> = unlinking.collect();
         if !yes && !caches.is_empty() {
-            let names: Vec<_> = caches
+            let names: Vec<_> = free
                 .iter()
                 .map(|cache| format!("`{}`", cache.name))
                 .collect();
-            let warning = format!("this deletes {} with all data", names.join(", "));
+            let warning = match names[..] {
+                [] => format!("everything in group `{name}` is deleted"),
+                [..] => format!("this deletes {} with all data", names.join(", ")),
+            };
+            let warning = [vec![warning], unlinking.clone()].concat().join("\n");
             if !Talk.confirm(&warning, &format!("Delete group `{name}`?"))? {
                 return Err(Failure::new("nothing was deleted"));
+            }
+        } else {
+            for line in &unlinking {
+                Talk.warn(line);
             }
         }
         let started = management.delete_group(subscription, &name).await?;

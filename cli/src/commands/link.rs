@@ -1,5 +1,6 @@
 //! `godwit link …`.
 
+mod candidates;
 mod cost;
 mod create;
 mod delete;
@@ -25,6 +26,7 @@ use crate::{failure::Failure, session::Session};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Create(create::Create),
+    Candidates(candidates::Candidates),
     /// List the links
     List,
     /// Show the link of a cache: roles, health, settings, each shard, the last events
@@ -46,6 +48,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
         Command::Create(create) => create.run(session).await,
+        Command::Candidates(candidates) => candidates.run(session).await,
         Command::List => list::run(session).await,
         Command::Show { cache } => {
             let pair = linked(session, &cache).await?;

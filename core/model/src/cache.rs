@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, LinkId, Region, Sku, Timestamp,
-    TlsVersion,
+    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, Identity, LinkId, PrivateEndpoint,
+    Region, Sku, Timestamp, TlsVersion, private_endpoint,
 };
 
 /// One cache.
@@ -25,13 +25,16 @@ pub struct CacheRecord {
     /// Who may come in.
     #[serde(default)]
     pub access: Access,
+    /// Addresses for clients of private networks, by name.
+    #[serde(default)]
+    pub private_endpoints: Vec<PrivateEndpoint>,
     /// The epoch of its role; carried on when a link ends, so that it never goes back.
     pub epoch: Epoch,
     /// The link that it is part of.
     pub link: Option<LinkId>,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
-    /// Counts changes of `spec`, `keys` and `access`.
+    /// Counts changes of `spec`, `keys`, `access` and `private_endpoints`.
     pub revision: u64,
     /// When it was created.
     pub created: Timestamp,
@@ -84,6 +87,15 @@ pub struct CacheSpec {
     pub tenant_settings: BTreeMap<String, String>,
     /// Availability zones, as given.
     pub zones: Vec<String>,
+    /// `subnetId`, as given when the cache was made.
+    #[serde(default)]
+    pub subnet_id: Option<String>,
+    /// `staticIP`, as given when the cache was made.
+    #[serde(default)]
+    pub static_ip: Option<String>,
+    /// The managed identity, as given.
+    #[serde(default)]
+    pub identity: Identity,
     /// Tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -104,12 +116,14 @@ impl CacheRecord {
             } else {
                 Vec::new()
             },
+            private: private_endpoint::doors(&self.private_endpoints),
         }
     }
 }
 
 impl CacheSpec {
-    /// Tells whether clients may connect at all (`publicNetworkAccess`).
+    /// Tells whether clients may connect otherwise than by private endpoints
+    /// (`publicNetworkAccess`).
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.public_network_access != "Disabled"

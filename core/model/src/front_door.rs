@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::PrivateDoor;
+
 pub use firewall::{FirewallRule, FirewallRuleError, admits, not_admitted, would_not_admit};
 pub use tokens::{IssuerKeys, TokenIssuer, TokenUser};
 
@@ -15,16 +17,19 @@ pub use tokens::{IssuerKeys, TokenIssuer, TokenUser};
 pub struct FrontDoor {
     /// Listen without TLS, too (`enableNonSslPort`).
     pub plain: bool,
-    /// Listen at all (`publicNetworkAccess`).
+    /// Listen otherwise than at private endpoints (`publicNetworkAccess`).
     pub public: bool,
     /// The lowest version of TLS that is spoken (`minimumTlsVersion`).
     pub minimum_tls: TlsVersion,
     /// The access keys let in (not `disableAccessKeyAuthentication`).
     pub access_keys: bool,
-    /// Addresses that may connect; none: every address may.
+    /// Addresses that may connect, otherwise than by private endpoints; none: every address may.
     pub firewall: Vec<FirewallRule>,
     /// Who may come in with a token, by object ID.
     pub users: Vec<TokenUser>,
+    /// Where it listens for private networks; the firewall is not asked there.
+    #[serde(default)]
+    pub private: Vec<PrivateDoor>,
 }
 
 impl Default for FrontDoor {
@@ -37,6 +42,7 @@ impl Default for FrontDoor {
             access_keys: true,
             firewall: Vec::new(),
             users: Vec::new(),
+            private: Vec::new(),
         }
     }
 }

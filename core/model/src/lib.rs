@@ -8,12 +8,14 @@ mod access;
 mod answer;
 mod behind;
 mod cache;
+mod candidates;
 mod configuration;
 mod desired;
 mod egress;
 mod engine_version;
 mod event;
 mod front_door;
+mod identity;
 mod ids;
 mod lease;
 mod link;
@@ -22,7 +24,9 @@ mod names;
 mod observed;
 mod preflight;
 mod prerequisites;
+mod private_endpoint;
 mod published;
+mod region_pairs;
 mod replication;
 mod role;
 #[cfg(test)]
@@ -39,6 +43,7 @@ pub use access::{
 pub use answer::{Asked, ReportAnswer, Wanted};
 pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
+pub use candidates::{Candidate, candidates};
 pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionChanges,
@@ -54,6 +59,7 @@ pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
     TokenUser, admits, not_admitted, would_not_admit,
 };
+pub use identity::{IDENTITY_KINDS, Identity};
 pub use ids::{
     CacheId, CacheUid, Epoch, LinkId, OperationId, ParseCacheIdError, ShardIndex, StoreId,
     Timestamp,
@@ -65,8 +71,8 @@ pub use link::{
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
 pub use names::{
-    AssignmentName, CacheName, GroupName, NameError, ObjectId, PolicyName, Region, RuleName,
-    SubscriptionId,
+    AssignmentName, CacheName, EndpointName, GroupName, NameError, ObjectId, PolicyName, Region,
+    RuleName, SubscriptionId,
 };
 pub use observed::{
     CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
@@ -75,6 +81,10 @@ pub use observed::{
 };
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
+pub use private_endpoint::{
+    Consent, MOST_PRIVATE_ENDPOINTS, PrivateDoor, PrivateDoorObserved, PrivateEndpoint,
+    is_listenable, no_endpoint_while_linked,
+};
 pub use published::{Leads, PublishedName, PublishedNames};
 pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,

@@ -6,7 +6,8 @@ use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheUid, Doors, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex,
+    CacheUid, Doors, EngineVersion, Epoch, EventObserved, PrivateDoorObserved, Receipt, Region,
+    RoleKind, ShardIndex,
 };
 
 /// Everything that an agent sees.
@@ -41,8 +42,12 @@ pub struct CacheObserved {
     pub epoch: Epoch,
     /// The role that the agent has adopted.
     pub role: RoleKind,
-    /// Where clients connect; `None` before it listens, and when it must not.
+    /// Where clients connect who come by no private endpoint; `None` before it listens, and when it
+    /// must not.
     pub doors: Option<Doors>,
+    /// Its private endpoints that are to listen, in the order of their names.
+    #[serde(default)]
+    pub private_doors: Vec<PrivateDoorObserved>,
     /// The engine that its nodes run.
     pub engine: Option<EngineVersion>,
     /// By shard index.

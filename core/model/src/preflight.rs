@@ -288,7 +288,8 @@ impl Preflight<'_> {
                     | Unmet::Replicas(..)
                     | Unmet::Persistence(_)
                     | Unmet::Shards { .. }
-                    | Unmet::Linked(_) => FindingCode::CacheBusy,
+                    | Unmet::Linked(_)
+                    | Unmet::GroupDeleting(_) => FindingCode::CacheBusy,
                 };
                 Some(Finding::new(level, code, sentence(&unmet.to_string())))
             })

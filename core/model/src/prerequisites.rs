@@ -66,6 +66,50 @@ pub enum Unmet {
     },
     /// A cache is linked already.
     Linked(CacheId),
+    /// The resource group of a cache is being deleted.
+    GroupDeleting(CacheId),
+}
+
+impl Unmet {
+    /// A word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Subscription { .. } => "OtherSubscription",
+            Self::Itself(_) => "Itself",
+            Self::Tier(..) => "NotPremium",
+            Self::NotRunning(..) => "NotRunning",
+            Self::Replicas(..) => "Replicas",
+            Self::Persistence(_) => "Persistence",
+            Self::Shards { .. } => "Shards",
+            Self::Smaller { .. } => "Smaller",
+            Self::Unequal { .. } => "UnequalSizes",
+            Self::EngineUnknown(_) => "EngineUnknown",
+            Self::Engine { .. } => "EngineVersions",
+            Self::Linked(_) => "AlreadyLinked",
+            Self::GroupDeleting(_) => "GroupBeingDeleted",
+        }
+    }
+
+    /// The cache that it is about; `None`: it is about both together.
+    #[must_use]
+    pub fn concerns(&self) -> Option<&CacheId> {
+        match self {
+            Self::Itself(id)
+            | Self::Tier(id, _)
+            | Self::NotRunning(id, _)
+            | Self::Replicas(id, _)
+            | Self::Persistence(id)
+            | Self::EngineUnknown(id)
+            | Self::Linked(id)
+            | Self::GroupDeleting(id) => Some(id),
+            Self::Subscription { .. }
+            | Self::Shards { .. }
+            | Self::Smaller { .. }
+            | Self::Unequal { .. }
+            | Self::Engine { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Unmet {
@@ -121,6 +165,11 @@ impl fmt::Display for Unmet {
                 "both caches must run the same engine and version, since each must be able to load the other's data: the primary runs {primary}, the secondary {secondary}"
             ),
             Self::Linked(_) => f.write_str("this cache is already linked to another cache"),
+            Self::GroupDeleting(id) => write!(
+                f,
+                "the resource group `{}` of the cache `{}` is being deleted",
+                id.group, id.name
+            ),
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             disable_access_key_authentication: false,
             tenant_settings: BTreeMap::new(),
             zones: Vec::new(),
+            subnet_id: None,
+            static_ip: None,
+            identity: crate::Identity::default(),
             tags: BTreeMap::new(),
         },
         keys: AccessKeys {
@@ -38,6 +41,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: crate::Access::default(),
+        private_endpoints: Vec::new(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,
@@ -73,6 +77,7 @@ pub(crate) fn observed(
         epoch: Epoch(epoch),
         role,
         doors: None,
+        private_doors: Vec::new(),
         engine: None,
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

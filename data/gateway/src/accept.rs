@@ -36,12 +36,20 @@ pub(crate) enum For {
     Named,
 }
 
+/// By what clients of a listener come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct By {
+    pub(crate) carrier: Carrier,
+    /// The private endpoint that it is.
+    pub(crate) private: Option<Arc<str>>,
+}
+
 /// Accepts clients for ever.
 pub(crate) async fn accept(
     house: Arc<House>,
     listener: Arc<TcpListener>,
     whom: Arc<Mutex<For>>,
-    carrier: Carrier,
+    by: By,
     front: FrontTls,
 ) {
     let mut failing = false;
@@ -50,7 +58,7 @@ pub(crate) async fn accept(
             Ok((tcp, peer)) => {
                 failing = false;
                 let whom = *whom.lock();
-                if let Some(entered) = admit(&house, &tcp, peer, whom, carrier).await {
+                if let Some(entered) = admit(&house, &tcp, peer, whom, &by).await {
                     serve(&house, tcp, entered, whom, &front);
                 }
             }
@@ -71,8 +79,9 @@ async fn admit(
     tcp: &TcpStream,
     peer: SocketAddr,
     whom: For,
-    carrier: Carrier,
+    by: &By,
 ) -> Option<Entered> {
+    let carrier = by.carrier;
     let through = Through {
         endpoint: match whom {
             For::One(endpoint) => endpoint,
@@ -82,11 +91,13 @@ async fn admit(
     };
     loop {
         let orders = house.orders();
-        if !orders.entry.admits(peer.ip()) {
+        if !orders.entry.admits_by(by.private.as_deref(), peer.ip()) {
             house.refused(Refusal::Firewall, &peer, "no firewall rule has its address");
             return None;
         }
-        match house.roster.enter(peer, through, orders.entry.max_clients) {
+        let private = by.private.clone();
+        let max_clients = orders.entry.max_clients;
+        match house.roster.enter(peer, through, private, max_clients) {
             Room::Taken(entered) => return Some(entered),
             Room::Later => sleep(LATER).await,
             Room::Full => {

@@ -70,9 +70,23 @@ impl Who {
 }
 
 impl Entry {
-    /// Tells whether the firewall lets an address in.
+    /// Tells whether the firewall lets an address in that comes by a public door.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
         self.door.public && admits(&self.door.firewall, address.to_canonical())
+    }
+
+    /// Tells whether somebody may come in, by that private endpoint or by a public door.
+    pub(crate) fn admits_by(&self, private: Option<&str>, address: IpAddr) -> bool {
+        match private {
+            None => self.admits(address),
+            Some(name) => self.door.private.iter().any(|door| door.name == name),
+        }
+    }
+
+    /// Tells whether somebody may be carried over from the other side, where they came in by a
+    /// private endpoint or by a public door: who is in by the one there may come in by the one here.
+    pub(crate) fn admits_carried(&self, private: bool, address: IpAddr) -> bool {
+        self.admits(address) || (private && !self.door.private.is_empty())
     }
 
     /// Which access key this is, if keys let in. It takes the same time wherever keys differ.
@@ -119,7 +133,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use model::{FirewallRule, Secret, TokenUser};
+    use model::{FirewallRule, PrivateDoor, Secret, TokenUser};
 
     use super::*;
 
@@ -170,6 +184,21 @@ mod tests {
         assert!(!entry.admits(ip("192.0.2.8")) && !entry.admits(ip("2001:db8::1")));
         entry.door.public = false;
         assert!(!entry.admits(ip("192.0.2.7")));
+    }
+
+    #[test]
+    fn a_private_endpoint_lets_in_whom_no_rule_does_and_only_while_it_is_there() {
+        let mut entry = entry();
+        let ip = "192.0.2.7".parse().unwrap();
+        entry.door.public = false;
+        assert!(!entry.admits_by(Some("office"), ip) && !entry.admits_carried(true, ip));
+        entry.door.private = vec![PrivateDoor {
+            name: "office".to_owned(),
+            address: None,
+        }];
+        assert!(entry.admits_by(Some("office"), ip) && entry.admits_carried(true, ip));
+        assert!(!entry.admits_by(Some("other"), ip));
+        assert!(!entry.admits_by(None, ip) && !entry.admits_carried(false, ip));
     }
 
     #[test]

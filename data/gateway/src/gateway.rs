@@ -2,15 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use model::{CacheId, Doors};
+use model::{CacheId, Door, Doors};
 use parking_lot::Mutex;
 use runtime::{lanes::Lanes, tasks::Tasks};
 use tls::{FrontTls, Identity};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    BindError, Entrance, Entry, GatewayStatus, Limits, Place, house::House, listener::Listeners,
-    orders::Orders, tunnel,
+    BindError, Entrance, Entry, GatewayStatus, Limits, Place, PrivateListener, house::House,
+    listener::Listeners, orders::Orders, tunnel,
 };
 
 /// One cache's gateway. A cheap handle: clones are the same gateway.
@@ -78,6 +78,22 @@ impl Gateway {
     pub fn listen(&self, doors: Doors, front: &FrontTls) -> Result<Doors, BindError> {
         let mut listeners = self.0.listeners.lock();
         listeners.open(&self.0.house, doors, front)
+    }
+
+    /// Listens at these private endpoints, too, from now on, and at no others: whoever comes in there
+    /// need not pass the firewall, and the entry need not be public. Without TLS only if the entry
+    /// says so. Those that are open already stay open. For each, in their order, the door as it
+    /// is open; its address and ports are never made up.
+    ///
+    /// A client that asks for a geo name (`….geo.…`) in its handshake is on the geo endpoint, every
+    /// other one on the direct endpoint.
+    pub fn listen_privately(
+        &self,
+        endpoints: &[PrivateListener],
+        front: &FrontTls,
+    ) -> Vec<Result<Door, BindError>> {
+        let mut listeners = self.0.listeners.lock();
+        listeners.open_private(&self.0.house, endpoints, front)
     }
 
     /// Says who may come in. It holds at once, for those who are in as well: connections whose

@@ -45,7 +45,7 @@ mod upstream;
 pub use entry::{Entry, TokenRefused, Verified, Verify, Verifying};
 pub use gateway::{Gateway, Held};
 pub use limits::Limits;
-pub use listener::BindError;
+pub use listener::{BindError, PrivateListener};
 pub use place::{Endpoint, Place};
 pub use status::{Connections, GatewayStatus, Refused};
 pub use tunnel::{EnterError, Entrance};

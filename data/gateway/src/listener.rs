@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     Endpoint,
-    accept::{For, accept, prepare},
+    accept::{By, For, accept, prepare},
     house::House,
     limits::BACKLOG,
     ticket::Carrier,
@@ -32,13 +32,19 @@ pub struct BindError {
 
 /// The listeners that are open.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners(Vec<Listening>);
+pub(crate) struct Listeners {
+    public: Vec<Listening>,
+    private: Vec<Listening>,
+}
+
+/// A private endpoint that is to be open: its name, and where it listens.
+pub type PrivateListener = (Arc<str>, Door);
 
 #[derive(Debug)]
 struct Listening {
     /// For whom it is now: an address may come to be for both endpoints, or for one.
     whom: Arc<Mutex<For>>,
-    carrier: Carrier,
+    by: By,
     asked: SocketAddr,
     bound: SocketAddr,
     listener: Arc<TcpListener>,
@@ -47,7 +53,16 @@ struct Listening {
 
 impl Listening {
     fn is_at(&self, carrier: Carrier, address: SocketAddr) -> bool {
-        self.carrier == carrier && [self.asked, self.bound].contains(&address)
+        self.by.carrier == carrier && [self.asked, self.bound].contains(&address)
+    }
+
+    fn is_of(&self, (name, door): &PrivateListener, carrier: Carrier) -> bool {
+        let address = match carrier {
+            Carrier::Tls => Some(door.tls()),
+            Carrier::Plain => door.plain(),
+            Carrier::Tunnel => None,
+        };
+        self.by.private.as_ref() == Some(name) && address.is_some_and(|at| self.is_at(carrier, at))
     }
 }
 
@@ -96,41 +111,96 @@ impl Listeners {
             let same = |open: &&Listening| {
                 open.is_at(*carrier, *asked) && (asked.port() != 0 || *open.whom.lock() == *whom)
             };
-            match self.0.iter().find(same) {
+            let by = By {
+                carrier: *carrier,
+                private: None,
+            };
+            match self.public.iter().find(same) {
                 Some(open) => *open.whom.lock() = *whom,
-                None => opened.push(Listening::open(house, *whom, *carrier, *asked, front)?),
+                None => opened.push(Listening::open(house, *whom, by, *asked, front)?),
             }
         }
-        self.0.retain(|open| {
+        self.public.retain(|open| {
             let whom = *open.whom.lock();
             let mut wanted = wanted.iter();
             wanted
                 .any(|(for_whom, carrier, asked)| whom == *for_whom && open.is_at(*carrier, *asked))
         });
-        self.0.extend(opened);
+        self.public.extend(opened);
         Ok(Doors {
             direct: self.door(doors.direct, Endpoint::Direct),
             geo: self.door(doors.geo, Endpoint::Geo),
         })
     }
 
+    /// Listens at these private endpoints, and at no others; each for itself.
+    pub(crate) fn open_private(
+        &mut self,
+        house: &Arc<House>,
+        wanted: &[PrivateListener],
+        front: &FrontTls,
+    ) -> Vec<Result<Door, BindError>> {
+        let plain = house.orders().entry.door.plain;
+        let carriers: &[Carrier] = if plain {
+            &[Carrier::Tls, Carrier::Plain]
+        } else {
+            &[Carrier::Tls]
+        };
+        self.private.retain(|open| {
+            let is_of = |one: &PrivateListener| carriers.iter().any(|c| open.is_of(one, *c));
+            wanted.iter().any(is_of)
+        });
+        let opened = wanted.iter().map(|one| {
+            for carrier in carriers {
+                if self.private.iter().any(|open| open.is_of(one, *carrier)) {
+                    continue;
+                }
+                let (name, door) = one;
+                // The name in the handshake tells whether the pair's endpoint is meant.
+                let (whom, asked) = match carrier {
+                    Carrier::Plain => (For::One(Endpoint::Direct), door.plain()),
+                    Carrier::Tls | Carrier::Tunnel => (For::Named, Some(door.tls())),
+                };
+                let Some(asked) = asked else { continue };
+                let by = By {
+                    carrier: *carrier,
+                    private: Some(Arc::clone(name)),
+                };
+                let open = Listening::open(house, whom, by, asked, front)?;
+                self.private.push(open);
+            }
+            let (_, door) = one;
+            Ok(Door {
+                plain: door.plain.filter(|_| plain),
+                ..*door
+            })
+        });
+        opened.collect()
+    }
+
     /// Closes what the door does not want open.
     pub(crate) fn close_for(&mut self, door: &FrontDoor) {
-        self.0
-            .retain(|open| door.public && (door.plain || open.carrier != Carrier::Plain));
+        let carried = |open: &Listening| door.plain || open.by.carrier != Carrier::Plain;
+        self.public.retain(|open| door.public && carried(open));
+        self.private.retain(|open| {
+            let name = open.by.private.as_deref();
+            let mut wanted = door.private.iter();
+            carried(open) && wanted.any(|wanted| Some(wanted.name.as_str()) == name)
+        });
     }
 
     pub(crate) fn close(&mut self) {
-        self.0.clear();
+        self.public.clear();
+        self.private.clear();
     }
 
     /// A door as it is open; the ports of what is not are those that were asked for, and there is
     /// no plain one.
     fn door(&self, asked: Door, endpoint: Endpoint) -> Door {
         let open = |carrier: Carrier| {
-            let mut all = self.0.iter();
+            let mut all = self.public.iter();
             let open = all.find(|open| {
-                open.carrier == carrier
+                open.by.carrier == carrier
                     && [For::One(endpoint), For::Named].contains(&*open.whom.lock())
             });
             open.map(|open| open.bound.port())
@@ -147,7 +217,7 @@ impl Listening {
     fn open(
         house: &Arc<House>,
         whom: For,
-        carrier: Carrier,
+        by: By,
         asked: SocketAddr,
         front: &FrontTls,
     ) -> Result<Self, BindError> {
@@ -163,13 +233,13 @@ impl Listening {
             Arc::clone(house),
             Arc::clone(&listener),
             Arc::clone(&whom),
-            carrier,
+            by.clone(),
             front.clone(),
         );
         tasks.spawn("gateway accept", accepting);
         Ok(Self {
             whom,
-            carrier,
+            by,
             asked,
             bound,
             listener,

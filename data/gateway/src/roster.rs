@@ -68,6 +68,7 @@ impl Roster {
         self: &Arc<Self>,
         peer: SocketAddr,
         through: Through,
+        private: Option<Arc<str>>,
         max_clients: u32,
     ) -> Room {
         let max = usize::try_from(max_clients).unwrap_or(usize::MAX);
@@ -87,7 +88,7 @@ impl Roster {
         if inner.tickets.len() >= max {
             return Room::Full;
         }
-        let ticket = inner.add(peer, through);
+        let ticket = inner.add(peer, through, private);
         inner.strangers.insert(ticket.id);
         Room::Taken(Entered {
             ticket,
@@ -108,7 +109,7 @@ impl Roster {
             return None;
         }
         let entered = Entered {
-            ticket: inner.add(peer, through),
+            ticket: inner.add(peer, through, None),
             roster: Arc::clone(self),
         };
         drop(inner);
@@ -197,10 +198,15 @@ impl Roster {
 }
 
 impl Inner {
-    fn add(&mut self, peer: SocketAddr, through: Through) -> Arc<Ticket> {
+    fn add(
+        &mut self,
+        peer: SocketAddr,
+        through: Through,
+        private: Option<Arc<str>>,
+    ) -> Arc<Ticket> {
         let id = self.next;
         self.next += 1;
-        let ticket = Ticket::new(id, peer, through);
+        let ticket = Ticket::new(id, peer, through, private);
         self.tickets.insert(id, Arc::clone(&ticket));
         ticket
     }
@@ -255,7 +261,7 @@ mod tests {
     };
 
     fn enter(roster: &Arc<Roster>, max: u32) -> Option<Entered> {
-        match roster.enter(([192, 0, 2, 1], 1).into(), THROUGH, max) {
+        match roster.enter(([192, 0, 2, 1], 1).into(), THROUGH, None, max) {
             Room::Taken(entered) => Some(entered),
             Room::Full | Room::Later => None,
         }
@@ -280,7 +286,8 @@ mod tests {
     async fn there_are_as_many_as_may_be() {
         let roster = Arc::new(Roster::default());
         let two: Vec<_> = (0..2).map(|_| enter(&roster, 2).unwrap()).collect();
-        assert!(matches!(roster.enter(two[0].peer, THROUGH, 2), Room::Full));
+        let third = roster.enter(two[0].peer, THROUGH, None, 2);
+        assert!(matches!(third, Room::Full));
         assert!(roster.carry_in(two[0].peer, THROUGH, 2).is_none());
         drop(two);
         assert!(

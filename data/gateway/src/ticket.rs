@@ -57,6 +57,8 @@ pub(crate) struct Ticket {
     pub(crate) id: u64,
     pub(crate) peer: SocketAddr,
     pub(crate) since: Instant,
+    /// The private endpoint by which it came in here.
+    pub(crate) private: Option<Arc<str>>,
     endpoint: AtomicU8,
     carrier: Carrier,
     waker: AtomicWaker,
@@ -70,10 +72,16 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(id: u64, peer: SocketAddr, through: Through) -> Arc<Self> {
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        through: Through,
+        private: Option<Arc<str>>,
+    ) -> Arc<Self> {
         let ticket = Self {
             id,
             peer,
+            private,
             since: Instant::now(),
             endpoint: AtomicU8::new(0),
             carrier: through.carrier,

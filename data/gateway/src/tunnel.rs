@@ -14,5 +14,5 @@ mod stream;
 pub use entrance::{EnterError, Entrance};
 pub(crate) use far::enter;
 pub(crate) use frame::{Kind, RefusalCode, Refused};
-pub(crate) use near::{TunnelError, open};
+pub(crate) use near::{Client, TunnelError, open};
 pub(crate) use stream::{Heard, Tunnel};

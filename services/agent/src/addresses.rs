@@ -35,17 +35,15 @@ pub enum Addresses {
 /// No address can be given.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
-    /// This system has one loopback address only.
-    #[error(
-        "cannot listen on {address}: this system has no such loopback address; start with `--addresses ports`"
-    )]
+    /// This host does not have the address.
+    #[error("cannot listen on {address}: {}", no_such(*address))]
     NoSuchAddress { address: SocketAddr },
     /// Everything is taken.
     #[error("every address from {first} on is taken on port {TLS_PORT} or {PLAIN_PORT}")]
     Exhausted { first: Ipv4Addr },
     /// Every port is taken.
-    #[error("every port of 127.0.0.1 from {} to {} is taken", PICKED.start, PICKED.end)]
-    NoPort,
+    #[error("every port of {ip} from {} to {} is taken", PICKED.start, PICKED.end)]
+    NoPort { ip: IpAddr },
     /// The system refused.
     #[error("cannot listen on {address}")]
     Listen {
@@ -53,6 +51,14 @@ pub(crate) enum AddressError {
         #[source]
         source: io::Error,
     },
+}
+
+fn no_such(address: SocketAddr) -> &'static str {
+    if address.ip().is_loopback() {
+        "this system has no such loopback address; start with `--addresses ports`"
+    } else {
+        "the host of the cache's region has no such address"
+    }
 }
 
 impl Addresses {
@@ -91,9 +97,37 @@ impl Addresses {
     }
 }
 
+impl Addresses {
+    /// Picks the listeners of a private endpoint: at `wanted`, one of this host's addresses, or at one
+    /// that nobody in `taken` has. Where somebody in `taken` has the address, the ports are others.
+    pub(crate) fn pick_private(
+        self,
+        dice: &Dice,
+        taken: &BTreeSet<IpAddr>,
+        wanted: Option<IpAddr>,
+    ) -> Result<Door, AddressError> {
+        match (self, wanted) {
+            (Self::Ports, None) => free_door(dice),
+            (Self::Loopback { first }, None) => free_address(first, taken).map(standard),
+            (Self::Loopback { .. }, Some(ip)) if !taken.contains(&ip) => {
+                let door = standard(ip);
+                let free = [Some(door.tls()), door.plain()].into_iter().flatten();
+                for address in free {
+                    if !is_free(address)? {
+                        return free_door_at(dice, ip);
+                    }
+                }
+                Ok(door)
+            }
+            (Self::Loopback { .. } | Self::Ports, Some(ip)) => free_door_at(dice, ip),
+        }
+    }
+}
+
 /// Picks where an engine listens.
 pub(crate) fn pick_engine(dice: &Dice) -> Result<SocketAddr, AddressError> {
-    free_port(dice).map(at)
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    free_port(dice, ip).map(|port| SocketAddr::new(ip, port))
 }
 
 fn standard(ip: IpAddr) -> Door {
@@ -105,10 +139,14 @@ fn standard(ip: IpAddr) -> Door {
 }
 
 fn free_door(dice: &Dice) -> Result<Door, AddressError> {
+    free_door_at(dice, IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn free_door_at(dice: &Dice, ip: IpAddr) -> Result<Door, AddressError> {
     Ok(Door {
-        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        tls: free_port(dice)?,
-        plain: Some(free_port(dice)?),
+        ip,
+        tls: free_port(dice, ip)?,
+        plain: Some(free_port(dice, ip)?),
     })
 }
 
@@ -130,20 +168,16 @@ fn free_address(first: Ipv4Addr, taken: &BTreeSet<IpAddr>) -> Result<IpAddr, Add
 }
 
 /// Whoever picks at the same moment begins at another place.
-fn free_port(dice: &Dice) -> Result<u16, AddressError> {
+fn free_port(dice: &Dice, ip: IpAddr) -> Result<u16, AddressError> {
     let count = PICKED.end - PICKED.start;
     let begin = u16::try_from(dice.below(u64::from(count))).unwrap_or_default();
     for step in 0..count {
         let port = PICKED.start + (begin + step) % count;
-        if is_free(at(port))? {
+        if is_free(SocketAddr::new(ip, port))? {
             return Ok(port);
         }
     }
-    Err(AddressError::NoPort)
-}
-
-fn at(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    Err(AddressError::NoPort { ip })
 }
 
 fn is_free(address: SocketAddr) -> Result<bool, AddressError> {
@@ -190,6 +224,31 @@ mod tests {
             assert_eq!(doors.direct.plain(), former);
             assert_ne!(doors.geo.plain(), former);
         }
+    }
+
+    #[test]
+    fn a_private_endpoint_has_the_address_that_was_wanted_or_one_that_nobody_has() {
+        let dice = Dice::from_seed(4);
+        let first = Ipv4Addr::new(127, 99, 9, 1);
+        let wanted: IpAddr = Ipv4Addr::new(127, 99, 9, 9).into();
+        let plan = Addresses::Loopback { first };
+        let at = plan.pick_private(&dice, &BTreeSet::new(), Some(wanted));
+        assert_eq!(at.unwrap(), standard(wanted));
+        let shared = plan.pick_private(&dice, &[wanted].into(), Some(wanted));
+        let shared = shared.unwrap();
+        assert!(shared.ip == wanted && PICKED.contains(&shared.tls));
+        let given = plan.pick_private(&dice, &[first.into()].into(), None);
+        assert_eq!(
+            given.unwrap(),
+            standard(Ipv4Addr::new(127, 99, 9, 2).into())
+        );
+        let ports = Addresses::Ports.pick_private(&dice, &BTreeSet::new(), Some(wanted));
+        assert_eq!(ports.unwrap().ip, wanted);
+        // Set aside for documentation (RFC 5737): no host has it.
+        let nowhere = "192.0.2.1".parse().ok();
+        let refused = plan.pick_private(&dice, &BTreeSet::new(), nowhere);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("has no such address"), "{refused}");
     }
 
     #[test]

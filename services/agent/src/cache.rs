@@ -119,6 +119,7 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         epoch: Epoch::default(),
         role: order.role.kind(),
         doors: None,
+        private_doors: Vec::new(),
         engine: None,
         shards: Vec::new(),
         problem: Some(why),
@@ -383,6 +384,7 @@ impl Worker {
             epoch: self.store.file().epoch,
             role: self.order.role.kind(),
             doors: self.front.doors(),
+            private_doors: self.front.private_doors(),
             engine: Some(self.host.program.version),
             shards: self
                 .shards

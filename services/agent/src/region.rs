@@ -435,6 +435,10 @@ fn open_fronts(
 
 /// Shows clients a certificate that names the doors of the caches.
 async fn show(keeper: certificate::Keeper, host: Arc<Host>) {
-    let wanted = || Wanted::new(&host.identity, &host.zone.borrow(), host.board.doors());
+    let wanted = || {
+        let wanted = Wanted::new(&host.identity, &host.zone.borrow(), host.board.doors());
+        let private = host.board.has_private_doors();
+        wanted.map(|wanted| wanted.with_private_endpoints(private))
+    };
     keeper.run(wanted).await;
 }

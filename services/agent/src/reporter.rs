@@ -141,9 +141,19 @@ impl Board {
     pub(crate) fn doors(&self) -> Vec<IpAddr> {
         let seen = self.seen.lock();
         let doors = seen.caches.values().filter_map(|cache| cache.doors);
+        let private = seen.caches.values().flat_map(|cache| &cache.private_doors);
+        let private = private.filter_map(|endpoint| endpoint.door);
         doors
             .flat_map(|doors| [doors.direct.ip, doors.geo.ip])
+            .chain(private.map(|door| door.ip))
             .collect()
+    }
+
+    /// Tells whether some of them are private endpoints.
+    pub(crate) fn has_private_doors(&self) -> bool {
+        let seen = self.seen.lock();
+        let mut private = seen.caches.values().flat_map(|cache| &cache.private_doors);
+        private.any(|endpoint| endpoint.door.is_some())
     }
 
     fn snapshot(&self, host: &Host) -> RegionObserved {

@@ -5,12 +5,13 @@
 //! who leads each shard). Both are JSON of mode 0600, replaced whole (`docs/format/agent.md`).
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use model::{CacheUid, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
+use model::{CacheUid, Door, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -96,6 +97,10 @@ pub(crate) struct CacheFile {
     /// Where clients connect, kept for good; every listener has its port, also those that are not
     /// open. `None` before they could be had.
     pub(crate) doors: Option<Doors>,
+    /// Where clients connect by private endpoints, by the endpoints' names: kept as long as they are
+    /// to be there.
+    #[serde(default)]
+    pub(crate) private: BTreeMap<String, Door>,
     /// Where clients reached the engine itself, before there was a gateway: the direct door without
     /// TLS is to be there.
     pub(crate) former: Option<SocketAddr>,
@@ -150,6 +155,7 @@ impl CacheFile {
             version: CACHE_VERSION,
             epoch: Epoch::default(),
             doors: None,
+            private: BTreeMap::new(),
             former: None,
             service: None,
             internal,

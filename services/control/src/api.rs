@@ -22,10 +22,12 @@ mod answer;
 mod body;
 mod caches;
 mod caller;
+mod candidates;
 mod certificates;
 mod decide;
 mod door;
 mod error;
+mod filter;
 mod find;
 mod groups;
 mod insights;
@@ -34,12 +36,15 @@ mod login;
 mod lost_writes;
 mod names;
 mod note;
+mod offered;
 mod openapi;
 mod operations;
 mod page;
 mod prices;
+mod private_endpoints;
 mod providers;
 mod query;
+mod resources;
 mod roles;
 mod service_principals;
 mod subscriptions;
@@ -52,9 +57,11 @@ pub(crate) use login::{Attempts, Believed};
 fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
-        .merge(resources())
+        .merge(caches_and_links())
         .merge(access::routes())
         .merge(activity::routes())
+        .merge(private_endpoints::routes())
+        .merge(candidates::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .merge(prices::routes())
@@ -92,7 +99,7 @@ fn management() -> Router<Arc<Plane>> {
         )
         .route(
             "/subscriptions/{subscription}/resources",
-            get(groups::subscription_resources),
+            get(resources::in_subscription),
         )
         .route(GROUPS, get(groups::list))
         .route(
@@ -103,7 +110,7 @@ fn management() -> Router<Arc<Plane>> {
                 .merge(head(groups::exists))
                 .delete(groups::delete),
         )
-        .route(&format!("{GROUP}/resources"), get(groups::resources))
+        .route(&format!("{GROUP}/resources"), get(resources::in_group))
         .route(
             "/subscriptions/{subscription}/providers",
             get(providers::list),
@@ -115,7 +122,7 @@ fn management() -> Router<Arc<Plane>> {
         )
         .route(
             "/providers/microsoft.cache/operations",
-            get(providers::operations),
+            get(offered::operations),
         )
         .route(
             &format!("{CACHE_PROVIDER}/locations/{{location}}/asyncoperations/{{operation}}"),
@@ -127,7 +134,7 @@ fn management() -> Router<Arc<Plane>> {
         )
 }
 
-fn resources() -> Router<Arc<Plane>> {
+fn caches_and_links() -> Router<Arc<Plane>> {
     const CACHE_PROVIDER: &str = "/subscriptions/{subscription}/providers/microsoft.cache";
     const CACHES: &str =
         "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.cache/redis";

@@ -6,12 +6,16 @@
 //! listeners, the other one is an alias of it. Both follow the link's record and nothing else, so
 //! they change with the decision of a handoff and never before.
 //!
+//! A cache with private endpoints has a third name that leads to those; while its public doors are
+//! closed, its other names lead there, too.
+//!
 //! The generation is the store's revision at which the names last changed, so it never goes back,
 //! not even when this process starts anew (then it is the present revision). Only the names of the
 //! caches that a commit is about are derived anew.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -162,9 +166,9 @@ fn derive(state: &State, cache: &CacheRecord) -> Vec<PublishedName> {
     }
     let direct = PublishedName {
         name: cache.id.name.folded(),
-        leads: addresses(state, cache, |known| known.direct),
+        leads: by_what_is_open(state, cache, |known| known.direct),
     };
-    let all = [Some(direct), geo(state, cache)];
+    let all = [Some(direct), geo(state, cache), private(state, cache)];
     all.into_iter().flatten().collect()
 }
 
@@ -172,7 +176,7 @@ fn derive(state: &State, cache: &CacheRecord) -> Vec<PublishedName> {
 fn geo(state: &State, cache: &CacheRecord) -> Option<PublishedName> {
     let link: &LinkRecord = state.link_of(cache).filter(|link| !link.is_unlinking())?;
     let leads = if link.primary.uid == cache.uid {
-        addresses(state, cache, |known| known.geo)
+        by_what_is_open(state, cache, |known| known.geo)
     } else {
         Leads::Alias(geo_name(&link.primary.id.name))
     };
@@ -184,13 +188,36 @@ fn geo_name(name: &CacheName) -> String {
     format!("{}.geo", name.folded())
 }
 
-fn addresses(
+/// The name of a cache's private endpoints, while it has one that may be used.
+fn private(state: &State, cache: &CacheRecord) -> Option<PublishedName> {
+    if cache.front_door().private.is_empty() {
+        return None;
+    }
+    Some(PublishedName {
+        name: format!("{}.privatelink", cache.id.name.folded()),
+        leads: Leads::Addresses(private_addresses(state, cache)),
+    })
+}
+
+fn private_addresses(state: &State, cache: &CacheRecord) -> Vec<IpAddr> {
+    let known = state.addresses.get(&address_key(&cache.uid));
+    let all = known.map(|known| known.private.values().copied());
+    // Several endpoints may share an address.
+    let all: BTreeSet<IpAddr> = all.into_iter().flatten().collect();
+    all.into_iter().collect()
+}
+
+/// To the cache's public address; where only its private endpoints are open, to those.
+fn by_what_is_open(
     state: &State,
     cache: &CacheRecord,
-    which: impl FnOnce(&AddressRecord) -> std::net::IpAddr,
+    which: impl FnOnce(&AddressRecord) -> Option<IpAddr>,
 ) -> Leads {
+    if !cache.spec.is_public() && !cache.front_door().private.is_empty() {
+        return Leads::Addresses(private_addresses(state, cache));
+    }
     let known = state.addresses.get(&address_key(&cache.uid));
-    let address = known.map(|known| which(known));
+    let address = known.and_then(|known| which(known));
     Leads::Addresses(address.into_iter().collect())
 }
 

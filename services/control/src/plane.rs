@@ -73,4 +73,14 @@ impl Plane {
     pub(crate) fn geo_host(&self, name: &model::CacheName) -> String {
         format!("{}.geo.{}", name.folded(), self.zone)
     }
+
+    /// The name of a cache's private endpoints.
+    pub(crate) fn private_host(&self, name: &model::CacheName) -> String {
+        format!("{}.{}", name.folded(), self.private_zone())
+    }
+
+    /// The zone of the private endpoints of every cache.
+    pub(crate) fn private_zone(&self) -> String {
+        format!("privatelink.{}", self.zone)
+    }
 }

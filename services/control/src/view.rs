@@ -10,6 +10,7 @@ mod health;
 mod link;
 mod lost_writes;
 mod operation;
+mod private_endpoint;
 mod runtime_status;
 
 pub(crate) use access::{assignment_json, built_in_json, policy_json, rule_json};
@@ -24,4 +25,7 @@ pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use lost_writes::{receipt_json, receipts, receipts_of_cache, receipts_of_link};
 pub(crate) use operation::{operation_json, time};
+pub(crate) use private_endpoint::{
+    GROUP, private_door, private_endpoint_json, private_link_resource_json,
+};
 pub(crate) use runtime_status::{cache_status, lag_ms, link_status};

@@ -16,6 +16,7 @@
 pub mod access;
 pub mod activity;
 mod agents;
+pub mod candidates;
 mod connection;
 pub mod egress;
 pub mod failover;
@@ -23,6 +24,7 @@ pub mod lost_writes;
 mod management;
 mod names;
 mod operation;
+pub mod private_endpoints;
 pub mod replication;
 pub mod resources;
 pub mod sign_in;

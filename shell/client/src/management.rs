@@ -23,6 +23,7 @@ mod change;
 mod egress;
 mod failover;
 mod lost_writes;
+mod private_endpoints;
 mod sign_in;
 
 pub use change::CacheChange;
@@ -437,11 +438,31 @@ impl Management {
         &self,
         path: &str,
     ) -> Result<Answered<Vec<T>>, RequestError> {
+        self.list_with(path, &[], |_| {}).await
+    }
+
+    /// The same with more in the query; `see` is shown each page.
+    async fn list_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        mut see: impl FnMut(&Value),
+    ) -> Result<Answered<Vec<T>>, RequestError> {
         let mut all = Vec::new();
         let mut body = Vec::new();
-        let mut answer = self.send(Method::GET, path, None::<&()>).await?;
+        let query: Vec<_> = query
+            .iter()
+            .copied()
+            .chain([("api-version", API_VERSION)])
+            .collect();
+        let mut answer = self
+            .0
+            .ask(Method::GET, path, &query, None::<&()>, ANSWER_LIMIT)
+            .await?;
         for _ in 0..MAX_PAGES {
-            let page: Page = answer.json()?;
+            let page: Value = answer.json()?;
+            see(&page);
+            let page: Page = answer.part(&page)?;
             for value in page.value {
                 body.push(answer.part(&value)?);
                 all.push(value);

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use model::{CacheId, CacheName, GroupName, Secret, SubscriptionId};
 use serde::{Deserialize, Deserializer};
 
+use crate::private_endpoints::PrivateEndpoint;
+
 /// A list answer: one page.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page {
@@ -102,6 +104,9 @@ pub struct CacheProperties {
     /// Its links.
     #[serde(deserialize_with = "or_default")]
     pub linked_servers: Vec<LinkedServer>,
+    /// Its private endpoints.
+    #[serde(deserialize_with = "or_default")]
+    pub private_endpoint_connections: Vec<PrivateEndpoint>,
 }
 
 /// `sku` of a cache.

@@ -1,4 +1,4 @@
-//! What a server certificate is for: every cache's two host names, and addresses.
+//! What a server certificate is for: every cache's host names, and addresses.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 
 use rcgen::SanType;
 
-/// Addresses in one certificate, at most: two for each of an agent's caches.
+/// Addresses in one certificate, at most: two for each of an agent's caches, and one for each private endpoint.
 pub const ADDRESSES: usize = 512;
 /// What is left of a host name's 253 characters for the zone of `<cache>.geo.<zone>`.
 const ZONE: usize = 253 - 63 - ".geo.".len();
@@ -28,7 +28,8 @@ pub enum ServerNamesError {
     Address(IpAddr),
 }
 
-/// What a server certificate is for: `*.<zone>`, `*.geo.<zone>`, and addresses.
+/// What a server certificate is for: `*.<zone>`, `*.geo.<zone>`, `*.privatelink.<zone>`, and
+/// addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerNames {
     zone: String,
@@ -78,6 +79,7 @@ impl ServerNames {
         let mut all = vec![
             name(format!("*.{}", self.zone))?,
             name(format!("*.geo.{}", self.zone))?,
+            name(format!("*.privatelink.{}", self.zone))?,
         ];
         all.extend(self.addresses.iter().copied().map(SanType::IpAddress));
         Ok(all)

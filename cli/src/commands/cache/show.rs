@@ -81,6 +81,7 @@ fn describe(cache: &Cache, status: &CacheStatus, connect: Option<String>) -> Str
         ("host name", Some(properties.host_name.clone())),
         ("direct", endpoints.and_then(|all| listens(&all.direct))),
         ("geo", endpoints.and_then(|all| listens(&all.geo))),
+        ("private", private(cache)),
         (
             "endpoint",
             endpoint.map(|at| format!("{}:{}", at.host, at.port)),
@@ -105,6 +106,25 @@ fn listens(at: &NamedEndpoint) -> Option<String> {
         at.name,
         plain.unwrap_or_default()
     ))
+}
+
+/// The private endpoints, each with where it listens.
+fn private(cache: &Cache) -> Option<String> {
+    let all = &cache.properties.private_endpoint_connections;
+    let shown = all.iter().map(|endpoint| {
+        let of = &endpoint.properties;
+        match (of.address, of.tls_port) {
+            (Some(address), Some(tls)) => {
+                format!("`{}` at {address}, TLS on port {tls}", endpoint.name)
+            }
+            (_, None) | (None, _) => {
+                let status = &of.private_link_service_connection_state.status;
+                format!("`{}`, {}", endpoint.name, status.to_lowercase())
+            }
+        }
+    });
+    let name = &all.first()?.properties.host_name;
+    Some(format!("{name}: {}", shown.collect::<Vec<_>>().join("; ")))
 }
 
 fn problem(status: &CacheStatus) -> Option<String> {

@@ -16,6 +16,10 @@ name! {
     AssignmentName
 }
 name! {
+    /// A private endpoint's name.
+    EndpointName
+}
+name! {
     /// Somebody whom an identity provider knows: a GUID, kept in lower case. It is the `oid` of
     /// their tokens and the user name that they give to `AUTH`.
     ObjectId
@@ -31,6 +35,25 @@ impl FromStr for RuleName {
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         let rule = "use 1-80 letters, digits, `-`, `_` and `.`";
         check(ok, "firewall rule name", text, rule)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for EndpointName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let ends = [text.bytes().next(), text.bytes().next_back()];
+        let ok = (1..=80).contains(&text.len())
+            && ends
+                .into_iter()
+                .all(|end| end.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_'))
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let rule =
+            "use 1-80 letters, digits, `-`, `_` and `.`, with a letter, digit or `_` at both ends";
+        check(ok, "private endpoint name", text, rule)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -95,7 +118,10 @@ mod tests {
         assert!("office_1.b-c".parse::<RuleName>().is_ok());
         for bad in ["", "a/b", "a b", "é", &"x".repeat(81)] {
             assert!(bad.parse::<RuleName>().is_err(), "{bad}");
+            assert!(bad.parse::<EndpointName>().is_err(), "{bad}");
         }
+        assert!("office.6f1c_4f30-a".parse::<EndpointName>().is_ok());
+        assert!("-a".parse::<EndpointName>().is_err() && "a.".parse::<EndpointName>().is_err());
     }
 
     #[test]

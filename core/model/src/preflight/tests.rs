@@ -52,6 +52,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         epoch: Epoch(1),
         role,
         doors: None,
+        private_doors: Vec::new(),
         engine: Some(ENGINE),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

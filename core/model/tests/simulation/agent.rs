@@ -313,6 +313,7 @@ impl World {
             epoch,
             role: order.role.kind(),
             doors: None,
+            private_doors: Vec::new(),
             engine: None,
             shards: vec![observed.clone()],
             problem: None,

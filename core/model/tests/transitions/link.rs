@@ -123,6 +123,7 @@ fn report(record: &LinkRecord, uid: &CacheUid, what: &Reported) -> CacheObserved
         epoch: Epoch(record.epoch.0 - u64::from(what.earlier)),
         role: record.role_of(uid, None).kind(),
         doors: None,
+        private_doors: Vec::new(),
         engine: None,
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

@@ -51,7 +51,7 @@ impl Connection {
     /// Tells whether it would be let in now.
     fn is_admitted(&mut self, before: &Orders) -> bool {
         let entry = &self.orders.entry;
-        if !entry.admits(self.entered.peer.ip()) {
+        if !entry.admits_by(self.entered.private.as_deref(), self.entered.peer.ip()) {
             return false;
         }
         match &self.who {

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -20,7 +19,7 @@ use crate::{
     pump::End,
     sentences,
     ticket::Standing,
-    tunnel::{self, RefusalCode, TunnelError},
+    tunnel::{self, Client, RefusalCode, TunnelError},
     upstream::{OpenError, Upstream, is_full, open_engine},
 };
 
@@ -170,7 +169,11 @@ impl Connection {
         let Some(who) = self.who.clone() else {
             return Err(Unopened::Ended(End::Closed));
         };
-        let (house, client) = (Arc::clone(&self.house), self.entered.peer);
+        let house = Arc::clone(&self.house);
+        let client = Client {
+            address: self.entered.peer,
+            private: self.entered.private.is_some(),
+        };
         self.meanwhile(attempt(&house, &who, client, target)).await
     }
 }
@@ -178,7 +181,7 @@ impl Connection {
 async fn attempt(
     house: &House,
     who: &Who,
-    client: SocketAddr,
+    client: Client,
     target: &Target,
 ) -> Result<Upstream, Failed> {
     match target {

@@ -19,15 +19,16 @@ use super::{
     frame::Enter,
 };
 use crate::{
-    entry::Who, house::House, outgoing::Outgoing, place::Place, roster::Entered, scratch,
-    ticket::Standing, upstream::answers,
+    house::House, outgoing::Outgoing, place::Place, roster::Entered, scratch, ticket::Standing,
+    upstream::answers,
 };
 
 /// A client's bytes between the tunnel and the engine.
 pub(super) struct Crossing {
     house: Arc<House>,
     entered: Entered,
-    who: Who,
+    /// As whom the other side let it in.
+    enter: Enter,
     /// The place that it was opened for.
     moves: u64,
     tunnel: Tunnel,
@@ -52,7 +53,7 @@ struct Ended {
 }
 
 impl Crossing {
-    pub(super) fn new(house: Arc<House>, opened: Opened, tunnel: Tunnel, who: Who) -> Self {
+    pub(super) fn new(house: Arc<House>, opened: Opened, tunnel: Tunnel, enter: Enter) -> Self {
         let Opened {
             entered,
             engine,
@@ -62,7 +63,7 @@ impl Crossing {
         Self {
             house,
             entered,
-            who,
+            enter,
             moves,
             tunnel,
             engine,
@@ -101,14 +102,7 @@ impl Crossing {
     /// Looks at the orders. `false`: the connection is to end.
     fn obey(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let orders = self.house.orders();
-        let admitted = admits(
-            &orders.entry,
-            &Enter {
-                cache: self.house.cache.clone(),
-                who: self.who.clone(),
-                client: self.entered.peer,
-            },
-        );
+        let admitted = admits(&orders.entry, &self.enter);
         if orders.closed || self.entered.is_evicted() || admitted.is_err() {
             return Ok(false);
         }

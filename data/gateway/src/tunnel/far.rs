@@ -39,14 +39,15 @@ async fn serve(house: Arc<House>, entrance: Entrance) {
             if tunnel.send(Kind::Entered, &[]).await.is_err() {
                 return;
             }
-            let mut crossing = Crossing::new(house, opened, tunnel, enter.who);
+            let client = enter.client;
+            let mut crossing = Crossing::new(house, opened, tunnel, enter);
             let mut ended = poll_fn(|cx| crossing.poll(cx)).await;
             if matches!(ended, Ok(true)) && crossing.engine_is_there().await {
                 // In order: the engine wanted it so. Otherwise the near side hears no end.
                 ended = poll_fn(|cx| crossing.poll_goodbye(cx)).await;
             }
             if let Err(error) = ended {
-                tracing::debug!(client = %enter.client, %region, error = %chain(&error), "a connection of another region's gateway broke");
+                tracing::debug!(%client, %region, error = %chain(&error), "a connection of another region's gateway broke");
             }
         }
         Err(refused) => {
@@ -122,10 +123,14 @@ pub(super) fn admits(entry: &Entry, enter: &Enter) -> Result<(), Refused> {
         code: RefusalCode::NotAdmitted,
         why: why.to_owned(),
     };
-    if !entry.admits(enter.client.ip()) {
-        return Err(refused(
-            "the client's address is not in the firewall rules of the geo-primary",
-        ));
+    if !entry.admits_carried(enter.private, enter.client.ip()) {
+        return Err(refused(if entry.door.public {
+            "the client's address is not in the firewall rules of the geo-primary"
+        } else if entry.door.private.is_empty() {
+            "the geo-primary is not reached from public networks, nor by a private endpoint"
+        } else {
+            "the geo-primary is reached by private endpoints alone"
+        }));
     }
     match &enter.who {
         Who::Key(_) if !entry.door.access_keys => {

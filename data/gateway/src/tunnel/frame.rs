@@ -117,7 +117,12 @@ pub(crate) struct Enter {
     pub(crate) who: Who,
     /// From where the client came.
     pub(crate) client: SocketAddr,
+    /// It came in by a private endpoint.
+    pub(crate) private: bool,
 }
+
+/// The word that says so; without it the client came in by a public door.
+const PRIVATE: &str = "private";
 
 impl Enter {
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -134,6 +139,9 @@ impl Enter {
             Who::Key(_) => word(""),
             Who::User(object_id) => word(object_id),
         }
+        if self.private {
+            word(PRIVATE);
+        }
         out
     }
 
@@ -143,24 +151,36 @@ impl Enter {
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
-        let mut word = || {
-            let (length, behind) = rest.split_first_chunk().ok_or(FrameError::Words)?;
-            let length = usize::from(u16::from_le_bytes(*length));
-            let (word, behind) = behind.split_at_checked(length).ok_or(FrameError::Words)?;
-            rest = behind;
-            str::from_utf8(word).map_err(|_odd| FrameError::Words)
-        };
-        let cache = word()?.parse().map_err(|_odd| FrameError::Words)?;
-        let client = word()?.parse().map_err(|_odd| FrameError::Words)?;
-        let who = match word()? {
+        let cache = word(&mut rest)?.parse();
+        let cache = cache.map_err(|_odd| FrameError::Words)?;
+        let client = word(&mut rest)?.parse();
+        let client = client.map_err(|_odd| FrameError::Words)?;
+        let who = match word(&mut rest)? {
             "" => Who::Key(Which::Primary),
             object_id => Who::User(Arc::from(object_id)),
         };
-        match rest {
-            [] => Ok(Self { cache, who, client }),
-            [..] => Err(FrameError::Words),
+        // Earlier releases say no more, and know no more.
+        let more = !rest.is_empty();
+        if more && word(&mut rest)? != PRIVATE {
+            return Err(FrameError::Words);
         }
+        let read = Self {
+            cache,
+            who,
+            client,
+            private: more,
+        };
+        rest.is_empty().then_some(read).ok_or(FrameError::Words)
     }
+}
+
+/// Takes a text off the front.
+fn word<'a>(rest: &mut &'a [u8]) -> Result<&'a str, FrameError> {
+    let (length, behind) = rest.split_first_chunk().ok_or(FrameError::Words)?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    let (word, behind) = behind.split_at_checked(length).ok_or(FrameError::Words)?;
+    *rest = behind;
+    str::from_utf8(word).map_err(|_odd| FrameError::Words)
 }
 
 /// Why the far gateway does not let in.
@@ -219,16 +239,19 @@ mod tests {
     #[test]
     fn who_enters_is_read_as_it_is_written() {
         for who in [Who::Key(Which::Primary), Who::User(Arc::from("ab-1"))] {
-            for client in ["192.0.2.1:5", "[2001:db8::1]:65535"] {
+            for (client, private) in [("192.0.2.1:5", false), ("[2001:db8::1]:65535", true)] {
                 let enter = Enter {
                     cache: cache(),
                     who: who.clone(),
                     client: client.parse().unwrap(),
+                    private,
                 };
                 let bytes = enter.write();
                 assert_eq!(Enter::read(&bytes).unwrap(), enter);
                 for cut in 0..bytes.len() {
-                    assert!(Enter::read(&bytes[..cut]).is_err(), "{cut}");
+                    // Without its last word it is one who came in by a public door.
+                    let whole = private && cut + 2 + PRIVATE.len() == bytes.len();
+                    assert_eq!(Enter::read(&bytes[..cut]).is_ok(), whole, "{cut}");
                 }
                 assert!(Enter::read(&[bytes, vec![0]].concat()).is_err());
             }

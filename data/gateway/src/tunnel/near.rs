@@ -48,6 +48,15 @@ pub(crate) enum TunnelError {
     Refused { region: Region, refused: Refused },
 }
 
+/// A client that is to be carried over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    /// From where it came.
+    pub(crate) address: SocketAddr,
+    /// It came in by a private endpoint.
+    pub(crate) private: bool,
+}
+
 /// Opens a tunnel for one client to the engine that leads `cache`.
 pub(crate) async fn open(
     identity: &Identity,
@@ -55,7 +64,7 @@ pub(crate) async fn open(
     relay: SocketAddr,
     cache: &CacheId,
     who: &Who,
-    client: SocketAddr,
+    client: Client,
 ) -> Result<Tunnel, TunnelError> {
     let opening = async {
         let unreachable = |source| TunnelError::Unreachable {
@@ -74,7 +83,8 @@ pub(crate) async fn open(
         let enter = Enter {
             cache: cache.clone(),
             who: who.clone(),
-            client,
+            client: client.address,
+            private: client.private,
         };
         let sent = tunnel.send(Kind::Enter, &enter.write()).await;
         sent.map_err(unreachable)?;

@@ -26,6 +26,7 @@ mod hold;
 mod hostile;
 mod node;
 mod passing;
+mod private;
 mod rig;
 mod slow;
 mod tunnels;

@@ -40,8 +40,8 @@ both!(
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One side: a gateway, and an agent's port that takes tunnels for it.
-struct Side {
-    rig: Rig,
+pub(crate) struct Side {
+    pub(crate) rig: Rig,
     relay: SocketAddr,
     name: &'static str,
     identity: Identity,
@@ -118,7 +118,7 @@ async fn accept(
 }
 
 /// East leads, west follows.
-async fn pair(kind: EngineKind, limits: Limits) -> (Side, Side) {
+pub(crate) async fn pair(kind: EngineKind, limits: Limits) -> (Side, Side) {
     let authority = Arc::new(tls::testing::authority());
     let east = Side::start("eastus", kind, &authority, limits).await;
     let west = Side::start("westus", kind, &authority, limits).await;

@@ -2,6 +2,7 @@
 //! go.
 
 mod place;
+mod private;
 mod reserved;
 mod verify;
 
@@ -13,7 +14,9 @@ use std::{
 };
 
 use gateway::{Entry, Gateway, Limits, Place, Verify};
-use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret, TokenIssuer};
+use model::{
+    AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, PrivateDoorObserved, Secret, TokenIssuer,
+};
 use parking_lot::Mutex;
 use runtime::{chain, lanes::Lanes, tasks::Tasks};
 use tls::FrontTls;
@@ -29,6 +32,7 @@ use crate::{
 use verify::Issuers;
 
 pub(super) use place::{Decision, Seen, place};
+use private::PrivateDoors;
 use reserved::Reserved;
 
 /// How long a handoff waits for connections to come to a command boundary before writes are paused:
@@ -61,6 +65,8 @@ pub(crate) struct Fronts {
     pub(crate) switchboard: Arc<Switchboard>,
     /// The doors of every cache, whether they are open or not.
     doors: Mutex<BTreeMap<CacheUid, Doors>>,
+    /// The private endpoints of every cache.
+    private: Mutex<BTreeMap<CacheUid, Vec<IpAddr>>>,
 }
 
 impl Fronts {
@@ -72,13 +78,14 @@ impl Fronts {
         tasks: &Tasks,
     ) -> Result<Self, StateError> {
         let mut doors = BTreeMap::new();
+        let mut private = BTreeMap::new();
         for uid in directory.caches()? {
             // A file that cannot be used is told of by its cache's worker.
             let file = directory.read_cache(&uid, || Secret::new(""));
-            if let Ok(Some(file)) = file
-                && let Some(kept) = file.doors
-            {
-                doors.insert(uid, kept);
+            if let Ok(Some(file)) = file {
+                let addresses = file.private.values().map(|door| door.ip);
+                private.insert(uid.clone(), addresses.collect());
+                doors.extend(file.doors.map(|kept| (uid, kept)));
             }
         }
         let issuers = Verifier::new(&[], tasks.child());
@@ -89,6 +96,7 @@ impl Fronts {
             issuers,
             switchboard: Arc::default(),
             doors: Mutex::new(doors),
+            private: Mutex::new(private),
         })
     }
 
@@ -101,7 +109,9 @@ impl Fronts {
     pub(crate) fn addresses(&self) -> BTreeSet<IpAddr> {
         let doors = self.doors.lock();
         let each = doors.values();
+        let private = self.private.lock();
         each.flat_map(|doors| [doors.direct.ip, doors.geo.ip])
+            .chain(private.values().flatten().copied())
             .collect()
     }
 }
@@ -127,6 +137,7 @@ pub(super) struct Front {
     asked: Option<(bool, bool)>,
     /// Ports of doors that are closed, kept from everybody else.
     reserved: Vec<Reserved>,
+    private: PrivateDoors,
     place: Option<Place>,
     /// Connections are held for a handoff.
     holds: bool,
@@ -154,6 +165,7 @@ impl Front {
             open: None,
             asked: None,
             reserved: Vec::new(),
+            private: PrivateDoors::default(),
             place: None,
             holds: false,
         }
@@ -168,8 +180,17 @@ impl Front {
         }
     }
 
-    /// Listens where and how the cache is to, picking the addresses when it has none.
+    /// Listens where and how the cache is to, picking the addresses when it has none. What keeps a
+    /// private endpoint from it is told with the endpoint.
     pub(super) fn listen(&mut self, store: &mut CacheStore, uid: &CacheUid) -> Result<(), String> {
+        let (host, gateway) = (&self.host, &self.gateway);
+        let private = self
+            .private
+            .listen(host, gateway, &self.told.door, store, uid);
+        self.listen_publicly(store, uid).and(private)
+    }
+
+    fn listen_publicly(&mut self, store: &mut CacheStore, uid: &CacheUid) -> Result<(), String> {
         let wanted = (self.told.door.plain, self.told.door.public);
         if self.asked == Some(wanted) {
             return Ok(());
@@ -212,6 +233,11 @@ impl Front {
     /// Where clients connect.
     pub(super) fn doors(&self) -> Option<Doors> {
         self.open
+    }
+
+    /// The private endpoints that are to listen.
+    pub(super) fn private_doors(&self) -> Vec<PrivateDoorObserved> {
+        self.private.observed().to_vec()
     }
 
     /// The place that was told last.
@@ -273,11 +299,13 @@ impl Front {
         }
         self.open = None;
         self.asked = None;
+        self.private = PrivateDoors::default();
     }
 
     /// The cache is gone, and its addresses may be given to another.
     pub(super) fn forget(&self, uid: &CacheUid) {
         self.host.fronts.doors.lock().remove(uid);
+        self.host.fronts.private.lock().remove(uid);
     }
 }
 

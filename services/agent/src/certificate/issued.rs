@@ -84,6 +84,8 @@ pub(crate) struct Wanted {
     zone: String,
     /// The addresses of the doors.
     addresses: BTreeSet<IpAddr>,
+    /// Some of them are private endpoints.
+    private: bool,
 }
 
 impl Wanted {
@@ -97,7 +99,13 @@ impl Wanted {
             authority: agent.certified()?.authority().clone(),
             zone: zone.to_owned(),
             addresses: ServerNames::certifiable(doors),
+            private: false,
         })
+    }
+
+    /// The same, with the names of private endpoints if there are any.
+    pub(crate) fn with_private_endpoints(self, private: bool) -> Self {
+        Self { private, ..self }
     }
 }
 
@@ -212,7 +220,10 @@ fn due(held: Option<&Held>, wanted: &Wanted, now: Timestamp) -> Option<Due> {
     };
     let certificate = &held.certificate;
     let is_named = certificate.covers_addresses(&wanted.addresses)
-        && (wanted.zone.is_empty() || certificate.covers_zone(&wanted.zone));
+        && (wanted.zone.is_empty() || certificate.covers_zone(&wanted.zone))
+        && (wanted.zone.is_empty()
+            || !wanted.private
+            || certificate.covers_private_endpoints(&wanted.zone));
     if held.authority != wanted.authority {
         Some(Due::OtherAuthority)
     } else if certificate.validity().is_nearly_over(now) {

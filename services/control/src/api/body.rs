@@ -98,6 +98,7 @@ impl Fields {
             self.at,
             kind(found)
         ))
+        .about(self.path(name))
     }
 
     /// The refusal of a value that is of the right type.
@@ -106,6 +107,7 @@ impl Fields {
             "The field `{}{name}` cannot be taken: {why}.",
             self.at
         ))
+        .about(self.path(name))
     }
 
     /// The refusal of a body in which `name` is missing.
@@ -114,6 +116,12 @@ impl Fields {
             "The field `{}{name}` is missing; it takes {takes}.",
             self.at
         ))
+        .about(self.path(name))
+    }
+
+    fn path(&self, name: &str) -> String {
+        let name: String = name.chars().take(80).collect();
+        format!("{}{name}", self.at)
     }
 
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
@@ -141,7 +149,8 @@ impl Fields {
                 self.at,
                 shown.escape_debug(),
                 allowed.join(" or ")
-            )));
+            ))
+            .about(self.path(name)));
         };
         Ok(Some(found))
     }
@@ -239,7 +248,8 @@ impl Fields {
             "The field `{}{}` is not known; check its spelling.",
             self.at,
             shown.escape_debug()
-        )))
+        ))
+        .about(self.path(name)))
     }
 }
 

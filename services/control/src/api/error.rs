@@ -20,6 +20,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    /// The field of the body that it is about.
+    target: Option<String>,
     challenge: Option<String>,
 }
 
@@ -29,7 +31,16 @@ impl ApiError {
             status,
             code,
             message: message.into(),
+            target: None,
             challenge: None,
+        }
+    }
+
+    /// The same, about a field of the body.
+    pub(crate) fn about(self, target: impl Into<String>) -> Self {
+        Self {
+            target: Some(target.into()),
+            ..self
         }
     }
 
@@ -237,7 +248,10 @@ impl From<HistoryError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({"error": {"code": self.code, "message": self.message}});
+        let mut body = json!({"error": {"code": self.code, "message": self.message}});
+        if let Some(target) = self.target {
+            body["error"]["target"] = json!(target);
+        }
         let mut response = json_response(self.status, &body);
         response.extensions_mut().insert(Refusal {
             code: self.code.to_owned(),

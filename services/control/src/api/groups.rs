@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::Response,
 };
-use model::{CacheRecord, OperationId, Region};
+use model::{OperationId, Region};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,17 +15,21 @@ use super::{
     body::Fields,
     caller::{Caller, Leads},
     decide::{Plan, decide},
+    filter::{Filter, Subject},
     find::{find_group, find_subscription, group_name},
-    page::{Cut, Page},
+    page::Page,
+    query::Asked,
 };
 use crate::{
     plane::Plane,
     records::{GroupRecord, OperationRecord, Outcome, Work},
-    store::{Change, Versioned},
+    store::{Change, State as Records, Versioned},
 };
 
 /// Fields that answers carry and that clients send back.
 const READ_ONLY: [&str; 5] = ["id", "name", "type", "properties", "managedBy"];
+/// The type of a group.
+const KIND: &str = "Microsoft.Resources/resourceGroups";
 /// As many tags as the managed service takes.
 const MAX_TAGS: usize = 50;
 
@@ -135,12 +139,23 @@ pub(super) async fn list(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
     page: Page,
+    asked: Asked,
     caller: Caller,
 ) -> Result<Response, ApiError> {
+    let filter = Filter::read(asked.get("$filter"))?;
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
     let groups = state.groups_behind(&subscription.id, page.after.as_deref());
-    let groups = groups.filter(|group| caller.sees(&group.subscription, &group.name));
+    let groups = groups.filter(|group| {
+        let subject = Subject {
+            name: group.name.as_str(),
+            kind: KIND,
+            group: group.name.as_str(),
+            location: group.location.as_str(),
+            tags: &group.tags,
+        };
+        caller.sees(&group.subscription, &group.name) && filter.passes(&subject)
+    });
     let groups = page.cut(groups.cloned());
     let name = |group: &Versioned<GroupRecord>| group.name.folded();
     Ok(page.show(groups, name, |group| shown(group)).await)
@@ -156,8 +171,7 @@ pub(super) async fn delete(
     let id = OperationId::new(plane.dice.guid());
     let op = decide(&plane, |state| {
         let group = find_group(state, &subscription, &name)?;
-        let same = |work: &Work| matches!(work, Work::DeleteGroup { group: g } if *g == group.name);
-        if let Some(running) = state.running(same) {
+        if let Some(running) = being_deleted_by(state, group) {
             return Ok(Plan::Answer(running.clone()));
         }
         let op = OperationRecord {
@@ -184,42 +198,18 @@ pub(super) async fn delete(
     Ok(answer::empty(StatusCode::ACCEPTED, headers))
 }
 
-pub(super) async fn resources(
-    State(plane): State<Arc<Plane>>,
-    Path((subscription, name)): Names,
-    page: Page,
-) -> Result<Response, ApiError> {
-    let state = plane.store.state();
-    let group = find_group(&state, &subscription, &name)?;
-    let caches = state.caches_behind(page.after.as_deref());
-    let caches = caches.filter(|cache| cache.id.is_in(&group.subscription, &group.name));
-    Ok(in_short(&page, page.cut(caches.cloned())).await)
-}
-
-pub(super) async fn subscription_resources(
-    State(plane): State<Arc<Plane>>,
-    Path(subscription): Path<String>,
-    page: Page,
-    caller: Caller,
-) -> Result<Response, ApiError> {
-    let state = plane.store.state();
-    let subscription = find_subscription(&state, &subscription)?;
-    let caches = state.caches_behind(page.after.as_deref());
-    let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
-    let caches = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
-    Ok(in_short(&page, page.cut(caches.cloned())).await)
-}
-
-async fn in_short(page: &Page, caches: Cut<Versioned<CacheRecord>>) -> Response {
-    let name = |cache: &Versioned<CacheRecord>| cache.id.name.folded();
-    page.show(caches, name, |cache| resource(cache)).await
-}
-
-/// A cache in a list of resources of any kind.
-fn resource(cache: &CacheRecord) -> Value {
-    json!({
-        "id": cache.id.to_string(), "name": cache.id.name, "type": "Microsoft.Cache/Redis",
-        "location": cache.region, "tags": cache.spec.tags,
+    let groups = state.groups.list(group::all_of(&subscription.id));
+    let groups = groups.filter(|group| {
+        filter.passes(&Subject {
+            name: group.name.as_str(),
+            kind: KIND,
+            group: group.name.as_str(),
+            location: group.location.as_str(),
+            tags: &group.tags,
+        })
+    });
+    let key = |group: &&Versioned<GroupRecord>| group.name.folded();
+    Ok(answer::ok(&page.of(groups, key, |group| shown(group))))
     })
 }
 
@@ -232,7 +222,7 @@ fn shown(group: &GroupRecord) -> Value {
     json!({
         "id": format!("/subscriptions/{}/resourceGroups/{}", group.subscription, group.name),
         "name": group.name,
-        "type": "Microsoft.Resources/resourceGroups",
+        "type": KIND,
         "location": group.location,
         "tags": group.tags,
         "properties": {"provisioningState": state},

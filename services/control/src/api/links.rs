@@ -36,7 +36,7 @@ pub(super) use empty::accept_empty_source;
 pub(super) use events::events;
 pub(super) use forced::{accept_unsaved, acknowledge, lost_writes};
 pub(super) use preflight::preflight;
-pub(super) use put::put;
+pub(super) use put::{group_deleting, put, side};
 pub(super) use settings::{patch_settings, show_settings};
 
 type Names = Path<(String, String, String, String)>;

@@ -12,8 +12,8 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value, json};
 use tokio::task::yield_now;
 
 use super::{
@@ -24,6 +24,8 @@ use super::{
 
 /// As many are in a page when nobody says how many, and at most: some 15 MB of caches.
 const MOST: usize = 10_000;
+/// What tells where a page begins.
+const SKIP: &str = "$skipToken";
 /// After as many, others have their turn.
 const AT_ONCE: usize = 250;
 
@@ -33,8 +35,10 @@ pub(super) struct Page {
     top: Option<usize>,
     /// The name of the last one that was shown, as its key has it.
     pub(super) after: Option<String>,
-    caller: Caller,
+    /// Scheme and host that the caller used.
+    base: String,
     path: String,
+    query: String,
 }
 
 /// The records of a page.
@@ -54,8 +58,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
         Ok(Self {
             top,
             after: asked.get("$skiptoken").map(str::to_owned),
-            caller,
+            base: caller.base,
             path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
         })
     }
 }
@@ -106,16 +111,35 @@ impl Page {
         answer::json_bytes(StatusCode::OK, body)
     }
 
+    /// The same, as a value.
+    pub(super) fn value<T>(
+        &self,
+        records: &Cut<T>,
+        name: impl Fn(&T) -> String,
+        shown: impl Fn(&T) -> Value,
+    ) -> Value {
+        let values: Vec<_> = records.shown.iter().map(shown).collect();
+        let mut body = json!({ "value": values });
+        if let (false, Some(last)) = (records.is_last, records.shown.last()) {
+            body["nextLink"] = self.next(&name(last)).into();
+        }
+        body
+    }
+
+    /// The URL of the page behind `after`: all that was asked for, from there.
     fn next(&self, after: &str) -> String {
-        let Caller {
-            base, api_version, ..
-        } = &self.caller;
+        let is_kept = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            !name.is_empty() && !name.eq_ignore_ascii_case(SKIP)
+        };
+        let kept: Vec<&str> = self.query.split('&').filter(is_kept).collect();
         let after = utf8_percent_encode(after, NON_ALPHANUMERIC);
-        let top = self.top.map(|top| format!("&$top={top}"));
         format!(
-            "{base}{}?api-version={api_version}&$skipToken={after}{}",
+            "{}{}?{}&{SKIP}={after}",
+            self.base,
             self.path,
-            top.unwrap_or_default()
+            kept.join("&")
         )
     }
 }
@@ -128,23 +152,16 @@ fn write(body: &mut Vec<u8>, value: &Value) {
 mod tests {
     use axum::body::to_bytes;
 
-    use model::Rights;
-
     use super::*;
-    use crate::principal::Principal;
 
     #[tokio::test]
     async fn a_page_has_no_more_than_it_may() {
         let mut page = Page {
             top: None,
             after: None,
-            caller: Caller {
-                base: "http://h".to_owned(),
-                api_version: "v".to_owned(),
-                principal: Principal::operator(),
-                rights: Rights::All,
-            },
+            base: "http://h".to_owned(),
             path: "/p".to_owned(),
+            query: "api-version=v&%24skiptoken=before&$filter=f".to_owned(),
         };
         for (top, there, shown, next) in [
             (None, MOST, MOST, None),
@@ -152,14 +169,14 @@ mod tests {
                 None,
                 MOST + 1,
                 MOST,
-                Some("http://h/p?api-version=v&$skipToken=9%2E9999"),
+                Some("http://h/p?api-version=v&$filter=f&$skipToken=9%2E9999"),
             ),
             (Some(2), 2, 2, None),
             (
                 Some(2),
                 3,
                 2,
-                Some("http://h/p?api-version=v&$skipToken=9%2E1&$top=2"),
+                Some("http://h/p?api-version=v&$filter=f&$skipToken=9%2E1"),
             ),
             (Some(2), 0, 0, None),
         ] {

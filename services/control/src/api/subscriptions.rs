@@ -70,13 +70,19 @@ pub(super) async fn locations(
     let state = plane.store.state();
     let subscription = find_subscription(&state, &id)?;
     let shown = plane.regions.iter().map(|region| {
+        let pair = region.pair().map(|pair| {
+            json!({"name": pair, "id": format!("/subscriptions/{}/locations/{pair}", subscription.id)})
+        });
         json!({
             "id": format!("/subscriptions/{}/locations/{region}", subscription.id),
             "name": region,
             "type": "Region",
             "displayName": region.display_name(),
             "regionalDisplayName": region.display_name(),
-            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+            "metadata": {
+                "regionType": "Physical", "regionCategory": "Recommended",
+                "pairedRegion": pair.into_iter().collect::<Vec<_>>(),
+            },
         })
     });
     Ok(answer::list(shown.collect()))

@@ -12,8 +12,8 @@ use axum::{
 };
 use model::{
     CacheDesired, CacheObserved, Door, Doors, EventObserved, GeoRole, LinkActivity, LinkObserved,
-    NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
-    RegionObserved, ShardIndex, ShardObserved, ShardStanding,
+    NodeObserved, Presence, PrivateDoorObserved, PromotionAnswer, PromotionRequest, Region,
+    RegionDesired, RegionObserved, ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;
@@ -49,6 +49,8 @@ pub(crate) struct Behaviour {
     pub(crate) lost_writes: Vec<model::Receipt>,
     /// Its part of the latest handoff.
     pub(crate) handoff: Option<model::HandoffObserved>,
+    /// What keeps it from listening at private endpoints.
+    pub(crate) private_problem: Option<String>,
     /// The events that it repeats in every report.
     pub(crate) events: Vec<EventObserved>,
 }
@@ -194,7 +196,8 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
         settled_revision: if stuck { 0 } else { cache.revision },
         epoch: cache.epoch,
         role: cache.role.kind(),
-        doors: Some(doors()),
+        doors: cache.door.public.then(doors),
+        private_doors: private_doors(cache, behaviour),
         engine: (!behaviour.no_engine).then(engine),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),
@@ -234,6 +237,25 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .collect(),
         handoff: behaviour.handoff.clone(),
     }
+}
+
+fn private_doors(cache: &CacheDesired, behaviour: &Behaviour) -> Vec<PrivateDoorObserved> {
+    let each = cache.door.private.iter().zip(1..);
+    let open = each.map(|(wanted, last)| {
+        let problem = behaviour.private_problem.clone();
+        let given = IpAddr::V4(Ipv4Addr::new(127, 9, 9, last));
+        let door = Door {
+            ip: wanted.address.unwrap_or(given),
+            tls: 6380,
+            plain: cache.door.plain.then_some(6379),
+        };
+        PrivateDoorObserved {
+            name: wanted.name.clone(),
+            door: problem.is_none().then_some(door),
+            problem,
+        }
+    });
+    open.collect()
 }
 
 fn doors() -> Doors {

@@ -43,6 +43,7 @@ pub(crate) fn report(
             epoch: Epoch(4),
             role,
             doors: None,
+            private_doors: Vec::new(),
             engine: None,
             shards: vec![ShardObserved {
                 shard: ShardIndex(0),

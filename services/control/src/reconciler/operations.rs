@@ -4,6 +4,8 @@ use model::{
     CacheId, CacheRecord, CacheUid, Epoch, Lifecycle, LinkId, LinkPhase, LinkRecord, Standing,
 };
 
+mod private_endpoint;
+
 use super::{Breadth, Sight, Step, caches::is_settled};
 use crate::{
     activity, handoff,
@@ -92,6 +94,11 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
             uid,
             revision,
         } => changing_access(sight, op, cache, uid, *revision),
+        Work::PrivateEndpoint {
+            cache,
+            uid,
+            endpoint,
+        } => private_endpoint::judge(sight, op, cache, uid, endpoint),
         Work::DeleteCache { cache, uid } => match of(sight, cache, uid) {
             None => Verdict::Succeed,
             Some(_) => Verdict::Wait,

@@ -1,3 +1,5 @@
+mod private_endpoints;
+
 use model::{
     CacheObserved, CacheRecord, Epoch, Lifecycle, LinkId, LinkPhase, LinkRecord, OperationId,
     RegionObserved, RoleKind, ShardIndex, ShardObserved, ShardStanding,
@@ -140,6 +142,7 @@ fn sees(
         epoch: Epoch(epoch),
         role,
         doors: None,
+        private_doors: Vec::new(),
         engine: Some(crate::harness::engine()),
         shards: vec![ShardObserved {
             shard: ShardIndex(0),

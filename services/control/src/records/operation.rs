@@ -47,6 +47,13 @@ pub(crate) enum Work {
         /// The cache's revision that has it.
         revision: u64,
     },
+    /// A private endpoint begins to listen, or ends.
+    PrivateEndpoint {
+        cache: CacheId,
+        uid: CacheUid,
+        /// Its name, in lower case.
+        endpoint: String,
+    },
     /// A cache goes.
     DeleteCache { cache: CacheId, uid: CacheUid },
     /// A group goes with all that is in it.
@@ -125,6 +132,7 @@ impl Work {
             Self::CreateCache { .. }
             | Self::UpdateCache { .. }
             | Self::ChangeAccess { .. }
+            | Self::PrivateEndpoint { .. }
             | Self::DeleteCache { .. }
             | Self::DeleteGroup { .. } => None,
         }

@@ -34,6 +34,9 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             disable_access_key_authentication: false,
             tenant_settings: BTreeMap::new(),
             zones: vec!["1".to_owned()],
+            subnet_id: None,
+            static_ip: None,
+            identity: model::Identity::default(),
             tags: BTreeMap::new(),
         },
         keys: AccessKeys {
@@ -41,6 +44,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: Access::default(),
+        private_endpoints: Vec::new(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,
@@ -141,11 +145,15 @@ fn what_names_and_agents_go_by_returns_as_it_was() {
         &AddressRecord {
             uid: CacheUid::new("u1"),
             region: "eastus".parse().unwrap(),
-            direct: "127.70.0.1".parse().unwrap(),
-            geo: "::1".parse().unwrap(),
+            direct: "127.70.0.1".parse().ok(),
+            geo: "::1".parse().ok(),
+            private: [("office".to_owned(), "10.0.0.9".parse().unwrap())].into(),
         },
         "address/u1",
     );
+    let of_before = r#"{"uid":"u1","region":"eastus","direct":"127.70.0.1","geo":"::1"}"#;
+    let read: AddressRecord = serde_json::from_str(of_before).unwrap();
+    assert!(read.direct.is_some() && read.private.is_empty());
     returns(
         &DeploymentRecord {
             zone: "zone.test".to_owned(),

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use model::{
-    CacheObserved, CacheRecord, Lifecycle, LinkPhase, LinkRecord, Sku, Tier, default_reserved,
+    CacheObserved, CacheRecord, Identity, Lifecycle, LinkPhase, LinkRecord, Sku, Tier,
+    default_reserved,
 };
 use serde_json::{Value, json};
 
-use super::link::{link_id, shows_link};
-use crate::{observations::Seen, plane::Plane, store::State};
+use super::{
+    link::{link_id, shows_link},
+    private_endpoint::private_endpoint_json,
+};
+use crate::{observations::Seen, plane::Plane, records::subscription, store::State};
 
 /// The first TLS port and the first plain port of a cache's nodes.
 const NODE_PORTS: (u16, u16) = (15_000, 13_000);
@@ -35,7 +39,41 @@ pub(crate) fn cache_json(
     if !cache.spec.zones.is_empty() {
         put(&mut answer, "zones", json!(cache.spec.zones));
     }
+    if cache.spec.identity != Identity::default() {
+        let subscription = state
+            .subscriptions
+            .get(&subscription::key(&cache.id.subscription));
+        let tenant = subscription.map(|subscription| subscription.tenant.as_str());
+        put(
+            &mut answer,
+            "identity",
+            identity_json(&cache.spec.identity, tenant),
+        );
+    }
     answer
+}
+
+/// A managed identity: kept and shown, and good for nothing here.
+fn identity_json(identity: &Identity, tenant: Option<&str>) -> Value {
+    let mut shown = json!({"type": identity.kind()});
+    if let Some(principal) = &identity.system {
+        put(&mut shown, "principalId", json!(principal));
+        put(&mut shown, "tenantId", json!(tenant));
+    }
+    if !identity.users.is_empty() {
+        let users = identity.users.iter().map(|(id, (principal, client))| {
+            (
+                id.clone(),
+                json!({"principalId": principal, "clientId": client}),
+            )
+        });
+        put(
+            &mut shown,
+            "userAssignedIdentities",
+            Value::Object(users.collect()),
+        );
+    }
+    shown
 }
 
 fn properties(
@@ -55,6 +93,11 @@ fn properties(
     let door = observed
         .and_then(|seen| seen.doors)
         .map(|doors| doors.direct);
+    let private: Vec<_> = cache
+        .private_endpoints
+        .iter()
+        .map(|endpoint| private_endpoint_json(plane, cache, observed, endpoint))
+        .collect();
     let mut properties = json!({
         "provisioningState": provisioning_state(cache, link.map(|link| &**link)),
         "redisVersion": "6.0",
@@ -71,7 +114,7 @@ fn properties(
         "linkedServers": linked,
         "updateChannel": spec.update_channel,
         "disableAccessKeyAuthentication": spec.disable_access_key_authentication,
-        "privateEndpointConnections": [],
+        "privateEndpointConnections": private,
     });
     if let Some(shards) = spec.shards {
         put(&mut properties, "shardCount", json!(shards));
@@ -82,6 +125,12 @@ fn properties(
     }
     if let Some(version) = &spec.minimum_tls_version {
         put(&mut properties, "minimumTlsVersion", json!(version));
+    }
+    if let Some(subnet) = &spec.subnet_id {
+        put(&mut properties, "subnetId", json!(subnet));
+    }
+    if let Some(address) = &spec.static_ip {
+        put(&mut properties, "staticIP", json!(address));
     }
     if let Some(policy) = &spec.zonal_allocation_policy {
         put(&mut properties, "zonalAllocationPolicy", json!(policy));

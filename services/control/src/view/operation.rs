@@ -12,7 +12,7 @@ use crate::{
     handoff,
     observations::Seen,
     reconciler::link_seen,
-    records::{FailoverRecord, OperationRecord, Outcome, Work, link},
+    records::{FailoverRecord, GroupRecord, OperationRecord, Outcome, Work, link},
     store::State,
 };
 
@@ -125,6 +125,15 @@ fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
         Work::UpdateCache { cache, uid } | Work::ChangeAccess { cache, uid, .. } => {
             settling(state, seen, "Updating", cache, uid)
         }
+        Work::PrivateEndpoint {
+            cache, endpoint, ..
+        } => Progress::new(
+            "Updating",
+            format!(
+                "the agent of `{}` to open or close the private endpoint `{endpoint}`",
+                cache.name
+            ),
+        ),
         Work::DeleteCache { cache, .. } => Progress::new(
             "Deleting",
             match state.cache(cache).map(|cache| seen.region(&cache.region)) {
@@ -134,17 +143,9 @@ fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
         ),
         Work::DeleteGroup { group } => {
             let group = state.group(&op.subscription, group);
-            let linked = group.and_then(|g| state.caches_in(g).find(|cache| cache.link.is_some()));
-            let waiting_for = linked.map_or_else(
-                || "the caches of the group to go".to_owned(),
-                |cache| {
-                    format!(
-                        "the cache `{}` to be unlinked: a linked cache is not deleted",
-                        cache.id.name
-                    )
-                },
-            );
-            Progress::new("Deleting", waiting_for)
+            let waits = group.map(|group| group_waits(state, group));
+            let waits = waits.unwrap_or_else(|| "the control plane".to_owned());
+            Progress::new("Deleting", waits)
         }
         Work::CreateLink { link: id, .. }
         | Work::FailOver { link: id, .. }
@@ -152,6 +153,35 @@ fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
             Some(link) => link_progress(seen, link),
             None => Progress::new("Finishing", "the control plane"),
         },
+    }
+}
+
+/// What the deletion of a group waits for: every linked cache by name, since somebody has to unlink
+/// each; then those that are going.
+fn group_waits(state: &State, group: &GroupRecord) -> String {
+    let caches: Vec<_> = state.caches_in(group).collect();
+    let mut linked = Vec::new();
+    for cache in &caches {
+        if let Some(link) = state.link_of(cache) {
+            let name = &cache.id.name;
+            let other = &link.other(&cache.uid).id.name;
+            linked.push(if link.is_unlinking() {
+                format!("`{name}` to leave its link with `{other}`")
+            } else {
+                format!("`{name}` to be unlinked from `{other}`")
+            });
+        }
+    }
+    if !linked.is_empty() {
+        return format!("{}: a linked cache is not deleted", linked.join(", "));
+    }
+    let names: Vec<_> = caches
+        .iter()
+        .map(|cache| format!("`{}`", cache.id.name))
+        .collect();
+    match names[..] {
+        [] => "the control plane".to_owned(),
+        [..] => format!("{} to be deleted", names.join(", ")),
     }
 }
 

@@ -233,6 +233,7 @@ fn a_server_certificate_is_for_the_zone_and_names_no_agent() {
     let named = [
         "DNS:*.zone.test",
         "DNS:*.geo.zone.test",
+        "DNS:*.privatelink.zone.test",
         "IP:127.77.0.1",
         "IP:::1",
     ];
@@ -258,6 +259,7 @@ fn a_server_certificate_is_no_agents() {
         .unwrap();
     let shown = ServerCertificate::issued(&key, &issued).unwrap();
     assert!(shown.covers_zone("zone.test") && !shown.covers_zone("test"));
+    assert!(shown.covers_private_endpoints("zone.test"));
     let addresses = |text: &str| BTreeSet::from([text.parse::<IpAddr>().unwrap()]);
     assert!(shown.covers_addresses(&BTreeSet::new()));
     assert!(shown.covers_addresses(&addresses("127.0.0.1")));

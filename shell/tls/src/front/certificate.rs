@@ -87,6 +87,12 @@ impl ServerCertificate {
         names.iter().all(|name| self.names.contains(name))
     }
 
+    /// Tells whether it is for the private endpoints of a zone's caches.
+    #[must_use]
+    pub fn covers_private_endpoints(&self, zone: &str) -> bool {
+        self.names.contains(&format!("DNS:*.privatelink.{zone}"))
+    }
+
     /// Tells whether it is for all of these addresses.
     #[must_use]
     pub fn covers_addresses(&self, addresses: &BTreeSet<IpAddr>) -> bool {

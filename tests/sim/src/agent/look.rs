@@ -288,6 +288,7 @@ impl Agent {
             epoch,
             role: order.role.kind(),
             doors: None,
+            private_doors: Vec::new(),
             engine: "Valkey server v=8.0.1".parse().ok(),
             shards: vec![ShardObserved {
                 shard: ShardIndex(0),

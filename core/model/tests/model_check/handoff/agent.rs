@@ -498,6 +498,7 @@ pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
         epoch: told.epoch,
         role: told.role,
         doors: None,
+        private_doors: Vec::new(),
         engine: None,
         shards: shards.collect(),
         problem: None,

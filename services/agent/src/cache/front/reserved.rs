@@ -22,8 +22,8 @@ pub(super) fn closed(doors: Doors, without_tls: bool, at_all: bool) -> Vec<Reser
     closed.filter_map(reserve).collect()
 }
 
-/// A socket that does not say that its address may be used again keeps it, without listening.
-fn reserve(address: SocketAddr) -> Option<Reserved> {
+/// Keeps a port from everybody else. A socket that does not say that its address may be used again keeps it, without listening.
+pub(super) fn reserve(address: SocketAddr) -> Option<Reserved> {
     let reserved = Socket::new(Domain::for_address(address), Type::STREAM, None)
         .and_then(|socket| socket.bind(&address.into()).map(|()| socket));
     match reserved {

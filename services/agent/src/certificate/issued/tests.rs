@@ -109,7 +109,12 @@ async fn it_is_kept_over_a_restart_in_a_file_of_its_owners_alone() {
     assert!(keeper.front.certificate().is_none());
     keeper.check(&wanted, Clock.now()).await.unwrap();
     keeper.check(&wanted, Clock.now()).await.unwrap();
-    let shown = ["DNS:*.zone.test", "DNS:*.geo.zone.test", "IP:127.77.0.1"];
+    let shown = [
+        "DNS:*.zone.test",
+        "DNS:*.geo.zone.test",
+        "DNS:*.privatelink.zone.test",
+        "IP:127.77.0.1",
+    ];
     assert_eq!(names(&keeper), shown);
     let path = dir.path().join("server-certificate.json");
     let mode = path.metadata().unwrap().permissions().mode();

@@ -72,6 +72,7 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         epoch: Epoch(1),
         role,
         doors: None,
+        private_doors: Vec::new(),
         engine: None,
         shards: vec![],
         problem: None,

@@ -123,7 +123,11 @@ fn create(
 ) -> Result<Plan<Made>, ApiError> {
     let group = find_group(state, id.subscription.as_str(), id.group.as_str())?;
     not_deleting(group)?;
-    let spec = asked.created()?;
+    asked.placement.check()?;
+    let mut spec = asked.created()?;
+    if let Some(identity) = &asked.identity {
+        spec.identity = identity.identity(&spec.identity, &plane.dice);
+    }
     tokens_have_issuers(state, &spec, None)?;
     let region = place(plane, asked.location.as_ref())?;
     if state.caches.get(&cache::key(&id.name)).is_some() {
@@ -137,6 +141,7 @@ fn create(
         spec,
         keys: rolled.keys.clone(),
         access: Access::default(),
+        private_endpoints: Vec::new(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
@@ -205,7 +210,11 @@ fn update(
         }
         Lifecycle::Ready | Lifecycle::Updating | Lifecycle::Scaling | Lifecycle::Failed { .. } => {}
     }
-    let spec = asked.updated(cache)?;
+    asked.placement.same(cache)?;
+    let mut spec = asked.updated(cache)?;
+    if let Some(identity) = &asked.identity {
+        spec.identity = identity.identity(&spec.identity, &plane.dice);
+    }
     tokens_have_issuers(state, &spec, Some(&cache.spec))?;
     let op = operation(plane, cache, id, |cache, uid| Work::UpdateCache {
         cache,

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{CacheRecord, CacheSpec, Region, Sku, Tier, engine_settings, is_read_only_key};
+use model::{
+    CacheRecord, CacheSpec, Identity, Region, Sku, Tier, engine_settings, is_read_only_key,
+};
 
+use super::kept::{IdentityAsked, Placement};
 use crate::{
     api::{ApiError, body::Fields, groups::tags},
     view::displayed_configuration,
@@ -41,6 +44,8 @@ pub(super) struct Requested {
     update_channel: Option<&'static str>,
     zonal_allocation_policy: Option<&'static str>,
     tenant_settings: Option<BTreeMap<String, String>>,
+    pub(super) placement: Placement,
+    pub(super) identity: Option<IdentityAsked>,
 }
 
 impl Requested {
@@ -54,15 +59,8 @@ impl Requested {
         }
         asked.tags = tags(&mut body)?;
         asked.zones = body.text_list("zones")?;
-        if let Some(mut identity) = body.object("identity")? {
-            identity.one_of("type", &["None"]).map_err(|error| {
-                ApiError::body(format!(
-                    "{} This version of Godwit gives caches no managed identity.",
-                    error.message
-                ))
-            })?;
-            identity.skip(&["principalId", "tenantId", "userAssignedIdentities"]);
-            identity.finish()?;
+        if let Some(identity) = body.object("identity")? {
+            asked.identity = Some(IdentityAsked::read(identity)?);
         }
         body.skip(&READ_ONLY);
         if let Some(properties) = body.object("properties")? {
@@ -124,13 +122,7 @@ impl Requested {
             }
             self.minimum_tls_version = Some(version);
         }
-        for field in ["subnetId", "staticIP"] {
-            if of.text(field)?.is_some() {
-                let why =
-                    "this version of Godwit places no caches in virtual networks; leave it out";
-                return Err(of.refused(field, why));
-            }
-        }
+        self.placement = Placement::read(of)?;
         Ok(())
     }
 
@@ -157,6 +149,9 @@ impl Requested {
                 .unwrap_or(false),
             tenant_settings: self.tenant_settings.clone().unwrap_or_default(),
             zones: self.zones.clone().unwrap_or_default(),
+            subnet_id: self.placement.subnet_id.clone(),
+            static_ip: self.placement.static_ip.clone(),
+            identity: Identity::default(),
             tags: self.tags.clone().unwrap_or_default(),
         };
         check_configuration(sku, &self.configuration)?;
@@ -322,7 +317,7 @@ fn no_rules_behind_a_closed_door(cache: &CacheRecord, spec: &CacheSpec) -> Resul
         return Ok(());
     }
     Err(ApiError::body(format!(
-        "The field `properties.publicNetworkAccess` cannot be Disabled while the cache `{}` has firewall rules, and it has {rules}: a firewall is of no use to a cache that nobody reaches. Delete them first.",
+        "The field `properties.publicNetworkAccess` cannot be Disabled while the cache `{}` has firewall rules, and it has {rules}: they would apply to nobody, since private endpoints are not subject to them. Delete them first.",
         cache.id.name
     )))
 }

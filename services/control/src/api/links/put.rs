@@ -222,7 +222,7 @@ fn plan(
             }
             fail_over(plane, seen, asks, link, &ids.1)
         }
-        Some(_) | None => create(plane, seen, asks, ids),
+        Some(_) | None => create(plane, state, seen, asks, ids),
     }
 }
 
@@ -260,6 +260,7 @@ fn repeated(
 
 fn create(
     plane: &Plane,
+    state: &Records,
     seen: &Seen,
     asks: &Asks<'_>,
     ids: &(LinkId, OperationId),
@@ -271,10 +272,12 @@ fn create(
             primary.id.name, secondary.id.name
         )));
     }
-    refuse(
-        &unmet_for_link(side(seen, primary), side(seen, secondary)),
-        "create geo-replication link",
-    )?;
+    let mut unmet: Vec<_> = [primary, secondary]
+        .into_iter()
+        .filter_map(|cache| group_deleting(state, cache))
+        .collect();
+    unmet.extend(unmet_for_link(side(seen, primary), side(seen, secondary)));
+    refuse(&unmet, "create geo-replication link")?;
     let epoch = primary.epoch.max(secondary.epoch).next();
     let mut link = LinkRecord::begin(
         ids.0.clone(),
@@ -312,7 +315,14 @@ fn create(
     ))
 }
 
-pub(super) fn side<'a>(seen: &Seen, cache: &'a CacheRecord) -> Side<'a> {
+/// A cache goes with its group, as soon as it is not linked.
+pub(in crate::api) fn group_deleting(state: &Records, cache: &CacheRecord) -> Option<Unmet> {
+    let group = state.group(&cache.id.subscription, &cache.id.group);
+    let deleting = group.is_some_and(|group| group.deleting);
+    deleting.then(|| Unmet::GroupDeleting(cache.id.clone()))
+}
+
+pub(in crate::api) fn side<'a>(seen: &Seen, cache: &'a CacheRecord) -> Side<'a> {
     Side {
         cache,
         engine: seen.engine(&cache.region, &cache.uid),

@@ -140,6 +140,7 @@ async fn servers_are_certified_for_the_zone_and_the_agents_addresses() {
     let named = [
         "DNS:*.zone.test",
         "DNS:*.geo.zone.test",
+        "DNS:*.privatelink.zone.test",
         "IP:127.77.0.1",
         "IP:::1",
     ];

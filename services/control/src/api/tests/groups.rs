@@ -96,7 +96,10 @@ async fn deleting_a_group_spares_linked_caches_until_they_are_unlinked() {
     );
     let running = world.get(&going.leads("azure-asyncoperation")).await;
     let waits = running.body["properties"]["waitingFor"].as_str().unwrap();
-    assert!(waits.contains("to be unlinked"), "{waits}");
+    assert_eq!(
+        waits,
+        "`east` to be unlinked from `west`, `west` to be unlinked from `east`: a linked cache is not deleted"
+    );
     let unlinked = world
         .delete(&format!("{}/linkedServers/west", world.cache("east")))
         .await;
@@ -104,6 +107,70 @@ async fn deleting_a_group_spares_linked_caches_until_they_are_unlinked() {
     world.done(&going).await;
     assert_eq!(world.get(&group).await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.plane.store.state().caches.iter().count(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_pair_in_two_groups_the_one_stays_when_the_other_s_group_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_agents(dir.path()).await;
+    let other = format!("{}/resourcegroups/other", world.sub);
+    world.put(&other, json!({"location": "westus"})).await;
+    let west = world.cache("west").replace("/g/", "/other/");
+    for (path, place) in [(world.cache("east"), "eastus"), (west.clone(), "westus")] {
+        let made = world.put(&path, premium(place)).await;
+        world.done(&made).await;
+    }
+    let mut body = world.link_body("west", "Secondary");
+    body["properties"]["linkedRedisCacheId"] = json!(west);
+    let link = format!("{}/linkedServers/west", world.cache("east"));
+    let linked = world.put(&link, body.clone()).await;
+    assert_eq!(linked.status, StatusCode::CREATED, "{linked:?}");
+    world.done(&linked).await;
+    let going = world.delete(&other).await;
+    let operation = going.leads("azure-asyncoperation");
+    let running = world.get(&operation).await;
+    assert_eq!(running.body["properties"]["phase"], "Deleting");
+    assert_eq!(
+        running.body["properties"]["waitingFor"],
+        "`west` to be unlinked from `east`: a linked cache is not deleted"
+    );
+    // The caches go on, and so does what concerns them.
+    let swapped = format!("{west}/linkedServers/east");
+    let swapped = world
+        .put(&swapped, world.link_body("east", "Secondary"))
+        .await;
+    world.done(&swapped).await;
+    // Once it is unlinked nobody can link it anew before it goes.
+    let unlinked = world.delete(&link).await;
+    assert_eq!(unlinked.status, StatusCode::ACCEPTED);
+    let refused = world.put(&link, body).await;
+    assert!(refused.status.is_client_error(), "{refused:?}");
+    world.done(&going).await;
+    assert_eq!(world.get(&west).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.get(&other).await.code(), "ResourceGroupNotFound");
+    assert_eq!(world.state_of("east").await, "Succeeded");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_cache_of_a_group_that_goes_is_not_linked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, east, _west) = World::with_caches(dir.path()).await;
+    east.set(|agent| agent.keeps = true);
+    let going = world
+        .delete(&format!("{}/resourcegroups/g", world.sub))
+        .await;
+    let refused = world.link("east", "west", "Secondary").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    assert!(
+        refused
+            .message()
+            .contains("the resource group `g` of the cache `east` is being deleted"),
+        "{refused:?}"
+    );
+    east.set(|agent| agent.keeps = false);
+    world.done(&going).await;
     world.stop().await;
 }
 

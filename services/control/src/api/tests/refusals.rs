@@ -58,17 +58,22 @@ fn bad_shapes() -> Vec<(Value, &'static str)> {
 
 /// What this version does not do.
 fn unsupported() -> Vec<(Value, &'static str)> {
-    let vnet =
-        "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
     vec![
         (
             with("properties.shardCount", json!(2)),
             "makes no clustered caches",
         ),
-        (with("properties.subnetId", json!(vnet)), "virtual networks"),
+        (
+            with("properties.subnetId", json!("/subscriptions/s")),
+            "virtualNetworks",
+        ),
         (
             with("properties.staticIP", json!("10.0.0.1")),
-            "virtual networks",
+            "without `properties.subnetId`",
+        ),
+        (
+            with("properties.staticIP", json!("ten")),
+            "it takes an IPv4 address",
         ),
         (
             with("properties.disableAccessKeyAuthentication", json!(true)),
@@ -132,8 +137,12 @@ fn bad_values() -> Vec<(Value, &'static str)> {
         ),
         (with("colour", json!("red")), "`colour` is not known"),
         (
-            with("identity", json!({"type": "SystemAssigned"})),
-            "no managed identity",
+            with("identity", json!({"type": "UserAssigned"})),
+            "come together",
+        ),
+        (
+            with("identity", json!({"type": "Everybody"})),
+            "`identity.type` is `Everybody`",
         ),
         (
             with("zones", json!("1")),
