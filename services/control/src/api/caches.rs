@@ -16,12 +16,7 @@ use super::{
     caller::{Caller, Leads, poll_again},
     decide::{Plan, decide},
     find::{cache_id, find_cache, find_group, find_subscription},
-<<<<<<< HEAD
     page::{Cut, Page},
-=======
-    paging::Page,
-    query::Asked,
->>>>>>> surface
 };
 use crate::{
     plane::Plane,
@@ -57,41 +52,24 @@ pub(super) async fn show(
 pub(super) async fn list_in_group(
     State(plane): State<Arc<Plane>>,
     Path((subscription, group)): Path<(String, String)>,
-<<<<<<< HEAD
     page: Page,
-=======
-    caller: Caller,
-    uri: Uri,
-    asked: Asked,
->>>>>>> surface
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let group = find_group(&state, &subscription, &group)?;
-<<<<<<< HEAD
     let caches = state.caches_behind(page.after.as_deref());
     let caches = caches.filter(|cache| cache.id.is_in(&group.subscription, &group.name));
     let caches = page.cut(caches.cloned());
     Ok(listed(&plane, &state, &page, caches).await)
-=======
-    Ok(listed(&plane, &state, &page, state.caches_in(group)))
->>>>>>> surface
 }
 
 pub(super) async fn list_in_subscription(
     State(plane): State<Arc<Plane>>,
     Path(subscription): Path<String>,
-<<<<<<< HEAD
     page: Page,
     caller: Caller,
-=======
-    caller: Caller,
-    uri: Uri,
-    asked: Asked,
->>>>>>> surface
 ) -> Result<Response, ApiError> {
     let state = plane.store.state();
     let subscription = find_subscription(&state, &subscription)?;
-<<<<<<< HEAD
     let caches = state.caches_behind(page.after.as_deref());
     let caches = caches.filter(|cache| cache.id.subscription == subscription.id);
     let caches = caches.filter(|cache| caller.sees(&cache.id.subscription, &cache.id.group));
@@ -112,21 +90,6 @@ async fn listed(
         |cache| cache_json(plane, state, &seen, cache, false),
     )
     .await
-=======
-    let caches = state.caches_of(&subscription.id);
-    Ok(listed(&plane, &state, &page, caches))
-}
-
-fn listed<'a>(
-    plane: &Plane,
-    state: &Records,
-    page: &Page<'_>,
-    caches: impl Iterator<Item = &'a Versioned<CacheRecord>>,
-) -> Response {
-    let seen = plane.observations.seen();
-    let show = |cache: &&Versioned<CacheRecord>| cache_json(plane, state, &seen, cache, false);
-    answer::ok(&page.of(caches, |cache| cache.id.name.folded(), show))
->>>>>>> surface
 }
 
 pub(super) async fn runtime_status(
