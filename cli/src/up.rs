@@ -27,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     serve::{
+        agent::Sampling,
         issuer::{IssuerOption, read_issuers},
         search_path,
     },
@@ -78,6 +79,8 @@ pub(crate) struct UpArgs {
     relays: relay::Relays,
     #[command(flatten)]
     certificates: certificates::Certificates,
+    #[command(flatten)]
+    sampling: Sampling,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -138,6 +141,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         ports: args.addresses == "ports",
         relays: args.relays,
         certificates: args.certificates.clone(),
+        sampling: args.sampling,
         token: token.clone(),
     };
     let mut supervisor = tokio::select! {
@@ -219,6 +223,9 @@ fn introduce(
     if let Some(address) = supervisor.dns() {
         let (ip, port) = (address.ip(), address.port());
         talk.say(&format!("  names: dig @{ip} -p {port} CACHE.{zone}"));
+    }
+    if let Some(address) = supervisor.dns_metrics() {
+        talk.say(&format!("  metrics of names: http://{address}/metrics"));
     }
     for (region, address) in supervisor.metrics() {
         talk.say(&format!("  metrics of {region}: http://{address}/metrics"));

@@ -7,6 +7,7 @@ mod entrance;
 mod firewall;
 mod keys;
 mod list;
+mod metrics;
 mod policy;
 mod show;
 mod update;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
         /// Its name
         name: CacheName,
     },
+    Metrics(metrics::CacheMetrics),
     Update(update::Update),
     Delete(delete::Delete),
     Keys(keys::Keys),
@@ -54,6 +56,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             let cache = session.find(&name).await?;
             show::show(session, &cache.body.id).await
         }
+        Command::Metrics(metrics) => metrics.run(session).await,
         Command::Update(update) => update.run(session).await,
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,

@@ -12,6 +12,7 @@ mod configuration;
 mod desired;
 mod engine_version;
 mod event;
+mod figures;
 mod front_door;
 mod ids;
 mod lease;
@@ -44,6 +45,9 @@ pub use desired::{
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
+pub use figures::{
+    Cell, ErrorKind, Exposition, Figure, Figures, Part, SampledPart, SampledReport, Series,
+};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
     TokenUser, admits, not_admitted, would_not_admit,

@@ -28,6 +28,7 @@ use crate::{
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
+    sampling::{self, Sampling},
     state::{AgentFile, Directory, StateError},
     switchboard,
 };
@@ -146,6 +147,7 @@ impl Agent {
             client,
             dice,
             board: Board::new(boot),
+            sampling: Sampling::new(config.sampling, boot),
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             lost,
@@ -206,6 +208,7 @@ impl Agent {
         }
         let keeping = reporter::keep_events(Arc::clone(&self.host), happenings);
         reports.spawn("events", keeping);
+        reports.spawn("figures", sampling::run(Arc::clone(&self.host)));
         let tasks = self.tasks.clone();
         tokio::select! {
             () = tasks.cancelled() => {}
@@ -216,6 +219,7 @@ impl Agent {
             tracing::error!("some engines did not stop in {} s", STOP_GRACE.as_secs());
         }
         reports.stop(Duration::from_secs(1)).await;
+        sampling::tell_last(&self.host).await;
         self.relay_tasks.stop(Duration::from_secs(5)).await;
     }
 

@@ -47,6 +47,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(insights::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))
@@ -184,14 +185,6 @@ fn resources() -> Router<Arc<Plane>> {
             get(links::lost_writes),
         )
         .route(&cache("/linkedservers/{other}/events"), get(links::events))
-        .route(
-            &cache("/providers/microsoft.insights/metrics"),
-            get(insights::metrics),
-        )
-        .route(
-            &cache("/providers/microsoft.insights/metricdefinitions"),
-            get(insights::definitions),
-        )
 }
 
 #[cfg(test)]

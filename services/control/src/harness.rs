@@ -18,8 +18,7 @@ use tower::ServiceExt as _;
 
 use crate::{Config, NamesConfig, api, plane::Plane, run};
 
-pub(crate) use agent::Agent;
-use agent::agent_request;
+pub(crate) use agent::{Agent, agent_request};
 
 pub(crate) const TOKEN: &str = "management-token";
 pub(crate) const AGENT_TOKEN: &str = "agents-token";

@@ -31,6 +31,7 @@ mod handoff;
 #[cfg(test)]
 mod harness;
 mod history;
+mod latest;
 mod metrics;
 mod names;
 mod observations;

@@ -1,6 +1,8 @@
 //! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
 //! `docs/metrics.md` says what each means.
 
+mod caches;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
@@ -38,7 +40,9 @@ pub(crate) fn render(plane: &Plane) -> String {
         state: plane.store.state(),
         seen: plane.observations.seen(),
         ended: plane.failovers.ended(),
+        authority_expires: plane.authority.certificate().expires().0 / 1_000,
     }));
+    registry.register_collector(Box::new(caches::Caches::of(plane)));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
     text
@@ -49,6 +53,8 @@ struct Picture {
     state: Arc<State>,
     seen: Seen,
     ended: BTreeMap<Ended, u64>,
+    /// In seconds since the Unix epoch.
+    authority_expires: u64,
 }
 
 impl fmt::Debug for Picture {
@@ -82,6 +88,13 @@ impl Collector for Picture {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
         }
+        let expiry = encoder.encode_descriptor(
+            "godwit_control_authority_expiry_timestamp",
+            "When the certificate authority expires, in seconds since the Unix epoch",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(figure(self.authority_expires)).encode(expiry)?;
         self.agents(&mut encoder)?;
         self.links(&mut encoder)?;
         self.failovers(&mut encoder)?;

@@ -6,7 +6,7 @@ use tls::Authority;
 
 use crate::{
     chronicle::Failovers, desired::Desired, geo_metrics::GeoMetrics, history::History,
-    names::Names, observations::Observations, store::Store, transfers::Transfers,
+    latest::Latest, names::Names, observations::Observations, store::Store, transfers::Transfers,
 };
 
 /// The parts, put together once.
@@ -20,6 +20,8 @@ pub(crate) struct Plane {
     pub(crate) authority: Authority,
     pub(crate) history: History,
     pub(crate) geo_metrics: GeoMetrics,
+    /// The caches' figures, for whoever scrapes.
+    pub(crate) latest: Latest,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
     /// Bodies that agents send to clients.

@@ -19,6 +19,7 @@ mod connection;
 pub mod failover;
 pub mod lost_writes;
 mod management;
+pub mod metrics;
 mod names;
 mod operation;
 pub mod replication;

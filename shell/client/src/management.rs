@@ -21,6 +21,7 @@ mod access;
 mod change;
 mod failover;
 mod lost_writes;
+mod metrics;
 
 pub use change::CacheChange;
 

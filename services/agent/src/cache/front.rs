@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use gateway::{Entry, Gateway, Limits, Place, Verify};
+use gateway::{Entry, Gateway, GatewayStatus, Limits, Place, Verify};
 use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret, TokenIssuer};
 use parking_lot::Mutex;
 use runtime::{chain, tasks::Tasks};
@@ -207,6 +207,16 @@ impl Front {
     /// Where clients connect.
     pub(super) fn doors(&self) -> Option<Doors> {
         self.open
+    }
+
+    /// What the gateway counts.
+    pub(super) fn status(&self) -> GatewayStatus {
+        self.gateway.status()
+    }
+
+    /// Connections of clients that an engine here serves.
+    pub(super) fn clients(&self) -> u64 {
+        self.gateway.clients()
     }
 
     /// The place that was told last.
