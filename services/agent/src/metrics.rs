@@ -44,12 +44,17 @@ struct Known {
     heard: BTreeMap<(CacheUid, ShardIndex), Instant>,
 }
 
-/// Binds the address for scrapes, and tells which it is.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), MetricsError> {
+/// Binds the address for scrapes, if there is to be one, and tells which it is.
+pub(crate) async fn bind(
+    address: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, MetricsError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
     let failed = |source| MetricsError { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok(Some((listener, bound)))
 }
 
 impl Metrics {

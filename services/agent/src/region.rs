@@ -98,10 +98,7 @@ impl Agent {
             .read_agent()
             .map_err(|error| directory_error(error.into()))?;
         let relay_tasks = Tasks::new();
-        let scraped = match config.metrics {
-            Some(address) => Some(metrics::bind(address).await?),
-            None => None,
-        };
+        let scraped = metrics::bind(config.metrics).await?;
         let client = Agents::new(&config.control, config.token.clone())?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())

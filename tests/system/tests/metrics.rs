@@ -85,18 +85,34 @@ fn exact(engine: &str) {
     let east = world.create("east", "eastus");
     let nodes = east.until_whole();
     let mut connection = connect(&east);
+    let mut commands = load(&mut connection);
+    counted(&world, commands);
+    commands += weigh(&world, &mut connection, commands);
+    assert_eq!(metric(&world, "errors", "Total", None), [0.0]);
+    let of_a_link = metric(&world, "GeoReplicationHealthy", "Total", None);
+    assert!(of_a_link.is_empty(), "{of_a_link:?}");
+    drop(connection);
+    counted_through_deaths(&world, &east, nodes, commands);
+}
+
+/// Does what is to be counted, and gives how many commands that took.
+fn load(connection: &mut Connection) -> u32 {
     for n in 0..SETS {
-        say(&mut connection, &["SET", &format!("k{n}"), "v"]);
+        say(connection, &["SET", &format!("k{n}"), "v"]);
     }
     for n in 0..HITS {
-        say(&mut connection, &["GET", &format!("k{n}")]);
+        say(connection, &["GET", &format!("k{n}")]);
     }
     for n in 0..MISSES {
-        say(&mut connection, &["GET", &format!("none{n}")]);
+        say(connection, &["GET", &format!("none{n}")]);
     }
-    say(&mut connection, &["HSET", "hash", "field", "value"]);
-    say(&mut connection, &["HGETALL", "hash"]);
-    let mut commands = SETS + HITS + MISSES + 2;
+    say(connection, &["HSET", "hash", "field", "value"]);
+    say(connection, &["HGETALL", "hash"]);
+    SETS + HITS + MISSES + 2
+}
+
+/// It is counted, and by whom.
+fn counted(world: &World, commands: u32) {
     for (name, wanted) in [
         ("totalcommandsprocessed", commands),
         ("setcommands", SETS + 1),
@@ -107,10 +123,10 @@ fn exact(engine: &str) {
         // Replication brings writes to the other node.
         ("allsetcommands", 2 * (SETS + 1)),
     ] {
-        until(&world, name, wanted);
+        until(world, name, wanted);
     }
-    let seen = |name, way| metric(&world, name, way, None);
-    let by_node = |name, way| metric(&world, name, way, Some("Primary"));
+    let seen = |name, way| metric(world, name, way, None);
+    let by_node = |name, way| metric(world, name, way, Some("Primary"));
     // Clients go to the node that leads.
     let all = f64::from(commands);
     assert_eq!(by_node("alltotalcommandsprocessed", "Total"), [all]);
@@ -122,13 +138,17 @@ fn exact(engine: &str) {
     let rate = seen("cachemissrate", "Total")[0];
     let wanted = f64::from(MISSES) * 100.0 / f64::from(MISSES + HITS + 1);
     assert!((rate - wanted).abs() < 1e-9, "{rate} and {wanted}");
+}
 
+/// A large value weighs as much as the engine says; gives how many commands that took.
+fn weigh(world: &World, connection: &mut Connection, commands: u32) -> u32 {
+    let seen = |name, way| metric(world, name, way, None);
     let large = "x".repeat(LARGE);
-    say(&mut connection, &["SET", "large", &large]);
-    let used = info(&mut connection, "used_memory");
-    let limit = info(&mut connection, "maxmemory");
-    commands += 3;
-    until(&world, "totalcommandsprocessed", commands);
+    say(connection, &["SET", "large", &large]);
+    let used = info(connection, "used_memory");
+    let limit = info(connection, "maxmemory");
+    until(world, "totalcommandsprocessed", commands + 3);
+    let keys = f64::from(SETS + 1);
     waiting::until_true("the large value is counted", || {
         seen("totalkeys", "Maximum") == [keys + 1.0]
     });
@@ -148,30 +168,30 @@ fn exact(engine: &str) {
         let most = seen(name, "Maximum")[0];
         assert!(most > 0.0, "{name}: {most}");
     }
-    assert_eq!(seen("errors", "Total"), [0.0]);
-    assert!(seen("GeoReplicationHealthy", "Total").is_empty());
-    drop(connection);
+    3
+}
 
-    // What is told is kept, and what counts goes on where it was.
+/// What is told is kept, and what counts goes on where it was.
+fn counted_through_deaths(world: &World, east: &Cache<'_>, nodes: [u32; 2], commands: u32) {
     world.kill_control();
-    until(&world, "totalcommandsprocessed", commands);
+    until(world, "totalcommandsprocessed", commands);
     processes::signal(nodes[0], Signal::KILL);
     waiting::until_true("the replica leads", || {
         east.nodes().is_some_and(|now| now[0] == nodes[1])
     });
-    let mut connection = connect(&east);
+    let mut connection = connect(east);
     for n in 0..HITS {
         say(&mut connection, &["GET", &format!("k{n}")]);
     }
     drop(connection);
-    until(&world, "cachehits", 2 * HITS + 1);
-    until(&world, "totalcommandsprocessed", commands + HITS);
+    until(world, "cachehits", 2 * HITS + 1);
+    until(world, "totalcommandsprocessed", commands + HITS);
     waiting::until_true("the failover is counted", || {
-        let kinds = metric(&world, "errors", "Total", Some("ErrorType"));
+        let kinds = metric(world, "errors", "Total", Some("ErrorType"));
         kinds.iter().sum::<f64>() >= 1.0
     });
     world.kill_agent("eastus");
-    say(&mut connect(&east), &["GET", "k1"]);
-    until(&world, "totalcommandsprocessed", commands + HITS + 1);
-    until(&world, "cachehits", 2 * HITS + 2);
+    say(&mut connect(east), &["GET", "k1"]);
+    until(world, "totalcommandsprocessed", commands + HITS + 1);
+    until(world, "cachehits", 2 * HITS + 2);
 }

@@ -119,7 +119,7 @@ fn rows(metrics: &Metrics) -> Vec<Vec<String>> {
         .map(|(at, values)| {
             let values = values
                 .into_iter()
-                .map(|value| value.map_or("-".to_owned(), shown));
+                .map(|value| value.map_or_else(|| "-".to_owned(), shown));
             std::iter::once(at).chain(values).collect()
         })
         .collect()

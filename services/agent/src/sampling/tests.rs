@@ -247,7 +247,7 @@ fn losses_are_told_when_they_happen_and_not_when_they_are_found() {
     let mut track = Track::default();
     track.note_receipts(2);
     track.note_standing(FIRST, false);
-    let mut told = |track: &mut Track| {
+    let told = |track: &mut Track| {
         track.note_errors(7, ShardIndex(0), &sample(reading("a", 0), Instant::now()));
         total(&all(track), errors(ErrorKind::Dataloss))
     };

@@ -35,9 +35,10 @@ fn at(minute: u64) -> Timestamp {
 }
 
 async fn cell(history: &History, from: u64, to: u64, now: u64) -> Option<Cell> {
-    let spans = history.figures(&CacheUid::new("c"), from, to, at(now));
+    let uid = CacheUid::new("c");
+    let spans = history.figures(&uid, from, to, at(now)).await.unwrap();
     let mut sum = Figures::default();
-    for figures in spans.await.unwrap().values() {
+    for figures in spans.values() {
         sum.merge(figures);
     }
     sum.get(&LAG)
@@ -89,8 +90,9 @@ async fn minutes_are_kept_for_two_days_and_hours_for_a_month() {
     assert_eq!(kept.unwrap().len(), 3);
     let spans = async |now: u64| {
         history.prune(at(now)).await;
-        let spans = history.figures(&CacheUid::new("c"), 0, 10_000, at(now));
-        spans.await.unwrap().into_keys().collect::<Vec<_>>()
+        let uid = CacheUid::new("c");
+        let spans = history.figures(&uid, 0, 10_000, at(now)).await;
+        spans.unwrap().into_keys().collect::<Vec<_>>()
     };
     assert_eq!(spans(7_000).await, minutes);
     // The hour that has begun to go is told as a whole.
