@@ -24,11 +24,9 @@ pub use key::{ErrorKind, Figure, Part, Series};
 pub struct Figures(BTreeMap<Series, Cell>);
 
 impl Figures {
-    /// Adds the samples of a cell.
+    /// Adds the samples of a cell. One of no events says that none happened, and is there.
     pub fn add(&mut self, series: Series, cell: Cell) {
-        if cell.count > 0 {
-            self.0.entry(series).or_default().add(cell);
-        }
+        self.0.entry(series).or_default().add(cell);
     }
 
     /// Adds the samples of other figures.

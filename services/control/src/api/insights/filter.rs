@@ -9,6 +9,9 @@ use crate::{
     view::{Dimension, Restriction},
 };
 
+/// Parentheses within parentheses.
+const NESTED: u8 = 8;
+
 /// Reads a filter.
 pub(super) fn restrictions(text: &str) -> Result<Vec<(Dimension, Restriction)>, ApiError> {
     let refused = |why: &str| {
@@ -21,7 +24,7 @@ pub(super) fn restrictions(text: &str) -> Result<Vec<(Dimension, Restriction)>, 
     let mut reader = Reader { words: &words };
     let mut restrictions: Vec<(Dimension, Restriction)> = Vec::new();
     loop {
-        let (dimension, restriction) = reader.alternatives().map_err(&refused)?;
+        let (dimension, restriction) = reader.alternatives(NESTED).map_err(&refused)?;
         if restrictions.iter().any(|(known, _)| *known == dimension) {
             return Err(refused("a dimension is restricted twice"));
         }
@@ -110,26 +113,37 @@ impl<'a> Reader<'a> {
     }
 
     /// Comparisons of one dimension.
-    fn alternatives(&mut self) -> Result<(Dimension, Restriction), &'static str> {
-        let opened = self.takes(|word| *word == Word::Open);
-        let (dimension, mut restriction) = self.comparison()?;
+    fn alternatives(&mut self, depth: u8) -> Result<(Dimension, Restriction), &'static str> {
+        let (dimension, mut restriction) = self.alternative(depth)?;
         let is_or =
             |word: &Word| matches!(word, Word::Plain(word) if word.eq_ignore_ascii_case("or"));
         while self.takes(is_or) {
-            let (other, more) = self.comparison()?;
+            let (other, more) = self.alternative(depth)?;
             if other != dimension {
                 return Err("`or` may stand between values of one dimension alone");
             }
             restriction = either(restriction, more)?;
         }
-        if opened && !self.takes(|word| *word == Word::Close) {
-            return Err("a parenthesis does not close");
-        }
         Ok((dimension, restriction))
     }
 
+    /// A comparison, or some within parentheses.
+    fn alternative(&mut self, depth: u8) -> Result<(Dimension, Restriction), &'static str> {
+        if !self.takes(|word| *word == Word::Open) {
+            return self.comparison();
+        }
+        let within = depth
+            .checked_sub(1)
+            .ok_or("there are too many parentheses")?;
+        let found = self.alternatives(within)?;
+        if self.takes(|word| *word == Word::Close) {
+            Ok(found)
+        } else {
+            Err("a parenthesis does not close")
+        }
+    }
+
     fn comparison(&mut self) -> Result<(Dimension, Restriction), &'static str> {
-        let opened = self.takes(|word| *word == Word::Open);
         let Some(Word::Plain(name)) = self.next() else {
             return Err("a comparison begins with a dimension");
         };
@@ -150,9 +164,6 @@ impl<'a> Reader<'a> {
             ("ne", _) => Restriction::NoneOf(vec![value]),
             (_, _) => return Err("a dimension is compared by `eq` or `ne`"),
         };
-        if opened && !self.takes(|word| *word == Word::Close) {
-            return Err("a parenthesis does not close");
-        }
         Ok((dimension, restriction))
     }
 }
@@ -224,6 +235,7 @@ mod tests {
             ("ShardId eq '1' or Port eq '2'", "one dimension alone"),
             ("ShardId eq '1' and ShardId eq '2'", "twice"),
             ("ShardId eq '1' or ShardId ne '2'", "`ne` stands alone"),
+            ("(((((((((ShardId eq '1')))))))))", "too many parentheses"),
         ] {
             let refused = restrictions(text).unwrap_err();
             assert_eq!(refused.code, "BadRequest");

@@ -90,7 +90,7 @@ impl Source {
     /// What a step comes to; `None`: nothing is known of it.
     pub(super) fn finish(self, part: Cell, whole: Cell) -> Option<Cell> {
         match self.what {
-            What::Samples(_) => (part.count > 0).then_some(part),
+            What::Samples(_) => Some(part),
             // Without a lookup there is no rate.
             What::MissRate => {
                 (whole.total > 0.0).then(|| Cell::one(part.total * 100.0 / whole.total))
