@@ -56,6 +56,16 @@ pub(crate) fn table<const N: usize>(
     tidy(&mut table)
 }
 
+/// A table with as many columns as its header has.
+pub(crate) fn columns(header: &[String], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    tidy(&mut table)
+}
+
 /// Names and values, a pair a line; pairs without a value are left out.
 pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let mut table = Table::new();

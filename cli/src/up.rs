@@ -27,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     serve::{
+        agent::Sampling,
         api::ApiArgs,
         issuer::{IssuerOption, read_issuers},
         search_path,
@@ -84,6 +85,8 @@ pub(crate) struct UpArgs {
     relays: relay::Relays,
     #[command(flatten)]
     certificates: certificates::Certificates,
+    #[command(flatten)]
+    sampling: Sampling,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -146,6 +149,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         webhook: args.webhook.arguments()?,
         relays: args.relays,
         certificates: args.certificates.clone(),
+        sampling: args.sampling,
         token: token.clone(),
     };
     let mut supervisor = tokio::select! {
@@ -228,6 +232,9 @@ fn introduce(
     if let Some(address) = supervisor.dns() {
         let (ip, port) = (address.ip(), address.port());
         talk.say(&format!("  names: dig @{ip} -p {port} CACHE.{zone}"));
+    }
+    if let Some(address) = supervisor.dns_metrics() {
+        talk.say(&format!("  metrics of names: http://{address}/metrics"));
     }
     for (region, address) in supervisor.metrics() {
         talk.say(&format!("  metrics of {region}: http://{address}/metrics"));

@@ -7,6 +7,7 @@ mod entrance;
 mod firewall;
 mod keys;
 mod list;
+mod metrics;
 mod policy;
 mod private_endpoint;
 mod show;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
         /// Its name
         name: CacheName,
     },
+    Metrics(metrics::CacheMetrics),
     Update(update::Update),
     Delete(delete::Delete),
     Keys(keys::Keys),
@@ -58,6 +60,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             let cache = session.find(&name).await?;
             show::show(session, &cache.body.id).await
         }
+        Command::Metrics(metrics) => metrics.run(session).await,
         Command::Update(update) => update.run(session).await,
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,

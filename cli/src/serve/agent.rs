@@ -5,9 +5,10 @@ use std::{
     num::NonZeroUsize,
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
-use agent::{Addresses, CertificateFiles};
+use agent::{Addresses, CertificateFiles, SamplingPace};
 use anyhow::Context as _;
 use engine::EngineChoice;
 use model::Region;
@@ -62,9 +63,42 @@ pub(crate) struct AgentArgs {
     /// Full syncs that may go to one other region at the same time
     #[arg(long, default_value = "1")]
     full_syncs: NonZeroUsize,
+    #[command(flatten)]
+    sampling: Sampling,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
+}
+
+/// How often figures for metrics are taken.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Sampling {
+    /// Seconds between two samples of the engines' and gateways' figures for metrics
+    #[arg(long, value_name = "SECONDS", default_value = "15")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=60))]
+    sample_every: u8,
+    /// Seconds between two reports of the figures of a minute that is not over yet; with 60 each
+    /// minute is reported once, when it is over
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=60))]
+    report_samples_every: u8,
+}
+
+impl Sampling {
+    fn pace(self) -> SamplingPace {
+        SamplingPace {
+            every: Duration::from_secs(self.sample_every.into()),
+            tell: Duration::from_secs(self.report_samples_every.into()),
+        }
+    }
+
+    /// The arguments that say the same.
+    pub(crate) fn arguments(self) -> [String; 2] {
+        [
+            format!("--sample-every={}", self.sample_every),
+            format!("--report-samples-every={}", self.report_samples_every),
+        ]
+    }
 }
 
 /// The value of `--addresses`.
@@ -106,6 +140,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
             .map(|(certificate, key)| CertificateFiles { certificate, key }),
         full_syncs: args.full_syncs,
         metrics: args.metrics,
+        sampling: args.sampling.pace(),
         crash,
     };
     let tasks = Tasks::new();
@@ -124,6 +159,6 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
     told_to_stop(args.parent).await?;
     tasks.cancel();
     // The agent bounds its own stop; this only joins it.
-    running.stop(std::time::Duration::from_secs(600)).await;
+    running.stop(Duration::from_secs(600)).await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use dns::{NameServer, TsigKey, UpdateConfig};
 use runtime::{clock::Clock, dice::Dice, durable, tasks::Tasks};
 
-use super::{read_pem, read_token, tell_ready, told_to_stop, trace};
+use super::{Ready, read_pem, read_token, tell, told_to_stop, trace};
 
 /// Run the DNS server of the caches' names
 ///
@@ -55,6 +55,10 @@ pub(crate) struct DnsArgs {
     /// zone of the names]
     #[arg(long, value_name = "ZONE", requires = "update")]
     update_zone: Option<String>,
+    /// Where to serve metrics for Prometheus, over plain http and without a token: keep it to
+    /// loopback or a private network; port 0 picks one [default: nowhere]
+    #[arg(long)]
+    metrics: Option<SocketAddr>,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -72,6 +76,7 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
         token: read_token(&args.token_file)?,
         name_servers: args.name_servers,
         answers_per_second: args.rate_limit,
+        metrics: args.metrics,
         update,
     };
     let built = dns::build(config, Clock, Dice::from_system()).await;
@@ -80,11 +85,18 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<()> {
     for address in &addresses {
         tracing::info!(%address, "the DNS server answers, over UDP and TCP");
     }
+    let metrics = dns.metrics();
+    if let Some(address) = metrics {
+        tracing::info!(%address, "metrics are served");
+    }
     let tasks = Tasks::new();
     let serving = tasks.clone();
     tasks.spawn_until_done("dns", async move { dns.run(serving).await });
     if let Some(first) = addresses.first() {
-        tell_ready(*first)?;
+        tell(Ready {
+            address: *first,
+            metrics,
+        })?;
     }
     told_to_stop(args.parent).await?;
     anyhow::ensure!(

@@ -11,7 +11,10 @@ use super::{
     relay::Relays,
     targets::Targets,
 };
-use crate::{serve::api::ApiArgs, talk::Talk};
+use crate::{
+    serve::{agent::Sampling, api::ApiArgs},
+    talk::Talk,
+};
 
 /// How long an agent may take to save its caches and stop its engines.
 const AGENT_PATIENCE: Duration = Duration::from_secs(320);
@@ -42,6 +45,7 @@ pub(super) struct Plan {
     pub(super) webhook: Vec<String>,
     pub(super) relays: Relays,
     pub(super) certificates: Certificates,
+    pub(super) sampling: Sampling,
     /// The management API's token.
     pub(super) token: Secret,
 }
@@ -52,6 +56,7 @@ pub(super) struct Supervisor {
     control: Option<Child>,
     dns: Option<Child>,
     dns_address: Option<SocketAddr>,
+    dns_metrics: Option<SocketAddr>,
     agents: Vec<Option<Child>>,
     agent_recipes: Vec<Recipe>,
     /// By agent.
@@ -78,6 +83,7 @@ impl Supervisor {
             control: Some(control),
             dns: None,
             dns_address: None,
+            dns_metrics: None,
             agents: Vec::new(),
             agent_recipes,
             metrics: Vec::new(),
@@ -107,7 +113,7 @@ impl Supervisor {
                 }
             }
         }
-        if let Err(error) = up.targets.write(&up.metrics) {
+        if let Err(error) = up.write_targets() {
             up.stop_all().await;
             return Err(error);
         }
@@ -119,12 +125,18 @@ impl Supervisor {
         dns.recipe = dns_recipe(plan, self.address, ready.address);
         self.dns = Some(dns);
         self.dns_address = Some(ready.address);
+        self.dns_metrics = ready.metrics;
         Ok(())
     }
 
     /// Where names are answered.
     pub(super) fn dns(&self) -> Option<SocketAddr> {
         self.dns_address
+    }
+
+    /// Where the DNS server's metrics are read.
+    pub(super) fn dns_metrics(&self) -> Option<SocketAddr> {
+        self.dns_metrics
     }
 
     /// The regions, and where their agents' metrics are read.
@@ -141,6 +153,10 @@ impl Supervisor {
     /// The management API's URL.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    fn write_targets(&self) -> anyhow::Result<()> {
+        self.targets.write(&self.metrics, self.dns_metrics)
     }
 
     async fn write_authority(&self) -> anyhow::Result<()> {
@@ -170,7 +186,10 @@ impl Supervisor {
                 .position(|agent| agent.name == recipe.name);
             match place.and_then(|index| self.agents.get_mut(index)) {
                 Some(agent) => *agent = Some(child),
-                None if recipe.name == DNS => self.dns = Some(child),
+                None if recipe.name == DNS => {
+                    self.dns = Some(child);
+                    self.dns_metrics = ready.metrics;
+                }
                 None => {
                     self.control = Some(child);
                     // It may have made another authority.
@@ -181,9 +200,9 @@ impl Supervisor {
             }
             if let Some(known) = place.and_then(|index| self.metrics.get_mut(index)) {
                 *known = ready.metrics;
-                if let Err(error) = self.targets.write(&self.metrics) {
-                    talk.error(&format!("{error:#}"));
-                }
+            }
+            if let Err(error) = self.write_targets() {
+                talk.error(&format!("{error:#}"));
             }
         }
     }
@@ -283,6 +302,7 @@ fn dns_recipe(plan: &Plan, control: SocketAddr, listen: SocketAddr) -> Recipe {
             format!("--listen={listen}"),
             format!("--control=http://{control}"),
             format!("--token-file={}", file("names-token")),
+            "--metrics=127.0.0.1:0".to_owned(),
         ],
         log: plan.data.join("logs").join("dns.log"),
     }
@@ -314,6 +334,7 @@ fn agent_recipe(
     ];
     arguments.extend(plan.relays.arguments(region));
     arguments.extend(plan.certificates.arguments());
+    arguments.extend(plan.sampling.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

@@ -1,4 +1,5 @@
-//! Where Prometheus finds the agents (its `file_sd_configs`): their ports change with each start.
+//! Where Prometheus finds the agents and the DNS server (its `file_sd_configs`): their ports change
+//! with each start.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -27,15 +28,19 @@ impl Targets {
         }
     }
 
-    /// Writes down where each agent's metrics are read.
-    pub(super) fn write(&self, addresses: &[Option<SocketAddr>]) -> anyhow::Result<()> {
+    /// Writes down where the metrics of each agent and of the DNS server are read.
+    pub(super) fn write(
+        &self,
+        addresses: &[Option<SocketAddr>],
+        dns: Option<SocketAddr>,
+    ) -> anyhow::Result<()> {
         let agents = self.regions.iter().zip(addresses);
         let targets = agents.filter_map(|(region, address)| {
             let target = address.as_ref()?.to_string();
             Some(json!({"targets": [target], "labels": {"region": region.as_str()}}))
         });
-        let text = Value::Array(targets.collect()).to_string();
-        durable::write_durable(&self.path, text.as_bytes())
-            .context("tell where the agents' metrics are")
+        let dns = dns.map(|at| json!({"targets": [at.to_string()], "labels": {"service": "dns"}}));
+        let text = Value::Array(targets.chain(dns).collect()).to_string();
+        durable::write_durable(&self.path, text.as_bytes()).context("tell where metrics are read")
     }
 }

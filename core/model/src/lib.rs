@@ -14,6 +14,7 @@ mod desired;
 mod egress;
 mod engine_version;
 mod event;
+mod figures;
 mod front_door;
 mod identity;
 mod ids;
@@ -55,6 +56,9 @@ pub use egress::{
 };
 pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
+pub use figures::{
+    Cell, ErrorKind, Exposition, Figure, Figures, Part, SampledPart, SampledReport, Series,
+};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
     TokenUser, admits, not_admitted, would_not_admit,

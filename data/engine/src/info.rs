@@ -9,6 +9,11 @@ use std::{
 use model::{EngineKind, EngineVersion};
 use psync::{Offset, ReplicationId};
 
+mod reading;
+
+pub(crate) use reading::unread;
+pub use reading::{CommandCalls, Processor, Reading, Writing};
+
 /// `INFO` lacks a field, or the field holds something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InfoError {
@@ -238,6 +243,20 @@ impl<'a> Fields<'a> {
             sync_left_bytes: self.maybe("master_sync_left_bytes"),
             last_heard_seconds: self.maybe("master_last_io_seconds_ago"),
         })
+    }
+
+    /// A number of seconds with a fraction.
+    fn seconds(&self, name: &'static str) -> Result<f64, InfoError> {
+        self.parsed(name)
+    }
+
+    /// How often commands were executed, of those that `is_one` tells by their name.
+    fn calls(&self, is_one: impl Fn(&str) -> bool) -> u64 {
+        let statistics = self.0.iter().filter_map(|(name, line)| {
+            let command = name.strip_prefix("cmdstat_")?;
+            is_one(command).then(|| part::<u64>(line, "calls"))?
+        });
+        statistics.sum()
     }
 
     /// The sum of `keys` over the lines `db0:keys=1,expires=0,avg_ttl=0`.

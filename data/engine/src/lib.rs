@@ -39,7 +39,10 @@ mod snapshot;
 pub use admin::CommandError;
 pub use config::{CLIENT_USER, ConfigError, Credentials, INTERNAL_USER, NodeConfig};
 pub use find::{EngineChoice, EngineProgram, FindError, find};
-pub use info::{EngineRole, InfoError, NodeInfo, ReplicaInfo, Replication};
+pub use info::{
+    CommandCalls, EngineRole, InfoError, NodeInfo, Processor, Reading, ReplicaInfo, Replication,
+    Writing,
+};
 pub use node::{
     AdoptError, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow, Stopped,
 };

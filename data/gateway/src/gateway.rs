@@ -147,6 +147,13 @@ impl Gateway {
         tunnel::enter(&self.0.house, entrance);
     }
 
+    /// How many connections of clients are served by an engine here: those that go over to the other
+    /// side's gateway are counted there.
+    #[must_use]
+    pub fn clients(&self) -> u64 {
+        self.0.house.roster.staying() as u64
+    }
+
     /// What it sees, and has seen.
     #[must_use]
     pub fn status(&self) -> GatewayStatus {

@@ -47,6 +47,6 @@ pub use gateway::{Gateway, Held};
 pub use limits::Limits;
 pub use listener::{BindError, PrivateListener};
 pub use place::{Endpoint, Place};
-pub use status::{Connections, GatewayStatus, Refused};
+pub use status::{Connections, GatewayStatus, Passage, Refused};
 pub use tunnel::{EnterError, Entrance};
 pub use upstream::CLIENT_USER;

@@ -33,6 +33,8 @@ pub(crate) struct Roster {
     running: AtomicUsize,
     /// There is none any more.
     all_held: Notify,
+    /// Those that go over to the other side's gateway.
+    tunnelled: AtomicUsize,
     pub(crate) totals: Totals,
 }
 
@@ -89,6 +91,7 @@ impl Roster {
             return Room::Full;
         }
         let ticket = inner.add(peer, through, private);
+        self.totals.note_created(through.carrier);
         inner.strangers.insert(ticket.id);
         Room::Taken(Entered {
             ticket,
@@ -112,6 +115,7 @@ impl Roster {
             ticket: inner.add(peer, through, None),
             roster: Arc::clone(self),
         };
+        self.totals.note_created(through.carrier);
         drop(inner);
         entered.logged_in();
         Some(entered)
@@ -135,6 +139,24 @@ impl Roster {
     pub(crate) fn expect_all(&self) {
         for ticket in self.inner.lock().tickets.values() {
             self.stand(ticket, Standing::Stopping);
+        }
+    }
+
+    /// How many there are that do not go over to the other side's gateway.
+    pub(crate) fn staying(&self) -> usize {
+        let all = self.inner.lock().tickets.len();
+        all.saturating_sub(self.tunnelled.load(Ordering::Relaxed))
+    }
+
+    fn tunnel(&self, ticket: &Ticket, tunnelled: bool) {
+        match (ticket.set_tunnelled(tunnelled), tunnelled) {
+            (false, true) => {
+                self.tunnelled.fetch_add(1, Ordering::Relaxed);
+            }
+            (true, false) => {
+                self.tunnelled.fetch_sub(1, Ordering::Relaxed);
+            }
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -191,6 +213,7 @@ impl Roster {
             inner.tickets.remove(&ticket.id);
             inner.strangers.remove(&ticket.id);
         }
+        self.tunnel(ticket, false);
         self.totals.note_gone(ticket);
         // Nobody has to wait for it any more.
         self.stand(ticket, Standing::Held);
@@ -226,6 +249,11 @@ impl Entered {
         if !self.ticket.set_inside() && self.ticket.standing() != Standing::Held {
             roster.running.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// It goes over to the other side's gateway, or does not any more.
+    pub(crate) fn set_tunnelled(&self, tunnelled: bool) {
+        self.roster.tunnel(&self.ticket, tunnelled);
     }
 
     /// Says how far it is in being held.

@@ -20,6 +20,17 @@ pub struct GatewayStatus {
     pub held: u64,
     /// Connections that go over to the other side's gateway.
     pub tunnelled: u64,
+    /// Connections whose client came in with a token.
+    pub by_token: u64,
+    /// Connections that came, ever, and that ended: those that are encrypted, and those that are not.
+    pub encrypted: Passage,
+    /// See `encrypted`.
+    pub plain: Passage,
+    /// Commands of clients that were passed on to an engine here, ever. What went over to the other
+    /// side's gateway is counted there.
+    pub commands: u64,
+    /// Connections that ended with the token that they came in with, ever.
+    pub expired_tokens: u64,
     /// Moves of a connection from one engine to another, ever.
     pub carried: u64,
     /// Commands that were sent to an engine and whose outcome clients were told to be unknown.
@@ -53,6 +64,15 @@ impl Connections {
     }
 }
 
+/// Connections that came and went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passage {
+    /// Those that came, ever.
+    pub created: u64,
+    /// Those of them that ended.
+    pub closed: u64,
+}
+
 /// What was refused, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refused {
@@ -64,6 +84,8 @@ pub struct Refused {
     pub tls: u64,
     /// Logins with a wrong key, user or token.
     pub login: u64,
+    /// Of those, the ones with a token.
+    pub token: u64,
     /// Logins beyond their address's budget.
     pub throttled: u64,
     /// Connections that broke the protocol.
@@ -94,12 +116,56 @@ pub(crate) struct Totals {
     carried: AtomicU64,
     unknown_outcomes: AtomicU64,
     refused: [AtomicU64; 8],
+    refused_tokens: AtomicU64,
+    expired_tokens: AtomicU64,
+    encrypted: Passages,
+    plain: Passages,
     /// Of connections that are gone.
     received: AtomicU64,
     sent: AtomicU64,
+    commands: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Passages {
+    created: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl Passages {
+    fn count(&self) -> Passage {
+        // What has closed was created before.
+        let closed = self.closed.load(Ordering::Relaxed);
+        Passage {
+            created: self.created.load(Ordering::Relaxed),
+            closed,
+        }
+    }
 }
 
 impl Totals {
+    /// Counts a connection that came.
+    pub(crate) fn note_created(&self, carrier: Carrier) {
+        let created = &self.passages(carrier).created;
+        created.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn passages(&self, carrier: Carrier) -> &Passages {
+        match carrier {
+            // Regions talk by TLS.
+            Carrier::Tls | Carrier::Tunnel => &self.encrypted,
+            Carrier::Plain => &self.plain,
+        }
+    }
+
+    pub(crate) fn note_refused_token(&self) {
+        self.refused_tokens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_expired_token(&self) {
+        self.expired_tokens.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn note_accepted(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
@@ -121,8 +187,12 @@ impl Totals {
     pub(crate) fn note_gone(&self, ticket: &Ticket) {
         let received = ticket.received.load(Ordering::Relaxed);
         let sent = ticket.sent.load(Ordering::Relaxed);
+        let commands = ticket.commands.load(Ordering::Relaxed);
         self.received.fetch_add(received, Ordering::Relaxed);
         self.sent.fetch_add(sent, Ordering::Relaxed);
+        self.commands.fetch_add(commands, Ordering::Relaxed);
+        let closed = &self.passages(ticket.through().carrier).closed;
+        closed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn refusals(&self, refusal: Refusal) -> &AtomicU64 {
@@ -159,6 +229,7 @@ impl Totals {
                 clients: count(Refusal::Clients),
                 tls: count(Refusal::Tls),
                 login: count(Refusal::Login),
+                token: self.refused_tokens.load(Ordering::Relaxed),
                 throttled: count(Refusal::Throttled),
                 protocol: count(Refusal::Protocol),
                 slow: count(Refusal::Slow),
@@ -166,6 +237,11 @@ impl Totals {
             },
             held: 0,
             tunnelled: 0,
+            by_token: 0,
+            encrypted: self.encrypted.count(),
+            plain: self.plain.count(),
+            commands: self.commands.load(Ordering::Relaxed),
+            expired_tokens: self.expired_tokens.load(Ordering::Relaxed),
             carried: self.carried.load(Ordering::Relaxed),
             unknown_outcomes: self.unknown_outcomes.load(Ordering::Relaxed),
             bytes_in: self.received.load(Ordering::Relaxed),
@@ -189,6 +265,8 @@ impl GatewayStatus {
         *count += 1;
         self.held += u64::from(ticket.standing() == Standing::Held);
         self.tunnelled += u64::from(ticket.is_tunnelled());
+        self.by_token += u64::from(ticket.is_by_token());
+        self.commands += ticket.commands.load(Ordering::Relaxed);
         self.bytes_in += ticket.received.load(Ordering::Relaxed);
         self.bytes_out += ticket.sent.load(Ordering::Relaxed);
     }

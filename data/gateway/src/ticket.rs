@@ -67,8 +67,10 @@ pub(crate) struct Ticket {
     standing: AtomicU8,
     inside: AtomicBool,
     tunnelled: AtomicBool,
+    by_token: AtomicBool,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(crate) commands: AtomicU64,
 }
 
 impl Ticket {
@@ -92,8 +94,10 @@ impl Ticket {
             standing: AtomicU8::new(0),
             inside: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
+            by_token: AtomicBool::new(false),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
         };
         ticket.set_endpoint(through.endpoint);
         Arc::new(ticket)
@@ -174,8 +178,25 @@ impl Ticket {
         self.tunnelled.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_tunnelled(&self, tunnelled: bool) {
-        self.tunnelled.store(tunnelled, Ordering::Relaxed);
+    /// Tells whether it was before.
+    pub(crate) fn set_tunnelled(&self, tunnelled: bool) -> bool {
+        self.tunnelled.swap(tunnelled, Ordering::Relaxed)
+    }
+
+    /// Its client came in with a token.
+    pub(crate) fn is_by_token(&self) -> bool {
+        self.by_token.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_by_token(&self, by_token: bool) {
+        self.by_token.store(by_token, Ordering::Relaxed);
+    }
+
+    /// Counts commands that were passed on to an engine here.
+    pub(crate) fn note_commands(&self, commands: u64) {
+        if commands > 0 && !self.is_tunnelled() {
+            self.commands.fetch_add(commands, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn note_received(&self, bytes: usize) {

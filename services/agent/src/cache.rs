@@ -31,8 +31,12 @@ use tokio::{
 };
 
 pub(crate) use front::Fronts;
+pub(crate) use node::NodeSample;
 
-use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
+use crate::{
+    Addresses, leases::Leases, lost_writes::Stores, reporter::Board, sampling::Sampling,
+    state::Directory,
+};
 use front::{Front, Seen, place};
 use handoff::{Handoff, attempt_of};
 use lease::{LeaseWatch, needs_lease};
@@ -58,6 +62,7 @@ pub(crate) struct Host {
     pub(crate) client: Agents,
     pub(crate) dice: Dice,
     pub(crate) board: Board,
+    pub(crate) sampling: Sampling,
     pub(crate) leases: Arc<Leases>,
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
@@ -378,6 +383,9 @@ impl Worker {
                 .shards
                 .iter()
                 .all(|s| s.is_settled(&self.store, &self.order));
+        let lost_writes = self.host.lost.of(&self.order.uid).list();
+        let receipts = lost_writes.iter().filter(|kept| kept.commands > 0).count();
+        self.host.sampling.note_receipts(&self.order.uid, receipts);
         self.host.board.pin(CacheObserved {
             uid: self.order.uid.clone(),
             settled_revision: if settled { self.order.revision } else { 0 },
@@ -392,7 +400,7 @@ impl Worker {
                 .map(|shard| shard.observed().clone())
                 .collect(),
             problem,
-            lost_writes: self.host.lost.of(&self.order.uid).list(),
+            lost_writes,
             handoff: self.handoff.as_ref().map(Handoff::observed),
         });
     }
@@ -509,6 +517,7 @@ impl Worker {
         }
         self.front.forget(uid);
         self.host.lost.forget(uid);
+        self.host.sampling.forget(uid);
         self.host.leases.need(uid, None, &self.lease.wake());
         self.host.board.unpin(uid);
         tracing::info!(cache.id = %self.order.id.name, "the cache is removed");

@@ -1,6 +1,6 @@
 //! What an agent is told at its start.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use client::{Agents, BuildError};
 use engine::EngineChoice;
@@ -38,6 +38,8 @@ pub struct Config {
     /// Where whoever watches the agent may read its metrics, over plain HTTP and without a token;
     /// port 0 picks one. `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// How often figures for metrics are taken, and told.
+    pub sampling: SamplingPace,
     /// Full syncs that may go to one region at the same time.
     pub full_syncs: NonZeroUsize,
     /// Where a test can have it die.
@@ -49,5 +51,24 @@ impl Config {
     pub(crate) fn client(&self) -> Result<Agents, BuildError> {
         let authority = self.authority.as_deref();
         Agents::trusting(&self.control, self.token.clone(), authority)
+    }
+}
+
+/// How often engines and gateways are read for metrics, and how often the control plane is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SamplingPace {
+    /// Between two samples.
+    pub every: Duration,
+    /// Between two reports of a minute that is not over. From a minute on, each is told once, when it
+    /// is over.
+    pub tell: Duration,
+}
+
+impl Default for SamplingPace {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(15),
+            tell: Duration::from_secs(60),
+        }
     }
 }

@@ -28,11 +28,12 @@ mod lost_writes;
 mod metrics;
 mod region;
 mod reporter;
+mod sampling;
 mod state;
 mod switchboard;
 
 pub use addresses::Addresses;
 pub use certificate::CertificateFiles;
-pub use config::Config;
+pub use config::{Config, SamplingPace};
 pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};

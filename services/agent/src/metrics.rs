@@ -44,12 +44,17 @@ struct Known {
     heard: BTreeMap<(CacheUid, ShardIndex), Instant>,
 }
 
-/// Binds the address for scrapes, and tells which it is.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), MetricsError> {
+/// Binds the address for scrapes, if there is to be one, and tells which it is.
+pub(crate) async fn bind(
+    address: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, MetricsError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
     let failed = |source| MetricsError { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok(Some((listener, bound)))
 }
 
 impl Metrics {
@@ -87,6 +92,17 @@ impl Metrics {
         }
     }
 
+    /// When the certificates expire that others see, in seconds since the Unix epoch.
+    fn certificates(&self) -> Vec<(&'static str, u64)> {
+        let identity = self.host.identity.expires();
+        let shown = self.host.fronts.tls.certificate();
+        let shown = shown.map(|certificate| certificate.validity().until);
+        let all = [("agent", identity), ("clients", shown)];
+        all.into_iter()
+            .filter_map(|(whose, at)| Some((whose, at?.0 / 1_000)))
+            .collect()
+    }
+
     fn render(&self) -> String {
         self.look();
         let now = Instant::now();
@@ -94,11 +110,15 @@ impl Metrics {
         let known = self.known.lock();
         let mut rows = Vec::new();
         let mut gateways = Vec::new();
+        let mut figures = Vec::new();
         for cache in caches {
             let name = known.names.get(&cache.uid);
             let name = name.map_or_else(|| cache.uid.to_string(), ToString::to_string);
             if let Some(status) = self.host.fronts.switchboard.status(&cache.uid) {
                 gateways.push((name.clone(), status));
+            }
+            if let Some(exposed) = self.host.sampling.exposed(&cache.uid) {
+                figures.push((name.clone(), exposed));
             }
             for shard in &cache.shards {
                 let heard = known.heard.get(&(cache.uid.clone(), shard.shard));
@@ -116,6 +136,8 @@ impl Metrics {
             has_problem: problem.is_some(),
             rows,
             gateways,
+            figures,
+            certificates: self.certificates(),
         })
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
     reporter::{self, Board},
+    sampling::{self, Sampling},
     state::{AgentFile, Directory, StateError},
     switchboard,
 };
@@ -100,10 +101,7 @@ impl Agent {
             .read_agent()
             .map_err(|error| directory_error(error.into()))?;
         let relay_tasks = Tasks::new();
-        let scraped = match config.metrics {
-            Some(address) => Some(metrics::bind(address).await?),
-            None => None,
-        };
+        let scraped = metrics::bind(config.metrics).await?;
         let client = config.client()?;
         let store = file.desired.as_ref().map(|desired| desired.store.clone());
         let mut keeper = Keeper::open(&directory, &config.region, store, client.clone())
@@ -149,6 +147,7 @@ impl Agent {
             client,
             board: Board::new(dice.number()),
             dice,
+            sampling: Sampling::new(config.sampling, boot),
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             fronts,
@@ -208,6 +207,7 @@ impl Agent {
         }
         let keeping = reporter::keep_events(Arc::clone(&self.host), happenings);
         reports.spawn("events", keeping);
+        reports.spawn("figures", sampling::run(Arc::clone(&self.host)));
         let tasks = self.tasks.clone();
         tokio::select! {
             () = tasks.cancelled() => {}
@@ -218,6 +218,7 @@ impl Agent {
             tracing::error!("some engines did not stop in {} s", STOP_GRACE.as_secs());
         }
         reports.stop(Duration::from_secs(1)).await;
+        sampling::tell_last(&self.host).await;
         self.relay_tasks.stop(Duration::from_secs(5)).await;
     }
 

@@ -67,6 +67,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(prices::routes())
         .merge(roles::routes())
         .merge(service_principals::routes())
+        .merge(insights::routes())
         .route(names::PATH, get(names::show))
         .route(openapi::PATH, get(openapi::show))
         .route("/metrics", get(scrape))
@@ -206,14 +207,6 @@ fn caches_and_links() -> Router<Arc<Plane>> {
         )
         .route(&cache("/linkedservers/{other}/events"), get(links::events))
         .route(&cache("/linkedservers/{other}/egress"), get(links::egress))
-        .route(
-            &cache("/providers/microsoft.insights/metrics"),
-            get(insights::metrics),
-        )
-        .route(
-            &cache("/providers/microsoft.insights/metricdefinitions"),
-            get(insights::definitions),
-        )
 }
 
 #[cfg(test)]

@@ -1,24 +1,24 @@
 //! The geo-replication metrics of every link, summed up by the minute.
 //!
 //! Once a second each link's latest reports are read. The open minute is in memory; closed ones go
-//! to the history, and stay here until they are there. A cache has the series of its role and no
+//! to the history, where they meet what agents sampled, and stay here until they are there. A cache has the series of its role and no
 //! other: what the other side would have is absent, not zero.
 
 mod sampler;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
 
-use model::{CacheUid, Timestamp};
+use model::{CacheUid, Figures, Timestamp};
 use parking_lot::Mutex;
 use runtime::tasks::Tasks;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
-    history::{History, HistoryError, Minute},
+    history::{History, HistoryError, Spans},
     plane::Plane,
 };
 use sampler::Sampler;
@@ -27,11 +27,11 @@ use sampler::Sampler;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Closed minutes that the history does not take are dropped from this many on.
 const MOST_UNSAVED: usize = 10;
-/// Between two sweeps of what is too old.
-const SWEEP: u64 = 60;
+/// Minutes between two sweeps of what is too old.
+const SWEEP: u64 = 10;
 
 /// Minutes by their number since the Unix epoch.
-type Minutes = BTreeMap<u64, BTreeMap<CacheUid, Minute>>;
+type Minutes = BTreeMap<u64, BTreeMap<CacheUid, Figures>>;
 
 /// The metrics that are not in the history yet.
 #[derive(Default)]
@@ -47,27 +47,34 @@ struct Recent {
 }
 
 impl GeoMetrics {
-    /// The minutes of a cache from `from` up to `to`, without `to`.
-    pub(crate) async fn minutes(
+    /// All figures of a cache from the minute `from` up to `to`, without `to`: those in the history,
+    /// and those here.
+    pub(crate) async fn figures(
         &self,
         history: &History,
         cache: &CacheUid,
-        from: u64,
-        to: u64,
-    ) -> Result<BTreeMap<u64, Minute>, HistoryError> {
+        (from, to): (u64, u64),
+        now: Timestamp,
+    ) -> Result<Spans, HistoryError> {
         // First what is here: a minute that moves meanwhile is met twice rather than never.
-        let here: Vec<(u64, Minute)> = {
+        let here: Vec<(u64, Figures)> = {
             let recent = self.recent.lock();
             let within = recent.minutes.range(from..to.max(from));
             within
                 .filter_map(|(minute, caches)| Some((*minute, caches.get(cache)?.clone())))
                 .collect()
         };
-        let mut minutes = history.minutes(cache, from, to).await?;
-        for (minute, value) in here {
-            minutes.insert(minute, value);
+        let mut spans = history.figures(cache, from, to, now).await?;
+        for (minute, geo) in here {
+            let kept = spans.remove(&minute).unwrap_or_default();
+            // What an agent told of that minute is in the history alone, and what is here may be in
+            // both for a moment.
+            let others = kept.iter().filter(|(series, _)| geo.get(series).is_none());
+            let mut both: Figures = others.collect();
+            both.merge(&geo);
+            spans.insert(minute, both);
         }
-        Ok(minutes)
+        Ok(spans)
     }
 
     /// Reads every link once.
@@ -101,10 +108,12 @@ impl GeoMetrics {
     /// Moves what is over to the history.
     async fn save(&self, history: &History, all: bool) {
         for (minute, caches) in self.closed(all) {
-            let kept = caches.is_empty() || history.add_minute(minute, caches).await;
+            let left = history.add_minute(minute, caches).await;
             let mut recent = self.recent.lock();
-            if kept || recent.minutes.len() > MOST_UNSAVED {
+            if left.is_empty() || recent.minutes.len() > MOST_UNSAVED {
                 recent.minutes.remove(&minute);
+            } else {
+                recent.minutes.insert(minute, left);
             }
         }
     }
@@ -127,6 +136,9 @@ pub(crate) async fn run(plane: Arc<Plane>, tasks: Tasks) {
         if minute >= swept + SWEEP {
             swept = minute;
             plane.history.prune(now).await;
+            let state = plane.store.state();
+            let there: BTreeSet<&CacheUid> = state.caches.iter().map(|cache| &cache.uid).collect();
+            plane.latest.retain(|uid| there.contains(uid));
         }
     }
     plane.geo_metrics.save(&plane.history, true).await;

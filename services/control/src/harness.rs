@@ -19,8 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::{ApiConfig, Config, NamesConfig, api, plane::Plane, run};
 
-pub(crate) use agent::Agent;
-use agent::agent_request;
+pub(crate) use agent::{Agent, agent_request};
 pub(crate) use signed_in::{PRINCIPALS, Someone};
 
 pub(crate) const TOKEN: &str = "management-token";

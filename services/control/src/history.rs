@@ -1,4 +1,4 @@
-//! What happened, and the last day's metrics: kept beside the store, never decided upon.
+//! What happened, and the last month's metrics: kept beside the store, never decided upon.
 //!
 //! A database of its own (`docs/format/store.md`): writing it wakes nobody, its failure stops no
 //! commit and refuses no request, and it may be thrown away. Reads and writes are blocking SQLite
@@ -8,11 +8,14 @@ mod activity;
 mod database;
 mod egress;
 mod event;
-mod minute;
+mod figures;
+mod packed;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use model::{CacheUid, EventObserved, LinkId, Region, Timestamp};
+use model::{
+    CacheUid, EventObserved, Figures, LinkId, Region, SampledPart, SampledReport, Timestamp,
+};
 use parking_lot::Mutex;
 use runtime::{blocking, chain, dice::Dice};
 use tokio::sync::watch;
@@ -22,7 +25,7 @@ use database::Database;
 pub(crate) use database::HistoryError;
 pub(crate) use egress::{DAY_MS, Days, Flow, Reading, Readings, Sent};
 pub(crate) use event::{Event, OwnEvent, OwnKind, Since};
-pub(crate) use minute::{Cell, Metric, Minute};
+pub(crate) use figures::{HOUR, Spans};
 
 use crate::{activity::Record, store::OpenError};
 
@@ -30,8 +33,14 @@ use crate::{activity::Record, store::OpenError};
 const FILE: &str = "history.db";
 /// An event older than this is forgotten, in milliseconds.
 const EVENTS_KEPT_MS: u64 = 90 * 24 * 3_600_000;
-/// A minute older than this is forgotten: a day, and an hour to look it up in.
-const MINUTES_KEPT: u64 = 25 * 60;
+/// Figures are kept by the minute for so many minutes, and an hour to look them up in.
+pub(crate) const MINUTES_KEPT: u64 = 2 * 24 * HOUR;
+/// And by the hour for so many.
+pub(crate) const HOURS_KEPT: u64 = 30 * 24 * HOUR;
+/// Rows that are forgotten at once: nobody waits for long because of it.
+const FORGOTTEN_AT_ONCE: usize = 2_000;
+/// Caches whose figures are written at once.
+const WRITTEN_AT_ONCE: usize = 250;
 
 /// A handle to the history; clones are the same.
 #[derive(Clone)]
@@ -207,38 +216,81 @@ impl History {
             .await
     }
 
-    /// Keeps closed minutes; what is there of one already is added to.
-    pub(crate) async fn add_minute(&self, minute: u64, caches: BTreeMap<CacheUid, Minute>) -> bool {
-        let kept = self
-            .write(move |database| database.add_minute(minute, &caches))
-            .await;
-        self.complain(kept, "keep a minute of metrics")
+    /// Keeps figures of a minute; what is there of it already is added to. Gives what is not kept.
+    pub(crate) async fn add_minute(
+        &self,
+        minute: u64,
+        caches: BTreeMap<CacheUid, Figures>,
+    ) -> BTreeMap<CacheUid, Figures> {
+        let mut left: Vec<(CacheUid, Figures)> = caches.into_iter().collect();
+        while !left.is_empty() {
+            let some = left.split_off(left.len().saturating_sub(WRITTEN_AT_ONCE));
+            let some = Arc::new(some);
+            let written = Arc::clone(&some);
+            let kept = self
+                .write(move |database| database.add_minute(minute, &written))
+                .await;
+            if !self.complain(kept, "keep a minute of metrics") {
+                left.extend(some.iter().cloned());
+                break;
+            }
+        }
+        left.into_iter().collect()
     }
 
-    /// The minutes of a cache from `from` up to `to`, without `to`.
-    pub(crate) async fn minutes(
+    /// Keeps what an agent sampled, each part once however often it is told. Gives what is news.
+    pub(crate) async fn add_sampled(
+        &self,
+        report: SampledReport,
+    ) -> Result<Vec<SampledPart>, HistoryError> {
+        let SampledReport {
+            region,
+            boot,
+            parts,
+        } = report;
+        self.write(move |database| database.add_parts(region.as_str(), boot, parts))
+            .await
+    }
+
+    /// The figures of a cache from the minute `from` up to `to`, without `to`: by the minute as long
+    /// as those are kept, by the hour before.
+    pub(crate) async fn figures(
         &self,
         cache: &CacheUid,
         from: u64,
         to: u64,
-    ) -> Result<BTreeMap<u64, Minute>, HistoryError> {
+        now: Timestamp,
+    ) -> Result<Spans, HistoryError> {
         let cache = cache.clone();
-        self.write(move |database| database.minutes(&cache, from, to))
+        let fine = fine_from(now.0 / 60_000);
+        self.write(move |database| database.figures(&cache, (from, to), fine))
             .await
     }
 
     /// Forgets what is too old.
     pub(crate) async fn prune(&self, now: Timestamp) {
         let events = now.0.saturating_sub(EVENTS_KEPT_MS);
-        let minutes = (now.0 / 60_000).saturating_sub(MINUTES_KEPT);
         let pruned = self
             .write(move |database| {
-                database.prune(events, minutes)?;
+                database.forget_events(events)?;
                 database.prune_records(events)?;
                 database.prune_egress(now.0)
             })
             .await;
         self.complain(pruned, "forget what is old");
+        let present = now.0 / 60_000;
+        let minutes = fine_from(present).saturating_sub(HOUR);
+        let hours = present.saturating_sub(HOURS_KEPT + HOUR);
+        loop {
+            let more = self
+                .write(move |database| database.forget_figures(minutes, hours, FORGOTTEN_AT_ONCE))
+                .await;
+            let go_on = matches!(more, Ok(true));
+            self.complain(more, "forget what is old");
+            if !go_on {
+                break;
+            }
+        }
     }
 
     /// Ends it: what is under way is finished, and the file is free.
@@ -287,6 +339,12 @@ impl History {
 fn with_record(event: Event, record: impl Fn(&Event) -> Record) -> (Event, Record) {
     let record = record(&event);
     (event, record)
+}
+
+/// The first minute that is read by the minute: the beginning of an hour, of which all minutes are
+/// kept.
+pub(crate) fn fine_from(present: u64) -> u64 {
+    present.saturating_sub(MINUTES_KEPT).next_multiple_of(HOUR)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod handoff;
 #[cfg(test)]
 mod harness;
 mod history;
+mod latest;
 mod listen;
 mod metrics;
 mod names;

@@ -1,6 +1,7 @@
 //! `/metrics`: what Prometheus reads of the control plane, made anew for each scrape.
 //! `docs/metrics.md` says what each means.
 
+mod caches;
 mod log;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -44,7 +45,9 @@ pub(crate) fn render(plane: &Plane) -> String {
         ended: plane.failovers.ended(),
         passes: plane.passes.counted(),
         log: Log::of(plane),
+        authority_expires: plane.authority.certificate().expires().0 / 1_000,
     }));
+    registry.register_collector(Box::new(caches::Caches::of(plane)));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
     text
@@ -57,6 +60,8 @@ struct Picture {
     ended: BTreeMap<Ended, u64>,
     passes: [(&'static str, Took); 2],
     log: Log,
+    /// In seconds since the Unix epoch.
+    authority_expires: u64,
 }
 
 impl fmt::Debug for Picture {
@@ -91,6 +96,13 @@ impl Collector for Picture {
             ConstGauge::new(value).encode(gauge)?;
         }
         self.passes(&mut encoder)?;
+        let expiry = encoder.encode_descriptor(
+            "godwit_control_authority_expiry_timestamp",
+            "When the certificate authority expires, in seconds since the Unix epoch",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(figure(self.authority_expires)).encode(expiry)?;
         self.agents(&mut encoder)?;
         self.links(&mut encoder)?;
         self.failovers(&mut encoder)?;

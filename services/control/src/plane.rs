@@ -12,6 +12,7 @@ use crate::{
     egress::Egress,
     geo_metrics::GeoMetrics,
     history::History,
+    latest::Latest,
     names::Names,
     notifier::Webhook,
     observations::Observations,
@@ -37,6 +38,8 @@ pub(crate) struct Plane {
     pub(crate) passes: Passes,
     /// What links sent.
     pub(crate) egress: Egress,
+    /// The caches' figures, for whoever scrapes.
+    pub(crate) latest: Latest,
     /// Failovers that have ended.
     pub(crate) failovers: Failovers,
     /// Who is told what the activity log tells, if anybody is.

@@ -5,10 +5,10 @@ mod activity;
 mod cache;
 mod egress;
 mod event;
-mod geo_metric;
 mod health;
 mod link;
 mod lost_writes;
+mod metrics;
 mod operation;
 mod private_endpoint;
 mod runtime_status;
@@ -18,12 +18,13 @@ pub(crate) use activity::{SELECTABLE, activity_json, selected};
 pub(crate) use cache::{cache_json, displayed_configuration, provisioning_state};
 pub(crate) use egress::{Granularity, egress_json, period};
 pub(crate) use event::event_json;
-pub(crate) use geo_metric::{
-    Aggregation, MetricQuery, Range, Split, metric_definitions, metrics_json,
-};
 pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use lost_writes::{receipt_json, receipts, receipts_of_cache, receipts_of_link};
+pub(crate) use metrics::{
+    Aggregation, Definition, Dimension, Direction, Filter, MetricQuery, NAMESPACE, Order, Range,
+    Restriction, catalog, definitions_json, find, metrics_json, offered,
+};
 pub(crate) use operation::{operation_json, time};
 pub(crate) use private_endpoint::{
     GROUP, private_door, private_endpoint_json, private_link_resource_json,

@@ -53,6 +53,10 @@ pub(crate) enum Subject {
 pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
     pub(crate) subject: Subject,
+    /// What was asked for, when that could be read.
+    pub(crate) kind: Option<RecordType>,
+    /// What it says.
+    pub(crate) code: ResponseCode,
 }
 
 /// Answers a message; `None`: it deserves none, since it is no question at all. Without a zone,
@@ -67,6 +71,8 @@ pub(crate) fn answer(zone: Option<&Zone>, asked: &[u8], over: Over) -> Option<Re
         subject,
         payload,
     } = decide(zone, asked, header);
+    let kind = reply.queries.first().map(Query::query_type);
+    let code = reply.metadata.response_code;
     if over == Over::UdpShort && !reply.queries.is_empty() {
         shorten(&mut reply);
     }
@@ -74,7 +80,12 @@ pub(crate) fn answer(zone: Option<&Zone>, asked: &[u8], over: Over) -> Option<Re
         Over::Tcp => written(&reply)?,
         Over::Udp | Over::UdpShort => fitted(reply, limit(payload, asked.len()))?,
     };
-    Some(Reply { bytes, subject })
+    Some(Reply {
+        bytes,
+        subject,
+        kind,
+        code,
+    })
 }
 
 /// What is looked at before a message is taken apart.

@@ -27,6 +27,9 @@ pub struct Config {
     pub name_servers: Vec<NameServer>,
     /// Equal answers in a second to one network (/24, /56) over UDP; 0: as many as are asked for.
     pub answers_per_second: u32,
+    /// Where whoever watches the server may read its metrics, over plain HTTP and without a token;
+    /// port 0 picks one. `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// The server that the names are put into, too.
     pub update: Option<UpdateConfig>,
 }

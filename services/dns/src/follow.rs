@@ -11,6 +11,7 @@ use crate::{
     NameServer,
     kept::Kept,
     served::{Generation, Publish},
+    tally::Tally,
     zone::{Zone, ZoneError},
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Follower {
     pub(crate) servers: Vec<NameServer>,
     /// Where the zone's own name server is, when it has no other.
     pub(crate) own: Vec<IpAddr>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Follower {
@@ -57,6 +59,7 @@ impl Follower {
         loop {
             match self.client.read(known, WAIT).await {
                 Ok(told) => {
+                    self.tally.note_heard();
                     trouble.over();
                     let Some(names) = told else { continue };
                     let generation = names.generation;

@@ -21,15 +21,18 @@ mod answer;
 mod config;
 mod follow;
 mod kept;
+mod metrics;
 mod rate;
 mod run;
 mod sealed;
 mod serve;
 mod served;
+mod tally;
 mod update;
 mod zone;
 
 pub use config::{Config, NameServer, ParseNameServerError};
 pub use kept::LoadError;
+pub use metrics::MetricsError;
 pub use run::{BuildError, Dns, build};
 pub use update::{KeyError, TsigKey, UpdateConfig};

@@ -9,14 +9,16 @@ use runtime::{
     durable::{DirectoryLock, FileError, lock_directory, make_directory},
     tasks::Tasks,
 };
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Config,
     follow::Follower,
     kept::{Kept, LoadError, Loaded},
+    metrics::{self, Metrics, MetricsError},
     serve::{self, Bound},
     served::{Generation, Served},
+    tally::Tally,
     update::Updater,
     zone::{Zone, absolute},
 };
@@ -51,6 +53,9 @@ pub enum BuildError {
     /// What was kept cannot be read.
     #[error("read what was kept in the data directory")]
     Kept(#[from] LoadError),
+    /// Nobody could read the metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The control plane cannot be asked.
     #[error(transparent)]
     Client(#[from] client::BuildError),
@@ -79,6 +84,8 @@ pub struct Dns {
     updater: Option<Updater>,
     answers_per_second: u32,
     dice: Dice,
+    tally: Arc<Tally>,
+    scraped: Option<(TcpListener, SocketAddr)>,
     _lock: DirectoryLock,
 }
 
@@ -111,6 +118,11 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Dns, Buil
         .iter()
         .map(|bound| bound.address.ip())
         .filter(|ip| !ip.is_unspecified());
+    let scraped = match config.metrics {
+        Some(address) => Some(metrics::bind(address).await?),
+        None => None,
+    };
+    let tally = Arc::new(Tally::default());
     let kept = Kept::within(&config.data);
     let (publish, receiver) = watch::channel(None);
     let follower = Follower {
@@ -119,6 +131,7 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Dns, Buil
         publish,
         servers: config.name_servers,
         own: own.collect(),
+        tally: Arc::clone(&tally),
     };
     recall(&follower)?;
     let updater = config
@@ -131,6 +144,8 @@ pub async fn build(config: Config, clock: Clock, dice: Dice) -> Result<Dns, Buil
         updater: updater.transpose()?,
         answers_per_second: config.answers_per_second,
         dice,
+        tally,
+        scraped,
         _lock: lock,
     })
 }
@@ -180,10 +195,27 @@ impl Dns {
         self.bound.iter().map(|bound| bound.address).collect()
     }
 
+    /// Where its metrics can be read.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.scraped.as_ref().map(|(_, address)| *address)
+    }
+
     /// Answers and follows the control plane until `tasks` is cancelled.
     pub async fn run(self, tasks: Tasks) {
         for bound in self.bound {
-            bound.serve(&tasks, &self.served, self.answers_per_second, &self.dice);
+            bound.serve(
+                &tasks,
+                &self.served,
+                self.answers_per_second,
+                &self.dice,
+                &self.tally,
+            );
+        }
+        if let Some((listener, _)) = self.scraped {
+            let metrics = Metrics::new(self.tally, self.served.clone());
+            tasks.spawn("generations", metrics::watch(Arc::clone(&metrics)));
+            let serving = metrics::serve(metrics, listener, tasks.clone());
+            tasks.spawn_until_done("metrics", serving);
         }
         let follower = self.follower;
         tasks.spawn("names", follower.run());

@@ -3,12 +3,12 @@
 mod tcp;
 mod udp;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use runtime::{dice::Dice, tasks::Tasks};
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::served::Served;
+use crate::{served::Served, tally::Tally};
 
 /// How often a port is looked for that is free for both.
 const ATTEMPTS: usize = 16;
@@ -54,9 +54,16 @@ impl Bound {
         served: &Served,
         answers_per_second: u32,
         dice: &Dice,
+        tally: &Arc<Tally>,
     ) {
         let limiter = udp::limiter(answers_per_second, dice);
-        tasks.spawn("dns udp", udp::run(self.udp, served.clone(), limiter));
-        tasks.spawn("dns tcp", tcp::run(self.tcp, served.clone(), tasks.child()));
+        tasks.spawn(
+            "dns udp",
+            udp::run(self.udp, served.clone(), limiter, Arc::clone(tally)),
+        );
+        tasks.spawn(
+            "dns tcp",
+            tcp::run(self.tcp, served.clone(), Arc::clone(tally), tasks.child()),
+        );
     }
 }

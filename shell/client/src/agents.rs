@@ -6,7 +6,8 @@ use std::{fmt, io, time::Duration};
 use bytes::Bytes;
 use futures_util::stream;
 use model::{
-    PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer, Secret,
+    PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer,
+    SampledReport, Secret,
 };
 use reqwest::{Body, Method, StatusCode};
 use serde::Serialize;
@@ -49,6 +50,16 @@ impl Agents {
             .ask(Method::POST, path, &[], Some(observed), ANSWER_LIMIT)
             .await?
             .json()
+    }
+
+    /// Tells the control plane figures of caches. After an error they may have arrived all the same:
+    /// told again, they are kept once.
+    pub async fn tell_figures(&self, report: &SampledReport) -> Result<(), RequestError> {
+        let path = "/agents/v1/figures";
+        self.0
+            .ask(Method::POST, path, &[], Some(report), ANSWER_LIMIT)
+            .await?;
+        Ok(())
     }
 
     /// Asks what `region` is to run. Answers as soon as that differs from what the generation

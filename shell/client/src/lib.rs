@@ -22,6 +22,7 @@ pub mod egress;
 pub mod failover;
 pub mod lost_writes;
 mod management;
+pub mod metrics;
 mod names;
 mod operation;
 pub mod private_endpoints;

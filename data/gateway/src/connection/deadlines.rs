@@ -59,6 +59,7 @@ impl Connection {
             return Some(End::Gone);
         }
         if self.expires.is_some_and(|at| at <= now) {
+            self.house.roster.totals.note_expired_token();
             return self.end_with(sentences::EXPIRED);
         }
         if over(self.pump.closing_since(), FAREWELL) {

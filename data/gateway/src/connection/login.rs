@@ -34,6 +34,9 @@ impl Connection {
         match checked {
             Ok((who, expires)) => self.let_in(who, expires).await,
             Err(why) => {
+                if !matches!(credentials.user.as_deref(), None | Some(DEFAULT_USER)) {
+                    self.house.roster.totals.note_refused_token();
+                }
                 self.house.throttle.note_failure(address, Instant::now());
                 self.house.refused(Refusal::Login, &self.entered.peer, &why);
                 if !delay.is_zero() {
@@ -94,6 +97,7 @@ impl Connection {
             self.entered.logged_in();
             self.pump.logged_in();
         }
+        self.entered.set_by_token(matches!(who, Who::User(_)));
         self.who = Some(who);
         self.expires = expires;
         let tunnelled = matches!(self.opened, Some(Target::Tunnel { .. }));

@@ -70,7 +70,7 @@ impl Pump {
             }
             self.kept_whole = false;
             let input = memory.get(..filled).unwrap_or_default();
-            let used = self.take_requests(cx, input, gate);
+            let used = self.take_requests(cx, input, gate, ticket);
             let rest = input.get(used..).unwrap_or_default();
             self.keep(rest, used > 0);
             Ok(true)
@@ -154,8 +154,15 @@ impl Pump {
     }
 
     /// Looks at the requests that `input` holds, and tells how many bytes it is done with.
-    fn take_requests(&mut self, cx: &mut Context<'_>, input: &[u8], gate: Gate) -> usize {
+    fn take_requests(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &[u8],
+        gate: Gate,
+        ticket: &Ticket,
+    ) -> usize {
         let mut at = 0;
+        let mut commands = 0;
         // What passes from here on stands in a row.
         let mut run = 0;
         loop {
@@ -194,6 +201,8 @@ impl Pump {
                     Rest::Dropped => (bytes, Judged::Dropped),
                 },
             };
+            // Of a large request its head is counted, not the rest.
+            commands += u64::from(!streaming && !matches!(judged, Judged::Dropped));
             match judged {
                 Judged::Passed => {}
                 Judged::Dropped => {
@@ -209,6 +218,7 @@ impl Pump {
             at += bytes;
         }
         self.forward(cx, input.get(run..at).unwrap_or_default());
+        ticket.note_commands(commands);
         at
     }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use gateway::{Limits, TokenRefused, Verified, Verify, Verifying};
+use gateway::{Limits, Passage, TokenRefused, Verified, Verify, Verifying};
 use model::{EngineKind, Secret, Timestamp, TokenUser};
 use runtime::clock::Clock;
 use rustls::version::TLS12;
@@ -176,9 +176,20 @@ async fn clients_are_counted(kind: EngineKind) {
     assert_eq!(rig.status().refused.clients, 1);
     let connections = rig.status().connections;
     assert_eq!((connections.direct_plain, connections.geo_plain), (2, 1));
+    assert_eq!(rig.status().plain, passed(3, 0));
     drop(clients);
-    until("there is room", || rig.status().connections.total() == 0).await;
-    assert_eq!(rig.client().run("PING"), "PONG");
+    until("there is room", || rig.status().plain == passed(3, 3)).await;
+    // Logins are the gateway's own; what the engine got from clients is counted.
+    assert_eq!(rig.status().commands, 0);
+    let mut client = rig.client();
+    assert_eq!(client.run("PING"), "PONG");
+    assert!(client.run("GET").starts_with("-ERR wrong number"));
+    assert_eq!(rig.status().commands, 2);
+    assert_eq!(rig.status().encrypted, passed(0, 0));
+}
+
+fn passed(created: u64, closed: u64) -> Passage {
+    Passage { created, closed }
 }
 
 async fn failed_logins_cost_their_address_time_and_then_its_turn(kind: EngineKind) {
@@ -335,6 +346,8 @@ async fn a_token_opens_as_its_user_and_ends_with_its_time(kind: EngineKind) {
     assert_eq!(client.run("GET a"), "(nil)");
     let refused = client.run("SET a b");
     assert!(refused.starts_with("-NOPERM"), "{refused}");
+    let seen = rig.status();
+    assert_eq!((seen.by_token, seen.refused.token), (1, 1));
     assert!(
         rig.node
             .run("CLIENT LIST")
@@ -346,6 +359,7 @@ async fn a_token_opens_as_its_user_and_ends_with_its_time(kind: EngineKind) {
     // Another login on the same connection is the same connection's.
     assert_eq!(client.run(&format!("AUTH {KEY}")), "OK");
     assert_eq!(client.run("SET a b"), "OK");
+    assert_eq!(rig.status().by_token, 0);
     assert_eq!(client.run("RESET"), "RESET");
     assert_eq!(client.run("GET a"), "-NOAUTH Authentication required.");
     assert_eq!(client.run(&auth), "OK");

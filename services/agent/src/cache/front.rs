@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use gateway::{Entry, Gateway, Limits, Place, Verify};
+use gateway::{Entry, Gateway, GatewayStatus, Limits, Place, Verify};
 use model::{
     AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, PrivateDoorObserved, Secret, TokenIssuer,
 };
@@ -238,6 +238,16 @@ impl Front {
     /// The private endpoints that are to listen.
     pub(super) fn private_doors(&self) -> Vec<PrivateDoorObserved> {
         self.private.observed().to_vec()
+    }
+
+    /// What the gateway counts.
+    pub(super) fn status(&self) -> GatewayStatus {
+        self.gateway.status()
+    }
+
+    /// Connections of clients that an engine here serves.
+    pub(super) fn clients(&self) -> u64 {
+        self.gateway.clients()
     }
 
     /// The place that was told last.

@@ -1,8 +1,10 @@
 //! One node of a shard: the engine's handle with what was last seen of it.
 
+mod sample;
+
 use std::{net::SocketAddr, time::Duration};
 
-use engine::{CommandError, EngineRole, Node, RefusedUser, Replication};
+use engine::{CommandError, EngineRole, Node, NodeInfo, RefusedUser, Replication};
 use model::{
     DEAD_MAN_LAG_SECONDS, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
@@ -13,6 +15,9 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+
+use sample::Answers;
+pub(crate) use sample::NodeSample;
 
 /// How often everything is asked; in between, replication alone.
 const FULL_LOOK: Duration = Duration::from_millis(400);
@@ -43,6 +48,12 @@ pub(super) struct Slot {
     gate: Option<Gate>,
     /// Who may log in; not known of a process that was just started or found.
     admitted: Option<Admitted>,
+    /// When figures for metrics were read last, by the number of that time since the Unix epoch.
+    sampled_in: Option<u64>,
+    /// Figures that nobody took yet.
+    sample: Option<NodeSample>,
+    /// How long it took to answer since then.
+    answers: Answers,
 }
 
 /// Who was let in to a node.
@@ -70,7 +81,18 @@ pub(super) struct Figures {
     pub(super) only_database: Option<u32>,
     pub(super) used_memory: u64,
     pub(super) ops_per_second: u64,
-    pub(super) clients: u64,
+}
+
+impl Figures {
+    fn of(info: &NodeInfo) -> Self {
+        Self {
+            loading: info.loading,
+            keys: info.keys,
+            only_database: info.only_database,
+            used_memory: info.used_memory,
+            ops_per_second: info.ops_per_second,
+        }
+    }
 }
 
 /// Whom an address belongs to.
@@ -99,8 +121,9 @@ impl Slot {
 
     /// Asks the process how it is, when it is there; [`Slot::hear`] waits for the answer. A full
     /// question is asked when one is due, when `full` says so, and while the engine loads. An earlier
-    /// question that is not answered yet will do, unless the answer has to be `fresh`.
-    pub(super) fn ask(&mut self, full: bool, fresh: bool, tasks: &Tasks) -> Asked {
+    /// question that is not answered yet will do, unless the answer has to be `fresh`. In a new `span`
+    /// of the time since the Unix epoch figures for metrics are read, too.
+    pub(super) fn ask(&mut self, full: bool, fresh: bool, span: u64, tasks: &Tasks) -> Asked {
         let Some(node) = &self.node else {
             return Asked::Down;
         };
@@ -113,12 +136,19 @@ impl Slot {
             return Asked::Waits;
         }
         let due = self.looked.is_none_or(|at| at.elapsed() >= FULL_LOOK);
-        let full = full || due || self.figures.loading;
+        let question = if self.sampled_in.is_none_or(|before| before != span) {
+            self.sampled_in = Some(span);
+            Question::Sample
+        } else if full || due || self.figures.loading {
+            Question::Full
+        } else {
+            Question::Replication
+        };
         let (answer, asking) = oneshot::channel();
         let (node, gate) = (node.clone(), self.gate);
         tasks.spawn("question to an engine", async move {
             // Nobody waits for it any more when the process was replaced.
-            drop(answer.send(see(&node, full, gate).await));
+            drop(answer.send(see(&node, question, gate).await));
         });
         self.asking = Some(asking);
         Asked::Waits
@@ -159,12 +189,24 @@ impl Slot {
         if self.gate.is_none() {
             self.gate = seen.gate;
         }
+        if let Some(took) = seen.took {
+            self.answers.note(took);
+        }
+        if seen.sample.is_some() {
+            self.sample = seen.sample;
+        }
         if !is_connected(&seen.replication) {
             self.connected_since = None;
         } else if self.connected_since.is_none() {
             self.connected_since = Some(Instant::now());
         }
         self.replication = Some(seen.replication);
+    }
+
+    /// Figures that were read since the last time, and how long answers took, in microseconds.
+    pub(super) fn take_sample(&mut self) -> Option<(NodeSample, Vec<u32>)> {
+        let sample = self.sample.take()?;
+        Some((sample, self.answers.take()))
     }
 
     /// It answered the last question.
@@ -331,23 +373,43 @@ struct Seen {
     figures: Option<Figures>,
     /// When it was not known.
     gate: Option<Gate>,
+    /// After a question for metrics.
+    sample: Option<NodeSample>,
+    /// How long it took to answer a question that costs it next to nothing.
+    took: Option<Duration>,
 }
 
-/// Asks an engine; in full, or for its replication alone.
-async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, CommandError> {
-    let (replication, figures) = if full {
-        let info = node.info().await?;
-        let figures = Figures {
-            loading: info.loading,
-            keys: info.keys,
-            only_database: info.only_database,
-            used_memory: info.used_memory,
-            ops_per_second: info.ops_per_second,
-            clients: info.connected_clients,
-        };
-        (info.replication, Some(figures))
-    } else {
-        (node.replication().await?, None)
+/// What an engine is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Replication,
+    Full,
+    Sample,
+}
+
+/// Asks an engine.
+async fn see(node: &Node, question: Question, gate: Option<Gate>) -> Result<Seen, CommandError> {
+    let (mut figures, mut sample, mut took) = (None, None, None);
+    let replication = match question {
+        Question::Replication => {
+            let asked = Instant::now();
+            let replication = node.replication().await?;
+            // The first question has to connect before.
+            took = gate.map(|_known| asked.elapsed());
+            replication
+        }
+        Question::Full => {
+            let info = node.info().await?;
+            figures = Some(Figures::of(&info));
+            info.replication
+        }
+        Question::Sample => {
+            let taken = NodeSample::read(node).await?;
+            figures = Some(Figures::of(&taken.reading.info));
+            let replication = taken.reading.info.replication.clone();
+            sample = Some(taken);
+            replication
+        }
     };
     let gate = match gate {
         Some(_known) => None,
@@ -357,6 +419,8 @@ async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, Comman
         replication,
         figures,
         gate,
+        sample,
+        took,
     })
 }
 

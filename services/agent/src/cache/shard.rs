@@ -6,6 +6,7 @@ mod lead;
 mod lease;
 mod points;
 mod rejoin;
+mod sample;
 mod settings;
 mod steps;
 mod stop;
@@ -184,13 +185,15 @@ impl ShardRunner {
         if let Err(why) = saved {
             problem.get_or_insert(why);
         }
+        self.sample(store, front);
         let lease = self.follow_lease(store, desired, right);
         self.follow_handoff(desired);
         let mut plan = self.plan(store, desired, held, lease);
         self.add_progress(&mut plan.standing);
         self.ready = plan.ready;
         self.note_arrivals(desired);
-        self.describe(store, desired, &plan.standing);
+        self.describe(store, desired, &plan.standing, front.clients());
+        self.note_standing(store);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
             problem
                 .get_or_insert_with(|| format!("shard {} cannot be promoted: {why}", self.shard));
@@ -259,8 +262,9 @@ impl ShardRunner {
         self.fresh_in = Some(desired.epoch);
         let leader = usize::from(store.shard(self.shard).memory.leader);
         let tasks = &self.host.relay_tasks;
+        let span = self.host.sampling.span();
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            match slot.ask(full, full || index == leader, tasks) {
+            match slot.ask(full, full || index == leader, span, tasks) {
                 Asked::Died { pid } => {
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }

@@ -1,5 +1,6 @@
 //! The metrics of one moment in the OpenMetrics text format.
 
+mod caches;
 mod gateways;
 
 use std::{fmt, time::Duration};
@@ -14,6 +15,8 @@ use prometheus_client::{
 };
 use psync::Offset;
 
+use crate::sampling::Exposed;
+
 /// The content type of [`render`]'s text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,6 +30,10 @@ pub(super) struct Picture {
     pub(super) rows: Vec<Row>,
     /// Each cache's gateway, with the cache's name.
     pub(super) gateways: Vec<(String, GatewayStatus)>,
+    /// Each cache's figures, with the cache's name.
+    pub(super) figures: Vec<(String, Exposed)>,
+    /// When certificates expire, in seconds since the Unix epoch: by whose they are.
+    pub(super) certificates: Vec<(&'static str, u64)>,
 }
 
 /// One shard of one cache.
@@ -83,8 +90,13 @@ pub(super) fn render(mut picture: Picture) -> String {
     ]);
     registry.register("godwit_build", "The version that runs", build);
     let gateways = std::mem::take(&mut picture.gateways);
+    let caches = caches::Caches {
+        region: picture.region.clone(),
+        caches: std::mem::take(&mut picture.figures),
+    };
     registry.register_collector(Box::new(picture));
     registry.register_collector(Box::new(gateways::Gateways(gateways)));
+    registry.register_collector(Box::new(caches));
     let mut text = String::new();
     text::encode(&mut text, &registry).expect("a text takes whatever is written");
     text
@@ -106,6 +118,7 @@ impl Collector for Picture {
             "1 while something keeps the agent from its work",
             flag(self.has_problem),
         )?;
+        page.certificates(&self.certificates)?;
         shards(&mut page)?;
         state(&mut page)?;
         lease(&mut page)?;
@@ -129,6 +142,20 @@ impl Page<'_, '_> {
             .encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value).encode(metric)
+    }
+
+    fn certificates(&mut self, all: &[(&'static str, u64)]) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(
+            "godwit_agent_certificate_expiry_timestamp",
+            "When a certificate expires, in seconds since the Unix epoch",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for (whose, at) in all {
+            let labels = [("certificate", *whose)];
+            ConstGauge::new(figure(*at)).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 
     /// A value of each shard that has it.

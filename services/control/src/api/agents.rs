@@ -1,6 +1,7 @@
 //! The agents' API: reports in, desired state out, the decision of a handoff, and bodies that
 //! somebody waits for.
 
+mod figures;
 mod transfers;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
     Router::new()
         .route("/agents/v1/report", post(report))
         .route("/agents/v1/desired", get(desired))
+        .route("/agents/v1/figures", post(figures::take))
         .route("/agents/v1/promotions", post(promote))
         .route("/agents/v1/transfers/{id}", post(transfers::take))
         .route("/agents/v1/transfers/{id}/refused", post(transfers::refuse))

@@ -234,7 +234,7 @@ impl From<HistoryError> for ApiError {
     fn from(error: HistoryError) -> Self {
         match &error {
             HistoryError::Closed => CommitError::Stopped.into(),
-            HistoryError::Database { .. } | HistoryError::Minute { .. } => {
+            HistoryError::Database { .. } | HistoryError::Figures { .. } => {
                 tracing::error!(error = %chain(&error), "Failed to read the history");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

@@ -5,15 +5,12 @@ use std::{
     time::Duration,
 };
 
-use model::{CacheUid, GeoSample, LinkId, LinkRecord, Member, ShardObserved};
+use model::{
+    CacheUid, Cell, Figure, Figures, GeoSample, LinkId, LinkRecord, Member, Series, ShardObserved,
+};
 use tokio::time::Instant;
 
-use crate::{
-    history::{Cell, Metric, Minute},
-    observations::Seen,
-    reconciler::link_seen,
-    store::State,
-};
+use crate::{observations::Seen, reconciler::link_seen, store::State};
 
 /// What is remembered of each shard of each cache that is or was a geo-secondary.
 #[derive(Default)]
@@ -38,7 +35,7 @@ impl Sampler {
         state: &State,
         seen: &Seen,
         now: Instant,
-    ) -> BTreeMap<CacheUid, Minute> {
+    ) -> BTreeMap<CacheUid, Figures> {
         let mut taken = BTreeMap::new();
         let mut members = BTreeSet::new();
         let ids = || state.links.iter().map(|link| link.id.clone()).collect();
@@ -49,7 +46,7 @@ impl Sampler {
                 .cache(&link.secondary.id)
                 .map_or(1, |cache| cache.spec.shards.unwrap_or(1));
             taken.insert(link.primary.uid.clone(), unsynced(seen, link, shards));
-            let mut minute = Minute::default();
+            let mut minute = Figures::default();
             for shard in 0..shards {
                 let key = (link.secondary.uid.clone(), shard);
                 let known = self.tracks.get(&key).copied();
@@ -63,14 +60,14 @@ impl Sampler {
             taken.insert(link.secondary.uid.clone(), minute);
         }
         self.tracks.retain(|(uid, _), _| members.contains(uid));
-        taken.retain(|_, minute| !minute.0.is_empty());
+        taken.retain(|_, minute| !minute.is_empty());
         taken
     }
 }
 
 /// What the geo-primary's side shows.
-fn unsynced(seen: &Seen, link: &LinkRecord, shards: u16) -> Minute {
-    let mut minute = Minute::default();
+fn unsynced(seen: &Seen, link: &LinkRecord, shards: u16) -> Figures {
+    let mut minute = Figures::default();
     let sides = link_seen(seen, link);
     let Some(cache) = sides.primary else {
         return minute;
@@ -85,8 +82,8 @@ fn unsynced(seen: &Seen, link: &LinkRecord, shards: u16) -> Minute {
         };
         let there = sides.secondary.and_then(|cache| cache.shards.get(at));
         if let Some(bytes) = unsynced_bytes.or_else(|| apart(here, there?)) {
-            let cell = Cell::one(figure(bytes));
-            minute.add(Metric::DataSyncOffset, shard, cell);
+            let series = Series::of_shard(Figure::GeoDataSyncOffset, shard);
+            minute.add(series, Cell::whole(bytes));
         }
     }
     minute
@@ -106,7 +103,7 @@ fn follow(
     shard: u16,
     known: Track,
     now: Instant,
-    minute: &mut Minute,
+    minute: &mut Figures,
 ) -> Track {
     let cache = seen.cache(&member.region, &member.uid);
     if cache.is_none() && !seen.silence_counts() {
@@ -141,13 +138,13 @@ fn follow(
         (_, _) => (0, 0),
     };
     let health = if healthy { 1.0 } else { 0.0 };
-    for (metric, cell) in [
-        (Metric::Healthy, Cell::one(health)),
-        (Metric::ConnectivityLag, Cell::one(lag)),
-        (Metric::FullSyncEventStarted, Cell::events(started)),
-        (Metric::FullSyncEventFinished, Cell::events(finished)),
+    for (figure, cell) in [
+        (Figure::GeoHealthy, Cell::one(health)),
+        (Figure::GeoConnectivityLag, Cell::one(lag)),
+        (Figure::GeoFullSyncStarted, Cell::events(started)),
+        (Figure::GeoFullSyncFinished, Cell::events(finished)),
     ] {
-        minute.add(metric, shard, cell);
+        minute.add(Series::of_shard(figure, shard), cell);
     }
     track
 }
@@ -155,9 +152,4 @@ fn follow(
 /// How much a counter grew. One that went back began anew with its agent.
 fn since(before: u64, after: u64) -> u64 {
     after.checked_sub(before).unwrap_or(after)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric needs no more digits")]
-fn figure(bytes: u64) -> f64 {
-    bytes as f64
 }

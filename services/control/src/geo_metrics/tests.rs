@@ -1,15 +1,14 @@
 use std::time::Duration;
 
 use model::{
-    CacheObserved, Epoch, LinkId, LinkObserved, LinkPhase, LinkRecord, OffsetsObserved,
-    RegionObserved, RoleKind, ShardIndex, ShardObserved, ShardStanding,
+    CacheObserved, Cell, Epoch, Figure, LinkId, LinkObserved, LinkPhase, LinkRecord,
+    OffsetsObserved, RegionObserved, RoleKind, Series, ShardIndex, ShardObserved, ShardStanding,
 };
 use psync::{Offset, Position};
 use runtime::dice::Dice;
 
 use super::*;
 use crate::{
-    history::{Cell, Metric},
     observations::{Observations, Seen},
     records::tests::{cache, member},
     store::{Change, State, Store},
@@ -95,9 +94,9 @@ fn west(standing: ShardStanding, half: LinkObserved) -> RegionObserved {
     report("west", RoleKind::Secondary, standing, half)
 }
 
-fn one(sampled: &BTreeMap<CacheUid, Minute>, name: &str, metric: Metric) -> Option<Cell> {
+fn one(sampled: &BTreeMap<CacheUid, Figures>, name: &str, figure: Figure) -> Option<Cell> {
     let minute = sampled.get(&CacheUid::new(format!("uid-{name}")))?;
-    minute.0.get(&metric)?.get(&0).copied()
+    minute.get(&Series::of_shard(figure, 0))
 }
 
 #[tokio::test]
@@ -108,8 +107,8 @@ async fn the_lag_grows_while_the_link_is_down_and_falls_when_it_is_back() {
     let mut look = |after: u64, reports: Vec<RegionObserved>| {
         let seen = Seen::just_now(reports);
         let sampled = sampler.sample(&state, &seen, start + Duration::from_secs(after));
-        let of = |metric| one(&sampled, "west", metric).map(|cell| cell.max);
-        (of(Metric::Healthy), of(Metric::ConnectivityLag))
+        let of = |figure| one(&sampled, "west", figure).map(|cell| cell.max);
+        (of(Figure::GeoHealthy), of(Figure::GeoConnectivityLag))
     };
     let cut = || west(ShardStanding::Cut, LinkObserved::default());
     let well = || west(ShardStanding::Following, connected(0));
@@ -132,10 +131,10 @@ async fn full_syncs_are_counted_once_each_also_across_an_agent_s_restart() {
     let mut started = |count| {
         let seen = Seen::just_now(vec![west(ShardStanding::Following, connected(count))]);
         let sampled = sampler.sample(&state, &seen, Instant::now());
-        let of = |metric| one(&sampled, "west", metric).unwrap().count;
+        let of = |figure| one(&sampled, "west", figure).unwrap().count;
         (
-            of(Metric::FullSyncEventStarted),
-            of(Metric::FullSyncEventFinished),
+            of(Figure::GeoFullSyncStarted),
+            of(Figure::GeoFullSyncFinished),
         )
     };
     assert_eq!(started(3), (0, 0), "they were before the first look");
@@ -153,7 +152,7 @@ async fn the_first_full_sync_of_a_new_link_is_counted() {
     assert!(sampler.sample(&none, &nobody, Instant::now()).is_empty());
     let seen = Seen::just_now(vec![west(ShardStanding::Syncing, connected(1))]);
     let sampled = sampler.sample(&state, &seen, Instant::now());
-    let count = one(&sampled, "west", Metric::FullSyncEventStarted).unwrap();
+    let count = one(&sampled, "west", Figure::GeoFullSyncStarted).unwrap();
     assert_eq!(count.count, 1);
 }
 
@@ -165,8 +164,8 @@ async fn the_primary_tells_its_offset_and_nothing_else() {
         let seen = Seen::just_now(reports);
         let sampled = Sampler::default().sample(&state, &seen, Instant::now());
         let metrics = sampled.get(&CacheUid::new("uid-east"));
-        assert!(metrics.is_none_or(|minute| minute.0.len() == 1));
-        one(&sampled, "east", Metric::DataSyncOffset).map(|cell| cell.max)
+        assert!(metrics.is_none_or(|minute| minute.iter().count() == 1));
+        one(&sampled, "east", Figure::GeoDataSyncOffset).map(|cell| cell.max)
     };
     let known = LinkObserved {
         offsets: OffsetsObserved {
@@ -215,8 +214,8 @@ async fn closed_minutes_go_to_the_history_and_are_read_with_the_open_one() {
     let uid = CacheUid::new("c");
     let metrics = GeoMetrics::default();
     let put = |minute: u64, value: f64| {
-        let mut sampled = Minute::default();
-        sampled.add(Metric::Healthy, 0, Cell::one(value));
+        let mut sampled = Figures::default();
+        sampled.add(Series::of_shard(Figure::GeoHealthy, 0), Cell::one(value));
         let mut recent = metrics.recent.lock();
         let open = recent.minutes.entry(minute).or_default();
         open.insert(uid.clone(), sampled);
@@ -225,11 +224,17 @@ async fn closed_minutes_go_to_the_history_and_are_read_with_the_open_one() {
     put(101, 0.0);
     metrics.save(&history, false).await;
     assert_eq!(metrics.recent.lock().minutes.len(), 1, "the open one stays");
-    let read = metrics.minutes(&history, &uid, 0, 200).await.unwrap();
+    let read = metrics
+        .figures(&history, &uid, (0, 200), Timestamp(0))
+        .await
+        .unwrap();
     assert_eq!(read.keys().copied().collect::<Vec<_>>(), [100, 101]);
     metrics.save(&history, true).await;
     assert_eq!(metrics.recent.lock().minutes.len(), 0);
-    let read = metrics.minutes(&history, &uid, 0, 200).await.unwrap();
+    let read = metrics
+        .figures(&history, &uid, (0, 200), Timestamp(0))
+        .await
+        .unwrap();
     assert_eq!(read.len(), 2);
     // A history that takes nothing does not fill the memory.
     history.close().await;

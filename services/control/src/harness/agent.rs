@@ -147,7 +147,7 @@ impl Agent {
     }
 }
 
-pub(super) fn agent_request(method: &str, path: &str, body: Body) -> Request<Body> {
+pub(crate) fn agent_request(method: &str, path: &str, body: Body) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(path)

@@ -1,18 +1,17 @@
 //! The rows of the history in SQLite.
 
 use std::{
-    collections::BTreeMap,
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use model::{CacheUid, LinkId, Timestamp};
+use model::{LinkId, Timestamp};
 use runtime::durable;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, params};
 
-use super::{Event, Minute, Since, activity, egress};
+use super::{Event, Since, activity, egress, figures, packed::Unreadable};
 use crate::{activity::Record, store::OpenError};
 
 /// The format that this version writes. `docs/format/store.md` tells the history.
@@ -29,12 +28,7 @@ const SCHEMA: &str = "
         UNIQUE (source, boot, sequence)
     );
     CREATE INDEX IF NOT EXISTS events_of_link ON events (link, number);
-    CREATE INDEX IF NOT EXISTS events_by_age ON events (heard);
-    CREATE TABLE IF NOT EXISTS minutes (
-        cache TEXT NOT NULL, minute INTEGER NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (cache, minute)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS minutes_by_age ON minutes (minute);";
+    CREATE INDEX IF NOT EXISTS events_by_age ON events (heard);";
 const COLUMNS: &str = "number, source, boot, sequence, heard, at, link, shard, kind, text";
 
 /// Why the history cannot be read or written.
@@ -48,11 +42,11 @@ pub(crate) enum HistoryError {
         source: rusqlite::Error,
     },
     /// A row is not what this version writes.
-    #[error("read a minute of metrics in the history {}", path.display())]
-    Minute {
+    #[error("read figures in the history {}", path.display())]
+    Figures {
         path: PathBuf,
         #[source]
-        source: serde_json::Error,
+        source: Unreadable,
     },
     /// The control plane is stopping.
     #[error("the history is closed")]
@@ -60,7 +54,7 @@ pub(crate) enum HistoryError {
 }
 
 pub(super) struct Database {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) connection: Connection,
 }
 
@@ -113,7 +107,7 @@ impl Database {
             let path = path.to_owned();
             return Err(OpenError::Damaged { path, found });
         }
-        for schema in [SCHEMA, activity::SCHEMA, egress::SCHEMA] {
+        for schema in [SCHEMA, activity::SCHEMA, egress::SCHEMA, figures::SCHEMA] {
             connection.execute_batch(schema).map_err(failed)?;
         }
         let known = meta_format(&connection).map_err(failed)?;
@@ -135,10 +129,17 @@ impl Database {
                     .map_err(failed)?;
             }
         }
-        Ok(Self {
+        let mut database = Self {
             path: path.to_owned(),
             connection,
-        })
+        };
+        if let Err(error) = database.take_over() {
+            tracing::warn!(
+                error = %runtime::chain(&error),
+                "Metrics that an earlier version kept cannot be taken over; they are left where they are"
+            );
+        }
+        Ok(database)
     }
 
     pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> HistoryError + use<> {
@@ -226,75 +227,12 @@ impl Database {
         Ok(events)
     }
 
-    pub(super) fn add_minute(
-        &mut self,
-        minute: u64,
-        caches: &BTreeMap<CacheUid, Minute>,
-    ) -> Result<(), HistoryError> {
-        let failed = self.failed();
-        let tx = self.connection.transaction().map_err(&failed)?;
-        for (cache, fresh) in caches {
-            let key = params![cache.as_str(), minute.cast_signed()];
-            let known: Option<String> = tx
-                .prepare_cached("SELECT value FROM minutes WHERE cache = ?1 AND minute = ?2")
-                .and_then(|mut select| select.query_row(key, |row| row.get(0)).optional())
-                .map_err(&failed)?;
-            // What cannot be read is replaced.
-            let mut whole: Minute = known
-                .and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or_default();
-            whole.merge(fresh);
-            let value = serde_json::to_string(&whole).map_err(|source| HistoryError::Minute {
-                path: self.path.clone(),
-                source,
-            })?;
-            tx.prepare_cached(
-                "INSERT OR REPLACE INTO minutes (cache, minute, value) VALUES (?1, ?2, ?3)",
-            )
-            .and_then(|mut insert| {
-                insert.execute(params![cache.as_str(), minute.cast_signed(), value])
-            })
-            .map_err(&failed)?;
-        }
-        tx.commit().map_err(&failed)
-    }
-
-    pub(super) fn minutes(
-        &mut self,
-        cache: &CacheUid,
-        from: u64,
-        to: u64,
-    ) -> Result<BTreeMap<u64, Minute>, HistoryError> {
-        let failed = self.failed();
-        let read = |connection: &Connection| -> rusqlite::Result<Vec<(i64, String)>> {
-            let mut select = connection.prepare_cached(
-                "SELECT minute, value FROM minutes WHERE cache = ?1 AND minute >= ?2 AND minute < ?3",
-            )?;
-            let range = params![cache.as_str(), from.cast_signed(), to.cast_signed()];
-            let rows = select.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        };
-        let rows = read(&self.connection).map_err(failed)?;
-        rows.into_iter()
-            .map(|(minute, text)| {
-                let value = serde_json::from_str(&text).map_err(|source| HistoryError::Minute {
-                    path: self.path.clone(),
-                    source,
-                })?;
-                Ok((minute.cast_unsigned(), value))
-            })
-            .collect()
-    }
-
-    /// Forgets events heard before `heard` and minutes before `minute`.
-    pub(super) fn prune(&mut self, heard: u64, minute: u64) -> Result<(), HistoryError> {
-        let failed = self.failed();
-        let delete = |sql: &str, before: u64| {
-            let deleted = self.connection.execute(sql, [before.cast_signed()]);
-            deleted.map_err(&failed)
-        };
-        delete("DELETE FROM events WHERE heard < ?1", heard)?;
-        delete("DELETE FROM minutes WHERE minute < ?1", minute)?;
+    /// Forgets events heard before `heard`.
+    pub(super) fn forget_events(&mut self, heard: u64) -> Result<(), HistoryError> {
+        let deleted = self
+            .connection
+            .execute("DELETE FROM events WHERE heard < ?1", [heard.cast_signed()]);
+        deleted.map_err(self.failed())?;
         Ok(())
     }
 }

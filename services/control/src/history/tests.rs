@@ -6,6 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod figures;
+
 fn region(name: &str) -> Region {
     name.parse().unwrap()
 }
@@ -43,12 +45,6 @@ fn file(dir: &TempDir) -> PathBuf {
 
 async fn all(history: &History) -> Vec<Event> {
     history.events(&link(), None, 5_000).await.unwrap()
-}
-
-fn minute(value: f64) -> Minute {
-    let mut minute = Minute::default();
-    minute.add(Metric::ConnectivityLag, 0, Cell::one(value));
-    minute
 }
 
 #[tokio::test]
@@ -100,30 +96,6 @@ async fn a_thousand_events_of_a_link_are_kept_for_ninety_days() {
         .events(&link(), Some(Since::Number(1_298)), 10)
         .await;
     assert_eq!(since.unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_minute_that_is_kept_twice_is_added_up() {
-    let dir = tempfile::tempdir().unwrap();
-    let uid = CacheUid::new("c");
-    for value in [1.0, 5.0] {
-        let history = open(&dir).await;
-        let caches = BTreeMap::from([(uid.clone(), minute(value))]);
-        assert!(history.add_minute(100, caches).await);
-        history.close().await;
-    }
-    let history = open(&dir).await;
-    let kept = history.minutes(&uid, 100, 101).await.unwrap();
-    let cell = kept[&100].0[&Metric::ConnectivityLag][&0];
-    assert_eq!(
-        (cell.count, cell.average(), cell.min, cell.max),
-        (2, 3.0, 1.0, 5.0)
-    );
-    assert!(history.minutes(&uid, 101, 200).await.unwrap().is_empty());
-    history
-        .prune(Timestamp((100 + MINUTES_KEPT + 1) * 60_000))
-        .await;
-    assert!(history.minutes(&uid, 0, 200).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ fn follower(directory: &std::path::Path) -> (Follower, Served) {
         publish,
         servers: Vec::new(),
         own: Vec::new(),
+        tally: Arc::default(),
     };
     (follower, Served(receiver))
 }

@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     answer::{Over, answer},
     served::Served,
+    tally::{Tally, Transport, Withheld},
 };
 
 /// Connections at a time, and of them to one address.
@@ -61,7 +62,7 @@ impl Drop for Place {
     }
 }
 
-pub(super) async fn run(listener: TcpListener, served: Served, tasks: Tasks) {
+pub(super) async fn run(listener: TcpListener, served: Served, tally: Arc<Tally>, tasks: Tasks) {
     let guests = Arc::new(Guests::default());
     loop {
         let (stream, from) = match listener.accept().await {
@@ -73,12 +74,13 @@ pub(super) async fn run(listener: TcpListener, served: Served, tasks: Tasks) {
             }
         };
         let Some(place) = guests.place(from.ip().to_canonical()) else {
+            tally.note_withheld(Withheld::Connection);
             tracing::debug!(client = %from, "Too many connections; this one is closed");
             continue;
         };
-        let served = served.clone();
+        let (served, tally) = (served.clone(), Arc::clone(&tally));
         tasks.spawn("dns connection", async move {
-            if let Err(error) = converse(stream, &served).await {
+            if let Err(error) = converse(stream, &served, &tally).await {
                 tracing::debug!(%error, client = %from, "A connection broke");
             }
             drop(place);
@@ -86,7 +88,7 @@ pub(super) async fn run(listener: TcpListener, served: Served, tasks: Tasks) {
     }
 }
 
-async fn converse(stream: TcpStream, served: &Served) -> io::Result<()> {
+async fn converse(stream: TcpStream, served: &Served, tally: &Tally) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
@@ -95,8 +97,10 @@ async fn converse(stream: TcpStream, served: &Served) -> io::Result<()> {
         let zone = present.as_deref().map(|generation| &generation.zone);
         // Whoever sends what is no question has nothing to say.
         let Some(reply) = answer(zone, &asked, Over::Tcp) else {
+            tally.note_withheld(Withheld::NoQuestion);
             break;
         };
+        tally.note(Transport::Tcp, &reply);
         let Ok(length) = u16::try_from(reply.bytes.len()) else {
             break;
         };

@@ -1,6 +1,6 @@
 //! Questions in datagrams.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use runtime::dice::Dice;
 use tokio::{
@@ -12,6 +12,7 @@ use crate::{
     answer::{Over, answer},
     rate::{Limiter, Verdict},
     served::Served,
+    tally::{Tally, Transport, Withheld},
 };
 
 /// A question that is larger is not whole, and is answered as such.
@@ -23,7 +24,12 @@ pub(super) fn limiter(answers_per_second: u32, dice: &Dice) -> Limiter {
     Limiter::new(answers_per_second, dice.number(), Instant::now())
 }
 
-pub(super) async fn run(socket: UdpSocket, served: Served, mut limiter: Limiter) {
+pub(super) async fn run(
+    socket: UdpSocket,
+    served: Served,
+    mut limiter: Limiter,
+    tally: Arc<Tally>,
+) {
     let mut buffer = vec![0; LARGEST];
     loop {
         let (length, from) = match socket.recv_from(&mut buffer).await {
@@ -36,7 +42,7 @@ pub(super) async fn run(socket: UdpSocket, served: Served, mut limiter: Limiter)
             }
         };
         let asked = buffer.get(..length).unwrap_or_default();
-        let Some(bytes) = reply(&served, &mut limiter, asked, from) else {
+        let Some(bytes) = reply(&served, &mut limiter, &tally, asked, from) else {
             continue;
         };
         if let Err(error) = socket.send_to(&bytes, from).await {
@@ -48,6 +54,7 @@ pub(super) async fn run(socket: UdpSocket, served: Served, mut limiter: Limiter)
 fn reply(
     served: &Served,
     limiter: &mut Limiter,
+    tally: &Tally,
     asked: &[u8],
     from: SocketAddr,
 ) -> Option<Vec<u8>> {
@@ -57,10 +64,20 @@ fn reply(
     }
     let present = served.present();
     let zone = present.as_deref().map(|generation| &generation.zone);
-    let reply = answer(zone, asked, Over::Udp)?;
+    let Some(reply) = answer(zone, asked, Over::Udp) else {
+        tally.note_withheld(Withheld::NoQuestion);
+        return None;
+    };
+    tally.note(Transport::Udp, &reply);
     match limiter.count(from.ip(), &reply.subject, Instant::now()) {
         Verdict::Send => Some(reply.bytes),
-        Verdict::Shorten => answer(zone, asked, Over::UdpShort).map(|short| short.bytes),
-        Verdict::Drop => None,
+        Verdict::Shorten => {
+            tally.note_withheld(Withheld::Shortened);
+            answer(zone, asked, Over::UdpShort).map(|short| short.bytes)
+        }
+        Verdict::Drop => {
+            tally.note_withheld(Withheld::Dropped);
+            None
+        }
     }
 }

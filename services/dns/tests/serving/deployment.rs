@@ -132,6 +132,7 @@ impl Deployment {
             token: Secret::new("t"),
             name_servers: Vec::new(),
             answers_per_second: 0,
+            metrics: None,
             update: None,
         }
     }

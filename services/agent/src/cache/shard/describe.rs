@@ -15,6 +15,7 @@ impl ShardRunner {
         store: &CacheStore,
         desired: &CacheDesired,
         standing: &ShardStanding,
+        clients: u64,
     ) {
         let leader = usize::from(store.shard(self.shard).memory.leader);
         let nodes = self.slots.iter().enumerate().filter_map(|(index, slot)| {
@@ -46,7 +47,7 @@ impl ShardRunner {
             keys: figures.keys,
             used_memory: figures.used_memory,
             ops_per_second: figures.ops_per_second,
-            clients: figures.clients,
+            clients,
             nodes,
             link: self.link.observed(&desired.role, position),
             fork: fork_of(&desired.role, &store.shard(self.shard).memory),

@@ -171,6 +171,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         leases: Arc::new(crate::leases::Leases::new()),
         client: Agents::new(&format!("http://{control}"), Secret::new("t")).unwrap(),
         dice,
+        sampling: crate::sampling::Sampling::new(crate::SamplingPace::default(), 1),
         board: Board::new(1),
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    CacheUid, Epoch, JournalObserved, LinkActivity, OffsetsObserved, ShardIndex, ShardStanding,
-    WireObserved,
+    CacheUid, Epoch, Figure, JournalObserved, LinkActivity, OffsetsObserved, ShardIndex,
+    ShardStanding, WireObserved,
 };
 
 use super::*;
@@ -95,6 +95,23 @@ fn gateway() -> GatewayStatus {
     status
 }
 
+fn figures() -> Exposed {
+    let mut figures = Exposed::default();
+    for figure in Figure::ALL {
+        let labels: &[&str] = match figure.exposition().and_then(|shown| shown.label) {
+            None => &[""],
+            Some("type") => &["Failover", "AOF"],
+            Some(_) => &["true", "false"],
+        };
+        for label in labels {
+            let line = (*figure, 0, *label);
+            figures.latest.insert(line, 250.0);
+            figures.totals.insert(line, 12_000.0);
+        }
+    }
+    figures
+}
+
 fn rendered(rows: Vec<Row>) -> String {
     render(Picture {
         region: "eastus".to_owned(),
@@ -103,6 +120,8 @@ fn rendered(rows: Vec<Row>) -> String {
         has_problem: false,
         rows,
         gateways: vec![("east".to_owned(), gateway())],
+        figures: vec![("east".to_owned(), figures())],
+        certificates: vec![("agent", 1_780_000_000), ("clients", 1_790_000_000)],
     })
 }
 

@@ -1,8 +1,8 @@
 use axum::http::StatusCode;
-use model::{LinkObserved, ShardStanding};
+use model::{Cell, Figure, LinkObserved, Part, SampledPart, SampledReport, Series, ShardStanding};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, World};
+use crate::harness::{Answer, World, agent_request};
 
 const INSIGHTS: &str = "providers/Microsoft.Insights";
 
@@ -113,7 +113,7 @@ async fn a_query_may_split_and_sum_up_as_az_sends_it() {
 async fn bad_queries_are_refused_in_the_service_s_way() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
-    let refused = world.metrics("east", "&metricnames=cachehits").await;
+    let refused = world.metrics("east", "&metricnames=moonlight").await;
     assert_eq!(
         (refused.status, refused.code()),
         (StatusCode::BAD_REQUEST, "BadRequest")
@@ -130,6 +130,7 @@ async fn bad_queries_are_refused_in_the_service_s_way() {
     // A cache without a link has no series at all.
     let alone = world.metrics("east", "").await;
     let all = alone.body["value"].as_array().unwrap();
+    assert!(all.len() > 40);
     assert!(all.iter().all(|metric| metric["timeseries"] == json!([])));
     world.stop().await;
 }
@@ -141,28 +142,85 @@ async fn the_definitions_name_units_and_ways_to_sum_up() {
     let path = format!("{}/{INSIGHTS}/metricDefinitions", world.cache("east"));
     let answer = world.get(&path).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    let shown: Vec<_> = answer.body["value"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| {
-            (
-                one["name"]["localizedValue"].as_str().unwrap(),
-                one["unit"].as_str().unwrap(),
-                one["supportedAggregationTypes"].as_array().unwrap().len(),
-            )
-        })
-        .collect();
+    let shown = answer.body["value"].as_array().unwrap();
+    assert_eq!(shown.len(), crate::view::catalog().len());
+    let lag = &shown[1];
     assert_eq!(
-        shown,
-        [
-            ("Geo-replication Healthy", "Count", 3),
-            ("Geo-replication Connectivity Lag", "Seconds", 3),
-            ("Geo-replication Data Sync Offset", "Bytes", 3),
-            ("Geo-replication Full Sync Event Started", "Count", 1),
-            ("Geo-replication Full Sync Event Finished", "Count", 1),
-        ]
+        lag["name"]["localizedValue"],
+        "Geo-replication Connectivity Lag"
     );
+    assert_eq!(lag["unit"], "Seconds");
+    assert_eq!(
+        lag["supportedAggregationTypes"],
+        json!(["Average", "Minimum", "Maximum"])
+    );
+    let of_virtual_machines = format!("{path}?metricnamespace=Microsoft.Compute");
+    assert_eq!(world.get(&of_virtual_machines).await.code(), "BadRequest");
+    let namespaces = format!("{}/{INSIGHTS}/metricNamespaces", world.cache("east"));
+    let namespaces = world.get(&namespaces).await.body;
+    assert_eq!(namespaces["value"][0]["name"], "Microsoft.Cache/redis");
+    world.stop().await;
+}
+
+/// A report of hits of a cache, at the node that leads, in the present minute.
+fn hits(world: &World, region: &str, cache: &str, hits: u64) -> SampledReport {
+    let state = world.plane.store.state();
+    let record = state
+        .caches
+        .iter()
+        .find(|record| record.id.name.as_str() == cache);
+    let series = Series {
+        figure: Figure::Hits,
+        shard: 0,
+        part: Part::Node {
+            index: 0,
+            leads: true,
+        },
+    };
+    SampledReport {
+        region: region.parse().unwrap(),
+        boot: 7,
+        parts: vec![SampledPart {
+            sequence: hits,
+            cache: record.unwrap().uid.clone(),
+            minute: world.plane.clock.now().0 / 60_000,
+            figures: [(series, Cell::whole(hits))].into_iter().collect(),
+        }],
+    }
+}
+
+#[tokio::test]
+async fn what_agents_sample_is_answered_once_and_shown_to_prometheus() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_caches(dir.path()).await;
+    let tell = async |report: &SampledReport| {
+        let body = axum::body::Body::from(serde_json::to_vec(report).unwrap());
+        let request = agent_request("POST", "/agents/v1/figures", body);
+        world.send(request).await.status
+    };
+    for report in [
+        hits(&world, "eastus", "east", 3),
+        hits(&world, "eastus", "east", 4),
+    ] {
+        assert_eq!(tell(&report).await, StatusCode::NO_CONTENT);
+        assert_eq!(tell(&report).await, StatusCode::NO_CONTENT, "told again");
+    }
+    // Nobody speaks for another region's cache, and there is no such region.
+    let foreign = hits(&world, "westus", "east", 100);
+    assert_eq!(tell(&foreign).await, StatusCode::NO_CONTENT);
+    let nowhere = hits(&world, "northus", "east", 100);
+    assert_eq!(tell(&nowhere).await, StatusCode::NOT_FOUND);
+    let query = "&metricnames=cachehits,cachehits0,allcachehits&interval=FULL";
+    let answer = world.metrics("east", query).await;
+    for metric in answer.body["value"].as_array().unwrap() {
+        let data = &metric["timeseries"][0]["data"];
+        assert_eq!(data[0]["total"], 7.0, "{metric}");
+    }
+    let west = world.metrics("west", query).await;
+    assert_eq!(west.body["value"][0]["timeseries"], json!([]));
+    let page = world.get("/metrics").await;
+    let line = "godwit_cache_hits_total{cache=\"east\",region=\"eastus\",shard=\"0\"} 7.0\n";
+    assert!(page.body.as_str().unwrap().contains(line));
     world.stop().await;
 }
 
@@ -187,6 +245,7 @@ async fn prometheus_reads_the_control_plane_with_the_management_token() {
         "godwit_build_info{service=\"control\",version=\"",
         "godwit_control_caches 2.0\n",
         "godwit_control_links 1.0\n",
+        "godwit_control_authority_expiry_timestamp_seconds ",
         "godwit_control_agent_report_age_seconds{region=\"eastus\"} ",
         "# EOF\n",
     ] {
