@@ -17,12 +17,14 @@ mod ids;
 mod lease;
 mod link;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod observed;
 mod preflight;
 mod prerequisites;
 mod published;
 mod replication;
+pub mod rolling;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -42,7 +44,7 @@ pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
     Rejoin, ReplicationDesired, RoleKind, Standing,
 };
-pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
+pub use engine_version::{EngineBuild, EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
@@ -58,13 +60,17 @@ pub use link::{
     ForceRefused, ForcedBy, GeoSample, LinkPhase, LinkRecord, LinkSeen, Member,
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
+pub use maintenance::{
+    Day, GivenOrder, Hindrance, LONGEST_WINDOW, Maintenance, Newer, PairEngines, PastUpgrade,
+    PatchSchedule, PatchWindow, SHORTEST_WINDOW, WindowError, hindrance, newer,
+};
 pub use names::{
     AssignmentName, CacheName, GroupName, NameError, ObjectId, PolicyName, Region, RuleName,
     SubscriptionId,
 };
 pub use observed::{
-    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
-    LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
+    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, InstalledEngine,
+    JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
     ShardStanding, WireObserved,
 };
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
@@ -74,6 +80,7 @@ pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
+pub use rolling::{RebootNodes, RollObserved, RollOrder, RollStanding, RollWhat};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

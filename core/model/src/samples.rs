@@ -38,6 +38,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: crate::Access::default(),
+        maintenance: crate::Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,
@@ -89,5 +90,6 @@ pub(crate) fn observed(
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        roll: None,
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Access, AccessKeys, AccessPolicy, AccessProgress, CacheId, CacheRecord, CacheSpec, CacheUid,
-    Epoch, FirewallRule, LinkId, LinkRecord, Member, OperationId, PolicyAssignment, Secret, Sku,
+    Epoch, FirewallRule, LinkId, LinkRecord, Maintenance, Member, OperationId, PolicyAssignment, Secret, Sku,
     Tier, Timestamp,
 };
 
@@ -41,6 +41,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: Access::default(),
+        maintenance: Maintenance::default(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,

@@ -8,8 +8,8 @@ use axum::{
     response::Response,
 };
 use model::{
-    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, OperationId,
-    Region, engine_settings,
+    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Maintenance,
+    OperationId, Region, engine_settings,
 };
 
 use super::{Names, being_deleted, name_taken, requested::Requested};
@@ -137,6 +137,7 @@ fn create(
         spec,
         keys: rolled.keys.clone(),
         access: Access::default(),
+        maintenance: Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
