@@ -175,3 +175,6 @@ pub(super) fn ended(sight: &Sight<'_>, id: &CacheId, uid: &CacheUid, order: u64)
         None => Verdict::Wait,
     }
 }
+
+#[cfg(test)]
+mod tests;
