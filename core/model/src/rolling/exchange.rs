@@ -1,7 +1,8 @@
 //! Another node takes the leader's place while the leader lives: nothing is lost by it.
 //!
 //! On the side that takes writes they are paused, the other node comes to where the leader stands,
-//! the leader is made its replica, and only then the other one is promoted. On a geo-secondary the
+//! the leader's gate is shut, which no agent's death opens, and only when both still stand at one place
+//! the leader is made the other one's replica, and the other one is promoted. On a geo-secondary the
 //! inbound half gives the leader nothing for a moment instead, so that the other node comes to where
 //! it stands and follows the inbound half from there.
 
@@ -9,7 +10,7 @@ use super::{Keep, RollMemory, RollPlan, RollSight, RollStep, doing, is_fed, othe
 use crate::{
     GeoRole,
     shard::{
-        NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream, plan as plan_shard,
+        Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream, plan as plan_shard,
     },
 };
 
@@ -40,21 +41,33 @@ pub(super) fn begin(
         facts.paused
     };
     let resume = |step: &Step| matches!(step, Step::Resume { .. });
-    let plan = RollPlan::of(base, told.clone()).without(resume);
     match heir {
         Some((heir, there)) if still && there.position == facts.position => {
-            let plan = RollPlan::of(plan_as(now, heir), told);
             if follows {
-                follow(now, plan, heir)
-            } else {
-                lead(now, roll, plan, heir)
+                return follow(now, RollPlan::of(plan_as(now, heir), told), heir);
             }
+            // A pause ends by itself, and this does not.
+            let gate = Gate::Shut;
+            let shut = Step::SetGate { node: leader, gate };
+            let noted = RollStep::Note(handing(roll.memory, Some(leader)));
+            let plan = RollPlan::of(base, told).without(resume);
+            plan.after([noted, RollStep::Usual(shut)])
         }
-        Some(_) if still => plan,
-        Some(_) if follows && !roll.cut => plan.after([RollStep::CutInbound]),
-        Some(_) if follows => plan,
-        Some(_) => plan.after([RollStep::Usual(Step::Pause { node: leader })]),
-        None => plan.after(super::rejoined(roll)),
+        Some(_) if still => RollPlan::of(base, told).without(resume),
+        Some(_) if follows && !roll.cut => RollPlan::of(base, told).after([RollStep::CutInbound]),
+        Some(_) if follows => RollPlan::of(base, told),
+        Some(_) => {
+            let pause = RollStep::Usual(Step::Pause { node: leader });
+            RollPlan::of(base, told).without(resume).after([pause])
+        }
+        None => RollPlan::of(base, told).after(super::rejoined(roll)),
+    }
+}
+
+fn handing(memory: &RollMemory, from: Option<u8>) -> RollMemory {
+    RollMemory {
+        handing: from,
+        ..memory.clone()
     }
 }
 
@@ -92,19 +105,12 @@ fn plan_as(now: &Situation<'_>, heir: u8) -> Plan {
 }
 
 /// The former leader becomes a replica, then the other one is promoted.
-fn lead(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, heir: u8) -> RollPlan {
+fn lead(now: &Situation<'_>, plan: RollPlan, heir: u8, paused: bool) -> RollPlan {
     let from = now.memory.leader;
-    let noted = RollMemory {
-        handing: Some(from),
-        ..roll.memory.clone()
-    };
-    let first = [
-        RollStep::Note(noted),
-        RollStep::Usual(Step::Remember(led_by(now.memory, heir))),
-    ];
-    let fence = fence(from, heir, true);
+    let remembered = RollStep::Usual(Step::Remember(led_by(now.memory, heir)));
+    let fence = fence(from, heir, paused);
     plan.without(|step| is_done_by_then(step, from, heir))
-        .after(first.into_iter().chain(fence))
+        .after(std::iter::once(remembered).chain(fence))
 }
 
 /// Steps of the shard's own planner that the exchange does itself, earlier.
@@ -155,39 +161,74 @@ fn follow(now: &Situation<'_>, plan: RollPlan, heir: u8) -> RollPlan {
     plan
 }
 
-/// Another node leads, and the former leader may still take writes: it is made a replica before
-/// anything else is done, and killed if it does not answer.
+/// Goes on with what `begin` began: the leader takes no writes any more, or another node leads and the
+/// former leader may not know it yet.
 pub(super) fn settle(
     now: &Situation<'_>,
     roll: &RollSight<'_>,
     base: Plan,
     from: u8,
 ) -> RollPlan {
-    let heir = now.memory.leader;
     let told = Some(doing("has another node take the leading one's place"));
-    let over = RollStep::Note(RollMemory {
-        handing: None,
-        ..roll.memory.clone()
-    });
+    let over = RollStep::Note(handing(roll.memory, None));
+    match now.role {
+        GeoRole::Alone | GeoRole::Primary { .. } | GeoRole::Yielding { .. } => {}
+        // Nobody here takes writes.
+        GeoRole::Secondary { .. } | GeoRole::Taking { .. } => {
+            return RollPlan::of(base, told).after([over]);
+        }
+    }
+    if now.memory.leader == from {
+        shut(now, roll, RollPlan::of(base, told), over)
+    } else {
+        succeed(now, roll, RollPlan::of(base, told), from)
+    }
+}
+
+/// The leader was told to take no writes any more. Only when that is seen, and the other node stands
+/// where it does, the other one leads.
+fn shut(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, over: RollStep) -> RollPlan {
+    let from = now.memory.leader;
+    let facts = match view(now, from) {
+        NodeView::Up(facts) if facts.upstream.is_none() && facts.gate == Gate::Shut => facts,
+        NodeView::Silent => return plan,
+        NodeView::Up(_) | NodeView::Down => return plan.after([over]),
+    };
+    match heir(now, roll, from) {
+        Some((heir, there)) if there.position == facts.position => {
+            let base = RollPlan::of(plan_as(now, heir), plan.order);
+            lead(now, base, heir, facts.paused)
+        }
+        Some(_) if !roll.late => plan.only([]),
+        Some(_) | None => plan.after([over]),
+    }
+}
+
+/// Another node leads, and the former leader may still take writes: it is made a replica before
+/// anything else is done, and killed if it does not answer.
+fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) -> RollPlan {
+    let heir = now.memory.leader;
+    let over = RollStep::Note(handing(roll.memory, None));
     let promoted = match view(now, heir) {
         NodeView::Up(facts) => facts.upstream.is_none(),
         NodeView::Down | NodeView::Silent => false,
     };
-    let former = view(now, from);
-    let plan = RollPlan::of(base, told);
-    if heir == from {
-        return plan.after([over]);
-    }
-    match former {
+    match view(now, from) {
         NodeView::Silent => plan.only([RollStep::Stop {
             node: from,
             keep: Keep::Nothing,
         }]),
         NodeView::Down if promoted => plan.after([over]),
         NodeView::Down => plan.after([RollStep::MoveService { node: heir }]),
-        NodeView::Up(facts) if facts.upstream.is_none() => plan
-            .without(|step| is_done_by_then(step, from, heir))
-            .after(fence(from, heir, facts.paused)),
+        NodeView::Up(facts) if facts.upstream.is_none() => {
+            if !promoted && facts.gate != Gate::Shut {
+                // It takes writes, and may have more: it leads again.
+                let back = RollStep::Usual(Step::Remember(led_by(now.memory, from)));
+                return plan.only([back, over]);
+            }
+            plan.without(|step| is_done_by_then(step, from, heir))
+                .after(fence(from, heir, facts.paused))
+        }
         NodeView::Up(_) if promoted => plan.after([over]),
         NodeView::Up(facts) => {
             let resume = facts.paused.then_some(Step::Resume { node: from });

@@ -58,21 +58,60 @@ fn a_leader_is_paused_until_the_other_node_stands_where_it_does() {
     assert_eq!(plan([paused(9), chained(7)], true), [resume]);
 }
 
+/// Its gate is shut, and the agent noted that before.
+fn shut(offset: u64) -> NodeView {
+    Up(NodeFacts {
+        paused: true,
+        gate: Gate::Shut,
+        ..primary(offset)
+    })
+}
+
 #[test]
-fn the_former_leader_is_a_replica_before_the_new_one_is_promoted() {
+fn a_leader_s_gate_is_shut_before_another_node_takes_its_place() {
     let (order, known) = (reboot(RebootNodes::Primary), taken_up(&[0]));
     let memory = memory(Stance::Primary);
     let nodes = [paused(9), chained(9)];
     let plan = ask(&GeoRole::Alone, &memory, &nodes, &sight(&order, &known));
-    let fenced = place_of(&plan, &follow(0, Upstream::Node(1)));
-    let resumed = place_of(&plan, &usual(Step::Resume { node: 0 }));
-    let moved = place_of(&plan, &RollStep::MoveService { node: 1 });
-    let promoted = place_of(&plan, &promote(1));
-    assert!(fenced < resumed && resumed < promoted && moved < promoted);
-    let RollStep::Note(noted) = &plan.steps[0] else {
+    let gate = Gate::Shut;
+    let shut = usual(Step::SetGate { node: 0, gate });
+    let [RollStep::Note(noted), last] = &plan.steps[..] else {
         panic!("{plan:?}")
     };
-    assert_eq!(noted.handing, Some(0));
+    assert_eq!((noted.handing, last), (Some(0), &shut));
+}
+
+#[test]
+fn the_former_leader_is_a_replica_before_the_new_one_is_promoted() {
+    let order = reboot(RebootNodes::Primary);
+    let memory = memory(Stance::Primary);
+    let known = RollMemory {
+        handing: Some(0),
+        ..taken_up(&[0])
+    };
+    let plan = |nodes: [NodeView; 2], late| {
+        let roll = RollSight {
+            late,
+            ..sight(&order, &known)
+        };
+        ask(&GeoRole::Alone, &memory, &nodes, &roll)
+    };
+    let done = plan([shut(9), chained(9)], false);
+    let fenced = place_of(&done, &follow(0, Upstream::Node(1)));
+    let resumed = place_of(&done, &usual(Step::Resume { node: 0 }));
+    let moved = place_of(&done, &RollStep::MoveService { node: 1 });
+    let promoted = place_of(&done, &promote(1));
+    assert!(fenced < resumed && resumed < promoted && moved < promoted);
+
+    assert_eq!(plan([shut(9), chained(8)], false).steps, [], "it is behind");
+    for given_up in [
+        plan([shut(9), chained(8)], true),
+        plan([shut(9), Down], false),
+        plan([paused(9), chained(9)], false),
+    ] {
+        assert_eq!(given_up.steps[0], RollStep::Note(taken_up(&[0])));
+        assert!(!given_up.steps.contains(&promote(1)), "{given_up:?}");
+    }
 }
 
 #[test]
@@ -92,13 +131,22 @@ fn a_former_leader_that_does_not_answer_is_killed_before_the_new_one_is_promoted
 }
 
 #[test]
-fn after_a_kill_in_between_the_former_leader_is_fenced_first() {
+fn after_a_kill_in_between_the_former_leader_is_fenced_first_or_leads_again() {
     let order = reboot(RebootNodes::Primary);
     let (memory, known) = handing();
-    let nodes = [Up(primary(9)), chained(9)];
-    let plan = ask(&GeoRole::Alone, &memory, &nodes, &sight(&order, &known));
-    let fenced = place_of(&plan, &follow(0, Upstream::Node(1)));
-    assert!(fenced < place_of(&plan, &promote(1)));
+    let plan = |former| {
+        let nodes = [former, chained(9)];
+        ask(&GeoRole::Alone, &memory, &nodes, &sight(&order, &known))
+    };
+    let goes_on = plan(shut(9));
+    let fenced = place_of(&goes_on, &follow(0, Upstream::Node(1)));
+    assert!(fenced < place_of(&goes_on, &promote(1)));
+    let goes_back = plan(Up(primary(10)));
+    let RollStep::Usual(Step::Remember(back)) = &goes_back.steps[0] else {
+        panic!("{goes_back:?}")
+    };
+    assert_eq!(back.leader, 0);
+    assert!(!goes_back.steps.contains(&promote(1)));
 }
 
 #[test]

@@ -14,6 +14,7 @@ struct Process {
     upstream: Option<Upstream>,
     position: Position,
     paused: bool,
+    shut: bool,
     build: EngineBuild,
     /// Looks that it has been connected for.
     connected: u8,
@@ -46,6 +47,7 @@ impl World {
             upstream,
             position: at(100),
             paused: false,
+            shut: false,
             build: build(1),
             connected: 9,
         };
@@ -65,6 +67,7 @@ impl World {
         if let Some(leading) = self.processes.get_mut(&self.service)
             && leading.upstream.is_none()
             && !leading.paused
+            && !leading.shut
         {
             leading.position.offset.0 += writes;
             self.taken = self.taken.max(leading.position.offset.0);
@@ -98,6 +101,7 @@ impl World {
                 link_up: process.upstream.is_some() && process.connected > 0,
                 position: process.position,
                 paused: process.paused,
+                gate: if process.shut { Gate::Shut } else { Gate::Open },
                 at_service_address: self.service == node,
                 ..primary(0)
             }),
@@ -205,7 +209,10 @@ impl World {
                 self.late = 0;
             }
             Step::TakeServiceAddress { node } => self.service = node,
-            Step::SetGate { .. } | Step::LiftFence => {}
+            Step::SetGate { node, gate } => {
+                self.processes.get_mut(&node).unwrap().shut = gate == Gate::Shut;
+            }
+            Step::LiftFence => {}
             Step::Retire { .. }
             | Step::TakePauseOver { .. }
             | Step::ExpectFence
@@ -232,6 +239,7 @@ impl World {
             upstream,
             position: kept.unwrap_or(at(0)),
             paused: false,
+            shut: false,
             build,
             connected: 0,
         };

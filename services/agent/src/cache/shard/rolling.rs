@@ -195,6 +195,9 @@ impl ShardRunner {
     pub(super) fn look_at_roll(&mut self, store: &CacheStore) {
         let file = store.shard(self.shard);
         self.look_at_stop();
+        if file.roll.handing.is_some() {
+            self.roll.waits();
+        }
         let now = file.roll.now;
         if let Some(now) = now.filter(|now| now.stage == Stage::Stopping)
             && self.roll.stopping.is_none()
@@ -341,6 +344,9 @@ impl ShardRunner {
         kept.map_err(|error| chain(&error).to_string())?;
         if memory.now != before.now {
             self.roll.begin_anew();
+        }
+        if memory.handing.is_none() && before.handing.is_some() {
+            self.roll.goes_on();
         }
         if memory.restarted.len() > before.restarted.len()
             && let Some(node) = memory.restarted.last()
