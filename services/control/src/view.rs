@@ -21,7 +21,7 @@ pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use lost_writes::{receipt_json, receipts, receipts_of_cache, receipts_of_link};
 pub(crate) use maintenance::{
-    duration_of, maintenance_status, schedule_json, upgrade_notifications,
+    duration_of, schedule_json, upgrade_notifications,
 };
 pub(crate) use operation::operation_json;
 pub(crate) use runtime_status::{cache_status, lag_ms, link_status};

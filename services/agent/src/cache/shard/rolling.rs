@@ -310,7 +310,7 @@ impl ShardRunner {
                 }
                 Ok(())
             }
-            RollStep::Note(memory) => self.note(store, desired, memory),
+            RollStep::Note(memory) => self.keep_roll(store, desired, memory),
             RollStep::MoveService { node } => {
                 let address = self.engine(*node)?.address();
                 let kept = store.change(|file| file.service = Some(address));
@@ -333,7 +333,7 @@ impl ShardRunner {
         }
     }
 
-    fn note(
+    fn keep_roll(
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
