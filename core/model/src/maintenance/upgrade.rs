@@ -108,6 +108,8 @@ pub enum Hindrance {
         runs: EngineBuild,
         /// What the geo-primary would run.
         to: EngineBuild,
+        /// A newer engine is installed beside the geo-secondary.
+        ready: bool,
     },
     /// After the upgrade no failover could be planned, and the other side could not follow.
     OtherCannotFollow {
@@ -157,12 +159,19 @@ impl fmt::Display for Hindrance {
                 secondary,
                 runs,
                 to,
-            } => write!(
-                f,
-                "the geo-secondary `{secondary}` goes first: it runs {}, and must load what {} writes; install that beside it and upgrade it",
-                runs.told_from(to),
-                to.told_from(runs)
-            ),
+                ready,
+            } => {
+                let (runs, to) = (runs.told_from(to), to.told_from(runs));
+                let do_it = if *ready {
+                    format!("upgrade `{secondary}` first")
+                } else {
+                    format!("install {to} beside it, and upgrade `{secondary}` first")
+                };
+                write!(
+                    f,
+                    "the geo-secondary `{secondary}` goes first: it runs {runs}, and must load what {to} writes; {do_it}"
+                )
+            }
             Self::OtherCannotFollow { other, to } => write!(
                 f,
                 "`{other}` at the other end of its link could not be upgraded to {to} as well; install that beside it first"
@@ -236,15 +245,17 @@ fn of_pair(
     let Some(newest) = runs.iter().max() else {
         return Some(Hindrance::OtherUnseen(name, other));
     };
-    let waits = |build: &EngineBuild| {
+    let ready = |build: &EngineBuild| {
         let installed = pair.installed.map(|installed| newer([build], installed));
-        build.version < to.version || matches!(installed, Some(Newer::Ready { .. }))
+        matches!(installed, Some(Newer::Ready { .. }))
     };
+    let waits = |build: &EngineBuild| build.version < to.version || ready(build);
     if let Some(runs) = runs.iter().find(|build| leads && waits(build)) {
         return Some(Hindrance::SecondaryFirst {
             secondary: other,
             runs: EngineBuild::clone(runs),
             to: to.clone(),
+            ready: ready(runs),
         });
     }
     // A newer minor version on this side alone would leave the pair without a planned failover.

@@ -244,7 +244,7 @@ fn in_place(memory: &RollMemory, base: Plan, node: u8) -> RollPlan {
     }
     let told = match &next.stopped {
         Some(why) => RollStanding::Stopped { why: why.clone() },
-        None => doing(format!("node {node} is in step again")),
+        None => doing("goes on to the next node"),
     };
     RollPlan::of(base, Some(told)).after([RollStep::Note(next)])
 }

@@ -132,7 +132,9 @@ fn the_geo_secondary_goes_first() {
     assert_eq!(pair.hinders(false), None);
     let refused = pair.hinders(true).unwrap();
     assert!(matches!(refused, Hindrance::SecondaryFirst { .. }));
-    assert!(refused.to_string().contains("`west` goes first: it runs valkey 8.0.1"));
+    let told = refused.to_string();
+    assert!(told.contains("`west` goes first: it runs valkey 8.0.1"), "{told}");
+    assert!(told.ends_with("upgrade `west` first"), "{told}");
     pair.west_runs = valkey(0, 2);
     assert_eq!(pair.hinders(true), None);
     pair.west_has = EngineBuild::new(valkey(0, 2).version, "rebuilt");
