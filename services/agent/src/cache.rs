@@ -204,7 +204,7 @@ impl Worker {
             }
         }
         self.lead().await;
-        if let Err(why) = self.settle_engine() {
+        if let Err(why) = self.settle_engine().await {
             problem.get_or_insert(why);
         }
         // An engine of an earlier version may have to leave the address first.

@@ -14,10 +14,13 @@ use std::{
     time::Duration,
 };
 
-use engine::{EngineChoice, EngineProgram};
+use engine::{EngineChoice, EngineProgram, FindError};
 use model::{EngineBuild, InstalledEngine, Timestamp};
 use parking_lot::Mutex;
-use runtime::{blocking, chain, durable};
+use runtime::{
+    blocking, chain,
+    durable::{self, FileError},
+};
 use tokio::time::sleep;
 
 /// Between two looks whether the installed program is still the same file.
@@ -32,6 +35,8 @@ pub(crate) struct Programs {
     installed: Mutex<Installed>,
     /// The last attempt to look at the installed program failed, and that is logged.
     failing: Mutex<bool>,
+    /// Builds that could not be kept, and that is logged.
+    given_up: Mutex<BTreeSet<EngineBuild>>,
 }
 
 #[derive(Clone)]
@@ -88,6 +93,7 @@ impl Programs {
             search,
             installed: Mutex::new(Installed { program, stamp }),
             failing: Mutex::new(false),
+            given_up: Mutex::default(),
         }
     }
 
@@ -149,10 +155,13 @@ impl Programs {
             let installed = self.installed();
             let build = installed.engine();
             if !self.is_kept(&build) {
-                let (programs, path) = (Arc::clone(&self), installed.path.clone());
-                let copied = blocking::run(move || programs.keep(&path, &build));
-                if let Ok(Err(error)) = copied.await {
-                    tracing::warn!(%error, path = %installed.path.display(), "the engine's program cannot be copied; caches that run it have it only as long as it is installed");
+                let kept = self.keep(&installed.path, &build).await;
+                let known = self.given_up.lock().contains(&build);
+                if let Err(error) = kept
+                    && !known
+                {
+                    tracing::warn!(error = %chain(&error), path = %installed.path.display(), "the engine's program cannot be kept; caches that run it have it only as long as it is installed");
+                    self.given_up.lock().insert(build);
                 }
             }
             sleep(LOOK_EVERY).await;
@@ -166,14 +175,17 @@ impl Programs {
     }
 
     /// Keeps a copy of the program that a process runs, whose file may be gone by now.
-    pub(crate) fn keep_running(&self, pid: u32, build: &EngineBuild) {
-        if self.is_kept(build) {
+    pub(crate) async fn keep_running(&self, pid: u32, build: &EngineBuild) {
+        if self.is_kept(build) || self.given_up.lock().contains(build) {
             return;
         }
         let path = PathBuf::from(format!("/proc/{pid}/exe"));
-        match self.keep(&path, build) {
+        match self.keep(&path, build).await {
             Ok(()) => tracing::info!(pid, engine = %build, "kept a copy of an engine that is not installed any more"),
-            Err(error) => tracing::debug!(pid, %error, "the engine that a process runs cannot be copied"),
+            Err(error) => {
+                tracing::warn!(pid, engine = %build, error = %chain(&error), "the engine that a process runs cannot be copied; should it end, the installed one takes its place");
+                self.given_up.lock().insert(build.clone());
+            }
         }
     }
 
@@ -208,20 +220,42 @@ impl Programs {
         self.room(build).join(build.version.kind.program())
     }
 
-    /// Copies a program, whole or not at all.
-    fn keep(&self, program: &Path, build: &EngineBuild) -> io::Result<()> {
+    /// Copies a program, whole or not at all, and only one that runs there and is that build.
+    async fn keep(&self, program: &Path, build: &EngineBuild) -> Result<(), KeepError> {
         let room = self.room(build);
-        durable::make_directory(&room).map_err(io::Error::other)?;
-        let (new, place) = (room.join("new"), self.place(build));
-        let copied = fs::copy(program, &new)
-            .and_then(|_bytes| fs::set_permissions(&new, fs::Permissions::from_mode(0o700)))
-            .and_then(|()| fs::File::open(&new)?.sync_all());
-        if let Err(error) = copied {
-            let _not_even_begun = fs::remove_file(&new);
-            return Err(error);
+        let (from, new) = (program.to_owned(), room.join("new"));
+        let to = new.clone();
+        let copied = blocking::run(move || copy(&from, &room, &to)).await;
+        copied.map_err(|_ended| KeepError::Ending)??;
+        let found = engine::find(&EngineChoice::Path(new.clone()), &[]).await?;
+        if found.engine() != *build {
+            return Err(KeepError::Another(found.engine()));
         }
-        durable::durable_rename(&new, &place).map_err(io::Error::other)
+        Ok(durable::durable_rename(&new, &self.place(build))?)
     }
+}
+
+fn copy(from: &Path, room: &Path, to: &Path) -> Result<(), KeepError> {
+    durable::make_directory(room)?;
+    fs::copy(from, to)
+        .and_then(|_bytes| fs::set_permissions(to, fs::Permissions::from_mode(0o700)))
+        .and_then(|()| fs::File::open(to)?.sync_all())
+        .map_err(KeepError::Copy)
+}
+
+/// A program cannot be kept.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("copy the program")]
+    Copy(#[source] io::Error),
+    #[error("keep the program")]
+    File(#[from] FileError),
+    #[error("run the copy")]
+    Run(#[from] FindError),
+    #[error("the program is {0} by now")]
+    Another(EngineBuild),
+    #[error("the agent is ending")]
+    Ending,
 }
 
 #[cfg(test)]
@@ -235,7 +269,7 @@ mod tests {
         let text = format!(
             "#!/bin/sh\necho 'Valkey server v=8.0.{patch} sha=0:0 malloc=libc bits=64 build=abc{patch}'\n"
         );
-        fs::write(&path, text).unwrap();
+        durable::write_durable(&path, text.as_bytes()).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         EngineProgram {
             path,
@@ -255,8 +289,11 @@ mod tests {
         let old = program(package.path(), 1);
         let choice = EngineChoice::Path(old.path.clone());
         let programs = Programs::new(root.path(), &choice, Vec::new(), old.clone());
-        programs.keep(&old.path, &old.engine()).unwrap();
+        programs.keep(&old.path, &old.engine()).await.unwrap();
         assert_eq!(programs.of(&old.engine()), Some(old.clone()));
+
+        let wrong = programs.keep(&old.path, &EngineBuild::new(old.version, "other"));
+        assert!(matches!(wrong.await, Err(KeepError::Another(_))));
 
         let new = program(package.path(), 2);
         programs.refresh().await;

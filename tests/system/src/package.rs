@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use runtime::durable;
 use tempfile::TempDir;
 
 /// An installed engine.
@@ -82,9 +83,9 @@ impl Package {
     /// Exchanges the file as package managers do: running processes keep the old one.
     fn put(&self, bytes: &[u8]) {
         let new = self.directory.path().join("new");
-        fs::write(&new, bytes).unwrap();
+        durable::write_durable(&new, bytes).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(&new, self.program()).unwrap();
+        durable::durable_rename(&new, &self.program()).unwrap();
     }
 
     fn asked(&self) -> String {

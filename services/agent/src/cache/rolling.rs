@@ -51,9 +51,9 @@ impl Worker {
 
     /// Notes what the nodes are started with: what they run when nobody has noted anything, and what
     /// an upgrade has brought to all of them.
-    pub(super) fn settle_engine(&mut self) -> Result<(), String> {
+    pub(super) async fn settle_engine(&mut self) -> Result<(), String> {
         for shard in &self.shards {
-            shard.keep_programs();
+            shard.keep_programs().await;
         }
         let brought = self.order.roll.as_ref().and_then(|order| order.brings());
         let brought = brought.filter(|to| {

@@ -41,6 +41,17 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
         .route(&format!("{CACHE}/upgradeengine"), post(upgrades::upgrade))
 }
 
+/// Refuses `what` (such as `scale`) while nodes of a cache are being restarted.
+pub(super) fn not_restarting(cache: &CacheRecord, what: &str) -> Result<(), ApiError> {
+    match cache.maintenance.order {
+        None => Ok(()),
+        Some(_) => Err(ApiError::conflict(format!(
+            "Cannot {what} the cache `{}`, since nodes of it are being restarted; wait until that has ended.",
+            cache.id.name
+        ))),
+    }
+}
+
 /// Refuses to restart nodes of a cache on which something else is under way that needs them.
 fn may_restart(state: &Records, cache: &CacheRecord) -> Result<(), ApiError> {
     let name = &cache.id.name;

@@ -155,13 +155,13 @@ impl ShardRunner {
     }
 
     /// Keeps copies of engines that run and are not installed any more.
-    pub(in crate::cache) fn keep_programs(&self) {
+    pub(in crate::cache) async fn keep_programs(&self) {
         let programs = &self.host.programs;
         for slot in &self.slots {
             if let (Some(pid), Some(engine)) = (slot.pid(), slot.engine())
                 && programs.of(&engine).is_none()
             {
-                programs.keep_running(pid, &engine);
+                programs.keep_running(pid, &engine).await;
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::{
         decide::{Plan, decide},
         find::{cache_id, find_cache, find_group},
         groups::not_deleting,
+        maintenance::not_restarting,
     },
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache, deployment},
@@ -220,6 +221,10 @@ fn update(
         let op = op.succeeded(op.started);
         let change = Change::new().replace(cache, &record).insert(&op);
         return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
+    }
+    let sized = |spec: &CacheSpec| (spec.sku, spec.replicas, spec.shards);
+    if sized(&record.spec) != sized(&cache.spec) {
+        not_restarting(cache, "scale")?;
     }
     record.lifecycle = if record.spec.sku == cache.spec.sku {
         Lifecycle::Updating

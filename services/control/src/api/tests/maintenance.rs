@@ -54,6 +54,8 @@ async fn a_reboot_is_accepted_with_a_message_and_followed_to_its_end() {
     let message = answer.body["message"].as_str().unwrap();
     assert!(message.contains("AllNodes of the cache `east` has begun"), "{message}");
 
+    let linked = world.link("east", "west", "Secondary").await;
+    assert_eq!(linked.status, StatusCode::CONFLICT, "{linked:?}");
     let again = world.reboot("east", json!({"rebootType": "PrimaryNode"})).await;
     assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "Conflict"));
     let path = answer.leads("azure-asyncoperation");
