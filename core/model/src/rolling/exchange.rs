@@ -8,7 +8,7 @@
 
 use super::{Keep, RollMemory, RollPlan, RollSight, RollStep, doing, is_fed, others, view};
 use crate::{
-    GeoRole,
+    GeoRole, ShardStanding,
     shard::{
         Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream, plan as plan_shard,
     },
@@ -58,7 +58,10 @@ pub(super) fn begin(
         Some(_) if follows => RollPlan::of(base, told),
         Some(_) => {
             let pause = RollStep::Usual(Step::Pause { node: leader });
-            RollPlan::of(base, told).without(resume).after([pause])
+            let mut plan = RollPlan::of(base, told).without(resume).after([pause]);
+            // Whoever is held before the pause stays so: it takes no writes from here on.
+            plan.standing = ShardStanding::Starting;
+            plan
         }
         None => RollPlan::of(base, told).after(super::rejoined(roll)),
     }
