@@ -208,7 +208,7 @@ fn shut(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, over: RollSte
 }
 
 /// Another node leads, and the former leader may still take writes: it is made a replica before
-/// anything else is done, and killed if it does not answer.
+/// anything else is done, and killed if it does not answer for long.
 fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) -> RollPlan {
     let heir = now.memory.leader;
     let over = RollStep::Note(handing(roll.memory, None));
@@ -217,6 +217,9 @@ fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) 
         NodeView::Down | NodeView::Silent => false,
     };
     match view(now, from) {
+        // It was seen to take no writes before anybody was promoted.
+        NodeView::Silent if promoted => plan,
+        NodeView::Silent if !roll.late => plan.only([]),
         NodeView::Silent => plan.only([RollStep::Stop {
             node: from,
             keep: Keep::Nothing,

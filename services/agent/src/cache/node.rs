@@ -107,17 +107,14 @@ impl Slot {
         let Some(node) = &self.node else {
             return Asked::Down;
         };
-        if node.has_exited() {
-            let (pid, expected) = (node.pid(), self.stopping);
-            *self = Self::default();
-            return if expected {
-                Asked::Down
-            } else {
-                Asked::Died { pid }
-            };
-        }
         if self.stopping {
+            // Whoever stops it tidies its directory up after it has ended.
             return Asked::Waits;
+        }
+        if node.has_exited() {
+            let pid = node.pid();
+            *self = Self::default();
+            return Asked::Died { pid };
         }
         if self.asking.is_some() && !fresh {
             return Asked::Waits;
@@ -257,8 +254,11 @@ impl Slot {
         self.node.clone()
     }
 
-    /// It goes on.
-    pub(super) fn end_stop(&mut self) {
+    /// Nobody stops it any more: it has ended, or it goes on.
+    pub(super) fn end_stop(&mut self, ended: bool) {
+        if ended {
+            *self = Self::default();
+        }
         self.stopping = false;
     }
 
