@@ -94,7 +94,11 @@ impl EngineBuild {
     #[must_use]
     pub fn new(version: EngineVersion, build: &str) -> Self {
         let hex = build.chars().all(|c| c.is_ascii_hexdigit());
-        let build = if hex { build.trim_start_matches('0') } else { "" };
+        let build = if hex {
+            build.trim_start_matches('0')
+        } else {
+            ""
+        };
         Self {
             version,
             build: build.to_owned(),
@@ -193,10 +197,7 @@ mod tests {
             patch: 16,
             ..new.version
         };
-        assert_eq!(
-            EngineBuild::new(later, "1").told_from(&old),
-            "redis 7.0.16"
-        );
+        assert_eq!(EngineBuild::new(later, "1").told_from(&old), "redis 7.0.16");
         assert_eq!(line("what?").unwrap().build, "");
     }
 

@@ -70,8 +70,8 @@ pub use names::{
 };
 pub use observed::{
     CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, InstalledEngine,
-    JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
-    ShardStanding, WireObserved,
+    JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved,
+    RegionObserved, ShardObserved, ShardStanding, WireObserved,
 };
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub use schedule::{Day, LONGEST_WINDOW, PatchSchedule, PatchWindow, SHORTEST_WINDOW, WindowError};
 pub use upgrade::{Hindrance, Newer, PairEngines, hindrance, newer};
 
-use crate::{CacheObserved, EngineBuild, OperationId, RollOrder, RollStanding, RollWhat, Timestamp};
+use crate::{
+    CacheObserved, EngineBuild, OperationId, RollOrder, RollStanding, RollWhat, Timestamp,
+};
 
 /// Upgrades that are remembered.
 const PAST: usize = 20;

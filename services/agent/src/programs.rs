@@ -82,9 +82,7 @@ impl Programs {
     ) -> Self {
         let choice = match choice {
             EngineChoice::Path(path) => EngineChoice::Path(path.clone()),
-            EngineChoice::Auto | EngineChoice::Kind(_) => {
-                EngineChoice::Kind(program.version.kind)
-            }
+            EngineChoice::Auto | EngineChoice::Kind(_) => EngineChoice::Kind(program.version.kind),
         };
         let stamp = Stamp::of(&program.path);
         Self {
@@ -107,7 +105,10 @@ impl Programs {
         let installed = self.installed.lock();
         InstalledEngine {
             build: installed.program.engine(),
-            since: installed.stamp.map(|stamp| stamp.since()).unwrap_or_default(),
+            since: installed
+                .stamp
+                .map(|stamp| stamp.since())
+                .unwrap_or_default(),
         }
     }
 
@@ -181,7 +182,9 @@ impl Programs {
         }
         let path = PathBuf::from(format!("/proc/{pid}/exe"));
         match self.keep(&path, build).await {
-            Ok(()) => tracing::info!(pid, engine = %build, "kept a copy of an engine that is not installed any more"),
+            Ok(()) => {
+                tracing::info!(pid, engine = %build, "kept a copy of an engine that is not installed any more")
+            }
             Err(error) => {
                 tracing::warn!(pid, engine = %build, error = %chain(&error), "the engine that a process runs cannot be copied; should it end, the installed one takes its place");
                 self.given_up.lock().insert(build.clone());
@@ -202,8 +205,12 @@ impl Programs {
                 continue;
             }
             match fs::remove_dir_all(&path) {
-                Ok(()) => tracing::info!(path = %path.display(), "removed the copy of an engine that no cache runs any more"),
-                Err(error) => tracing::warn!(%error, path = %path.display(), "the copy of an engine is left"),
+                Ok(()) => {
+                    tracing::info!(path = %path.display(), "removed the copy of an engine that no cache runs any more")
+                }
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "the copy of an engine is left")
+                }
             }
         }
     }

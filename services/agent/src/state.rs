@@ -171,7 +171,10 @@ impl CacheFile {
 
     /// The engines that its nodes are to be started with.
     pub(crate) fn engines(&self) -> impl Iterator<Item = &EngineBuild> {
-        let own = self.shards.iter().flat_map(|shard| shard.roll.builds.values());
+        let own = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.roll.builds.values());
         self.engine.iter().chain(own)
     }
 }

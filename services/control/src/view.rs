@@ -20,8 +20,6 @@ pub(crate) use geo_metric::{
 pub(crate) use health::link_is_healthy;
 pub(crate) use link::{link_id, link_json, settings_json, settings_resource, shows_link};
 pub(crate) use lost_writes::{receipt_json, receipts, receipts_of_cache, receipts_of_link};
-pub(crate) use maintenance::{
-    duration_of, schedule_json, upgrade_notifications,
-};
+pub(crate) use maintenance::{duration_of, schedule_json, upgrade_notifications};
 pub(crate) use operation::operation_json;
 pub(crate) use runtime_status::{cache_status, lag_ms, link_status};

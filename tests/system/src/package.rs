@@ -27,7 +27,9 @@ impl Package {
         };
         let search = env::var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&search).map(|directory| directory.join(kind));
-        let found = found.filter(|path| path.is_file()).find_map(|path| fs::read(path).ok());
+        let found = found
+            .filter(|path| path.is_file())
+            .find_map(|path| fs::read(path).ok());
         let original = found.unwrap_or_else(|| panic!("{kind} is not installed"));
         let mut package = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -63,7 +65,11 @@ impl Package {
     /// Puts a program in its place that tells the next patch version and does not run.
     pub fn break_it(&self) -> String {
         let next = self.next();
-        let name = if self.kind.starts_with("valkey") { "Valkey" } else { "Redis" };
+        let name = if self.kind.starts_with("valkey") {
+            "Valkey"
+        } else {
+            "Redis"
+        };
         let told = format!("{name} server v={next} sha=00000000:0 malloc=libc bits=64 build=bad");
         let script = format!(
             "#!/bin/sh\n[ \"$1\" = --version ] && echo '{told}' && exit 0\necho 'no such luck' >&2\nexit 1\n"
@@ -94,9 +100,13 @@ impl Package {
 }
 
 fn version_of(program: &Path) -> String {
-    let output = std::process::Command::new(program).arg("--version").output();
+    let output = std::process::Command::new(program)
+        .arg("--version")
+        .output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="));
+    let version = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("v="));
     version.unwrap_or_else(|| panic!("{text}")).to_owned()
 }
 

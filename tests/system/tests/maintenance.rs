@@ -42,10 +42,7 @@ fn reboots_while_linked(engine: &str) {
     let world = World::with(engine);
     let (east, west) = world.linked_pair();
     world.until_healthy();
-    let load = scoring::start_at(
-        &scoring::workload(4),
-        vec![east.login(), west.geo_login()],
-    );
+    let load = scoring::start_at(&scoring::workload(4), vec![east.login(), west.geo_login()]);
     scoring::until_more(&load, 200);
     for cache in [&east, &west] {
         reboot_each(&world, cache);
@@ -79,18 +76,33 @@ fn reboots_alone(engine: &str) {
 fn reboots_of_one_node(engine: &str) {
     let world = World::with(engine);
     world.ok(&[
-        "cache", "create", "east", "--location", "eastus", "--sku", "C0", "--tier", "basic",
+        "cache",
+        "create",
+        "east",
+        "--location",
+        "eastus",
+        "--sku",
+        "C0",
+        "--tier",
+        "basic",
     ]);
     let east = world.cache("east");
     east.set(&serde_json::json!({"enableNonSslPort": true}));
     let mut connection = east.connect();
-    redis::cmd("SET").arg("k").arg("v").exec(&mut connection).unwrap();
+    redis::cmd("SET")
+        .arg("k")
+        .arg("v")
+        .exec(&mut connection)
+        .unwrap();
     let pid = node_pid(&east);
     let refused = world.refused(&["cache", "reboot", "east", "--nodes", "replica", "--yes"]);
     assert!(refused.contains("has one node"), "{refused}");
     world.ok(&["cache", "reboot", "east", "--nodes", "primary", "--yes"]);
     assert_ne!(node_pid(&east), pid);
-    let kept: Option<String> = redis::cmd("GET").arg("k").query(&mut east.connect()).unwrap();
+    let kept: Option<String> = redis::cmd("GET")
+        .arg("k")
+        .query(&mut east.connect())
+        .unwrap();
     assert_eq!(kept.as_deref(), Some("v"));
 }
 
@@ -103,7 +115,9 @@ fn node_pid(cache: &Cache<'_>) -> u64 {
 /// The engine of each node of a cache, as its agent sees it.
 fn engines(cache: &Cache<'_>) -> Vec<String> {
     let status = cache.status();
-    let nodes = status["maintenance"]["engines"][0]["nodes"].as_array().cloned();
+    let nodes = status["maintenance"]["engines"][0]["nodes"]
+        .as_array()
+        .cloned();
     let engine = |node: &Value| node["engine"].as_str().unwrap_or_default().to_owned();
     nodes.unwrap_or_default().iter().map(engine).collect()
 }
@@ -111,7 +125,9 @@ fn engines(cache: &Cache<'_>) -> Vec<String> {
 fn until_available(cache: &Cache<'_>, version: &str) {
     waiting::until_true("the newer engine is noticed", || {
         let available = cache.status()["maintenance"]["available"].clone();
-        available.as_str().is_some_and(|available| available.ends_with(version))
+        available
+            .as_str()
+            .is_some_and(|available| available.ends_with(version))
     });
 }
 
@@ -120,10 +136,7 @@ fn upgrades_a_pair(engine: &str) {
     let world = World::with_package(&package);
     let (east, west) = world.linked_pair();
     world.until_healthy();
-    let load = scoring::start_at(
-        &scoring::workload(4),
-        vec![east.login(), west.geo_login()],
-    );
+    let load = scoring::start_at(&scoring::workload(4), vec![east.login(), west.geo_login()]);
     scoring::until_more(&load, 200);
     let next = package.upgrade();
     until_available(&east, &next);
@@ -208,7 +221,10 @@ fn kills(engine: &str) {
         let (before, after) = reboot(&world, &east, "primary");
         assert!(!world.points().is_armed(&armed), "{point} was never passed");
         assert_eq!(after[0], before[1], "{point}: the replica leads");
-        assert_ne!(after[1], before[0], "{point}: the former primary is another process");
+        assert_ne!(
+            after[1], before[0],
+            "{point}: the former primary is another process"
+        );
         scoring::until_more(&load, 50);
     }
     world.until_healthy();

@@ -76,7 +76,10 @@ pub(super) async fn run(command: PatchSchedule, session: &Session) -> Result<(),
     let management = &session.management;
     match command {
         PatchSchedule::Show { cache } => show(session, &cache).await,
-        PatchSchedule::Set { cache: name, windows } => {
+        PatchSchedule::Set {
+            cache: name,
+            windows,
+        } => {
             let cache = session.find(&name).await?.body;
             let entries: Vec<_> = windows.into_iter().map(|Window(entry)| entry).collect();
             management.put_patch_schedule(&cache.id, &entries).await?;
@@ -132,7 +135,13 @@ mod tests {
         assert_eq!(entry.start_hour_utc, 2);
         assert_eq!(entry.maintenance_window.as_deref(), Some("PT90M"));
         assert_eq!(window("weekend@0").unwrap().0.maintenance_window, None);
-        for wrong in ["saturday", "someday@1", "sunday@24", "sunday@1/30m", "sunday@x"] {
+        for wrong in [
+            "saturday",
+            "someday@1",
+            "sunday@24",
+            "sunday@1/30m",
+            "sunday@x",
+        ] {
             assert!(window(wrong).is_err(), "{wrong}");
         }
     }

@@ -61,7 +61,10 @@ impl Reboot {
             Nodes::Replica => RebootKind::Replicas,
             Nodes::All => RebootKind::All,
         };
-        let started = session.management.reboot(&cache.id, kind, self.shard).await?;
+        let started = session
+            .management
+            .reboot(&cache.id, kind, self.shard)
+            .await?;
         if self.waiting.no_wait {
             Talk.say(&format!("the reboot of `{name}` has begun"));
             return Ok(());
@@ -69,7 +72,9 @@ impl Reboot {
         let title = format!("rebooting `{name}`");
         let ended = session.finish(&title, started.ticket.as_ref()).await?;
         let took = milliseconds(ended.took.as_secs_f64() * 1_000.0);
-        Talk.say(&format!("rebooted `{name}`; every node is in step ({took})"));
+        Talk.say(&format!(
+            "rebooted `{name}`; every node is in step ({took})"
+        ));
         Ok(())
     }
 }
@@ -81,9 +86,9 @@ fn warning(cache: &Cache, nodes: Nodes) -> String {
         _ if tier == Some("Basic") => format!(
             "this restarts the only node of `{name}`: its data are saved and loaded again, and nobody is served meanwhile"
         ),
-        Nodes::Primary => format!(
-            "this restarts the primary of `{name}`, once its replica has taken its place"
-        ),
+        Nodes::Primary => {
+            format!("this restarts the primary of `{name}`, once its replica has taken its place")
+        }
         Nodes::Replica => format!("this restarts the replicas of `{name}`"),
         Nodes::All => format!("this restarts every node of `{name}`, the replicas first"),
     }

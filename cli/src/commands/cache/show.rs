@@ -204,9 +204,15 @@ connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis
         }))
         .unwrap();
         let shown = describe(&cache(), &status, None);
-        assert!(shown.contains("engine     valkey 8.0.1, valkey 8.0.2 available"), "{shown}");
+        assert!(
+            shown.contains("engine     valkey 8.0.1, valkey 8.0.2 available"),
+            "{shown}"
+        );
         assert!(shown.contains("upgrade    It waits."), "{shown}");
-        assert!(shown.contains("restarts   upgrade to valkey 8.0.2: stops node 1"), "{shown}");
+        assert!(
+            shown.contains("restarts   upgrade to valkey 8.0.2: stops node 1"),
+            "{shown}"
+        );
     }
 
     #[test]

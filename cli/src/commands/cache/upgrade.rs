@@ -49,7 +49,9 @@ impl Upgrade {
         let title = format!("upgrading `{name}`");
         let ended = session.finish(&title, started.ticket.as_ref()).await?;
         let took = milliseconds(ended.took.as_secs_f64() * 1_000.0);
-        Talk.say(&format!("upgraded `{name}`; every node is in step ({took})"));
+        Talk.say(&format!(
+            "upgraded `{name}`; every node is in step ({took})"
+        ));
         Ok(())
     }
 }

@@ -17,9 +17,7 @@ pub const SHORTEST_WINDOW: Duration = Duration::from_secs(3_600);
 pub const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 /// A day of the week.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Day {
     /// The first.
     Monday,
@@ -70,9 +68,7 @@ impl fmt::Display for Day {
 }
 
 /// One window of the week.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PatchWindow {
     /// The day on which it begins.
     pub day: Day,
@@ -125,7 +121,8 @@ impl PatchSchedule {
     /// the next one.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
-        let into = |window: &PatchWindow| (of_week(now) + MS_PER_WEEK - window.begins()) % MS_PER_WEEK;
+        let into =
+            |window: &PatchWindow| (of_week(now) + MS_PER_WEEK - window.begins()) % MS_PER_WEEK;
         self.0.iter().any(|window| into(window) < window.length())
     }
 
@@ -135,7 +132,8 @@ impl PatchSchedule {
         if self.is_open(now) {
             return now;
         }
-        let until = |window: &PatchWindow| (window.begins() + MS_PER_WEEK - of_week(now)) % MS_PER_WEEK;
+        let until =
+            |window: &PatchWindow| (window.begins() + MS_PER_WEEK - of_week(now)) % MS_PER_WEEK;
         now.plus_ms(self.0.iter().map(until).min().unwrap_or(0))
     }
 }
@@ -156,7 +154,11 @@ impl PatchWindow {
 impl fmt::Display for PatchWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (hours, minutes) = (self.minutes / 60, self.minutes % 60);
-        write!(f, "{} from {:02}:00 UTC for {hours} h", self.day, self.start_hour)?;
+        write!(
+            f,
+            "{} from {:02}:00 UTC for {hours} h",
+            self.day, self.start_hour
+        )?;
         if minutes > 0 {
             write!(f, " {minutes} min")?;
         }

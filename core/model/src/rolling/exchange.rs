@@ -10,7 +10,8 @@ use super::{Keep, RollMemory, RollPlan, RollSight, RollStep, doing, is_fed, othe
 use crate::{
     GeoRole, ShardStanding,
     shard::{
-        Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream, plan as plan_shard,
+        Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
+        plan as plan_shard,
     },
 };
 
@@ -53,7 +54,8 @@ pub(super) fn begin(
             let plan = RollPlan::of(base, told).without(resume);
             plan.after([noted, RollStep::Usual(shut)])
         }
-        Some(_) if still => RollPlan::of(base, told).without(resume),
+        // It may have been too slow to answer this once.
+        Some(_) | None if still => RollPlan::of(base, told).without(resume),
         Some(_) if follows && !roll.cut => RollPlan::of(base, told).after([RollStep::CutInbound]),
         Some(_) if follows => RollPlan::of(base, told),
         Some(_) => {
@@ -63,7 +65,7 @@ pub(super) fn begin(
             plan.standing = ShardStanding::Starting;
             plan
         }
-        None => RollPlan::of(base, told).after(super::rejoined(roll)),
+        None => RollPlan::of(base, told),
     }
 }
 
@@ -72,6 +74,11 @@ fn handing(memory: &RollMemory, from: Option<u8>) -> RollMemory {
         handing: from,
         ..memory.clone()
     }
+}
+
+/// Every other node is down.
+fn are_gone(now: &Situation<'_>, leader: u8) -> bool {
+    others(now, leader).all(|node| view(now, node) == NodeView::Down)
 }
 
 /// The node that stands furthest, among those that get every write.
@@ -166,12 +173,7 @@ fn follow(now: &Situation<'_>, plan: RollPlan, heir: u8) -> RollPlan {
 
 /// Goes on with what `begin` began: the leader takes no writes any more, or another node leads and the
 /// former leader may not know it yet.
-pub(super) fn settle(
-    now: &Situation<'_>,
-    roll: &RollSight<'_>,
-    base: Plan,
-    from: u8,
-) -> RollPlan {
+pub(super) fn settle(now: &Situation<'_>, roll: &RollSight<'_>, base: Plan, from: u8) -> RollPlan {
     let told = Some(doing("has another node take the leading one's place"));
     let over = RollStep::Note(handing(roll.memory, None));
     match now.role {
@@ -203,6 +205,7 @@ fn shut(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, over: RollSte
             lead(now, base, heir, facts.paused)
         }
         Some(_) if !roll.late => plan.only([]),
+        None if !roll.late && !are_gone(now, from) => plan.only([]),
         Some(_) | None => plan.after([over]),
     }
 }
@@ -239,7 +242,8 @@ fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) 
         NodeView::Up(facts) => {
             let resume = facts.paused.then_some(Step::Resume { node: from });
             // Where the shard took over by force, nobody is promoted who may still receive something.
-            let promotes = |step: &RollStep| matches!(step, RollStep::Usual(Step::StandAlone { .. }));
+            let promotes =
+                |step: &RollStep| matches!(step, RollStep::Usual(Step::StandAlone { .. }));
             let waits = now.role.link().is_some() && !plan.steps.iter().any(promotes);
             let alone = Step::Follow {
                 node: heir,

@@ -37,7 +37,11 @@ pub(super) fn begin(
     if node == leader && !alone {
         return exchange::begin(now, roll, base, facts);
     }
-    let keep = if alone { Keep::Surely } else { Keep::IfPossible };
+    let keep = if alone {
+        Keep::Surely
+    } else {
+        Keep::IfPossible
+    };
     RollPlan::of(base, Some(doing(format!("stops node {node}")))).after([
         RollStep::Note(stopping(roll.memory, order, node)),
         RollStep::Stop { node, keep },
@@ -63,7 +67,11 @@ fn ended(now: &Situation<'_>, roll: &RollSight<'_>, order: &RollOrder, base: Pla
         let waits = format!("node {leader} does not answer, and no other node has its data");
         return RollPlan::of(base, Some(doing(waits)));
     }
-    RollPlan::of(base, Some(doing(format!("ends node {leader}, which hangs")))).after([
+    RollPlan::of(
+        base,
+        Some(doing(format!("ends node {leader}, which hangs"))),
+    )
+    .after([
         RollStep::Note(stopping(roll.memory, order, leader)),
         RollStep::Stop {
             node: leader,
@@ -164,7 +172,11 @@ fn stop(now: &Situation<'_>, roll: &RollSight<'_>, base: Plan, node: u8) -> Roll
         }
         // It was never told, or whoever told it is gone.
         StopSeen::Nothing if alone || node != now.memory.leader => {
-            let keep = if alone { Keep::Surely } else { Keep::IfPossible };
+            let keep = if alone {
+                Keep::Surely
+            } else {
+                Keep::IfPossible
+            };
             let may = alone || matches!(view(now, now.memory.leader), NodeView::Up(_));
             let stop = may.then_some(RollStep::Stop { node, keep });
             RollPlan::of(base, told).without(is_start).after(stop)

@@ -11,7 +11,10 @@ use super::{BEHIND, CALM, HOT, Worker};
 impl Worker {
     /// What its leading node runs; before there is one, what it would run.
     pub(super) fn engine(&self) -> Option<EngineVersion> {
-        let running = self.shards.first().and_then(|shard| shard.runs(&self.store));
+        let running = self
+            .shards
+            .first()
+            .and_then(|shard| shard.runs(&self.store));
         let pinned = || self.store.file().engine.clone();
         let installed = || self.host.programs.installed().engine();
         let engine = running.or_else(pinned).unwrap_or_else(installed);
@@ -21,7 +24,10 @@ impl Worker {
     /// How the order stands.
     pub(super) fn rolling(&self) -> Option<RollObserved> {
         let order = self.order.roll.as_ref()?;
-        let shares = self.shards.iter().map(|shard| shard.rolling(&self.store, order));
+        let shares = self
+            .shards
+            .iter()
+            .map(|shard| shard.rolling(&self.store, order));
         let shares: Vec<_> = shares.collect::<Option<_>>()?;
         let count = |part: fn(&RollObserved) -> u32| shares.iter().map(part).sum();
         let standing = |test: fn(&RollStanding) -> bool| {
@@ -58,12 +64,16 @@ impl Worker {
         let brought = self.order.roll.as_ref().and_then(|order| order.brings());
         let brought = brought.filter(|to| {
             let everywhere = |shard: &super::shard::ShardRunner| shard.runs_only(to);
-            self.shards.iter().all(everywhere) && self.shards.iter().all(|s| s.has_rolled(&self.order))
+            self.shards.iter().all(everywhere)
+                && self.shards.iter().all(|s| s.has_rolled(&self.order))
         });
         let engine = match (brought, &self.store.file().engine) {
             (Some(to), _) => Some(to.clone()),
             (None, Some(_)) => return Ok(()),
-            (None, None) => self.shards.first().and_then(|shard| shard.runs(&self.store)),
+            (None, None) => self
+                .shards
+                .first()
+                .and_then(|shard| shard.runs(&self.store)),
         };
         let Some(engine) = engine else {
             return Ok(());

@@ -70,7 +70,9 @@ fn may_restart(state: &Records, cache: &CacheRecord) -> Result<(), ApiError> {
             other.name
         )));
     }
-    let busy = state.cache(other).and_then(|other| other.maintenance.order.as_ref());
+    let busy = state
+        .cache(other)
+        .and_then(|other| other.maintenance.order.as_ref());
     match busy {
         None => Ok(()),
         Some(_) => Err(ApiError::conflict(format!(
@@ -89,7 +91,9 @@ fn ordered(
     id: &OperationId,
 ) -> (Change, OperationRecord) {
     let now = plane.clock.now();
-    let maintenance = cache.maintenance.with_order(what.clone(), now, id.clone(), from);
+    let maintenance = cache
+        .maintenance
+        .with_order(what.clone(), now, id.clone(), from);
     let (order, uid) = (maintenance.given, cache.uid.clone());
     let of = cache.id.clone();
     let work = match what {

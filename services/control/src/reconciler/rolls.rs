@@ -24,7 +24,11 @@ pub(super) fn plan(sight: &Sight<'_>) -> Vec<Step> {
     let mut begun: Vec<&model::LinkId> = Vec::new();
     let mut steps = Vec::new();
     for cache in sight.state.caches.iter() {
-        if cache.link.as_ref().is_some_and(|link| begun.contains(&link)) {
+        if cache
+            .link
+            .as_ref()
+            .is_some_and(|link| begun.contains(&link))
+        {
             continue;
         }
         if let Some(step) = begin(sight, cache) {
@@ -105,11 +109,7 @@ fn hash(cache: &CacheRecord, order: u64, salt: u8) -> u64 {
     })
 }
 
-fn hinders(
-    sight: &Sight<'_>,
-    cache: &CacheRecord,
-    to: &model::EngineBuild,
-) -> Option<Hindrance> {
+fn hinders(sight: &Sight<'_>, cache: &CacheRecord, to: &model::EngineBuild) -> Option<Hindrance> {
     let seen = sight.seen.cache(&cache.region, &cache.uid);
     let pair = pair_engines(sight.state, sight.seen, cache);
     hindrance(cache, seen, pair, to)
@@ -138,7 +138,9 @@ pub(crate) fn pair_engines<'a>(
         link,
         other,
         seen: seen.cache(&member.region, &member.uid),
-        installed: seen.installed(&member.region).map(|installed| &installed.build),
+        installed: seen
+            .installed(&member.region)
+            .map(|installed| &installed.build),
     })
 }
 
@@ -174,12 +176,12 @@ pub(super) fn ended(sight: &Sight<'_>, id: &CacheId, uid: &CacheUid, order: u64)
         }
         Some(RollStanding::Stopped { why }) => fails(why.clone()),
         Some(RollStanding::UnderWay { .. }) => Verdict::Wait,
-        None if sight.now > given.at.plus_ms(BEGIN_MS) && sight.seen.silence_counts() => fails(
-            format!(
+        None if sight.now > given.at.plus_ms(BEGIN_MS) && sight.seen.silence_counts() => {
+            fails(format!(
                 "the agent of {} did not begin with it; check that it runs, and ask again",
                 cache.region.display_name()
-            ),
-        ),
+            ))
+        }
         None => Verdict::Wait,
     }
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use model::{
     Access, AccessKeys, AccessPolicy, AccessProgress, CacheId, CacheRecord, CacheSpec, CacheUid,
-    Epoch, FirewallRule, LinkId, LinkRecord, Maintenance, Member, OperationId, PolicyAssignment, Secret, Sku,
-    Tier, Timestamp,
+    Epoch, FirewallRule, LinkId, LinkRecord, Maintenance, Member, OperationId, PolicyAssignment,
+    Secret, Sku, Tier, Timestamp,
 };
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    CacheRecord, GivenOrder, Hindrance, Newer, NodeObserved, PastUpgrade, PatchWindow, RollStanding,
-    RollWhat, Timestamp, hindrance,
+    CacheRecord, GivenOrder, Hindrance, Newer, NodeObserved, PastUpgrade, PatchWindow,
+    RollStanding, RollWhat, Timestamp, hindrance,
 };
 use serde_json::{Map, Value, json};
 
@@ -63,12 +63,22 @@ pub(crate) fn upgrade_notifications(
 ) -> Vec<Value> {
     let mut told = Vec::new();
     let given = cache.maintenance.order.as_ref();
-    if let Some(GivenOrder { order, at, from, .. }) = given
+    if let Some(GivenOrder {
+        order, at, from, ..
+    }) = given
         && let RollWhat::Upgrade { to } = &order.what
     {
         let from = from.as_ref().map(ToString::to_string).unwrap_or_default();
-        let message = format!("The nodes of `{}` are being restarted with {to}.", cache.id.name);
-        told.push(notification(*at, "InProgress", (&from, &to.to_string()), &message));
+        let message = format!(
+            "The nodes of `{}` are being restarted with {to}.",
+            cache.id.name
+        );
+        told.push(notification(
+            *at,
+            "InProgress",
+            (&from, &to.to_string()),
+            &message,
+        ));
     } else if let Some(waiting) = waiting(state, seen, cache, now) {
         told.push(waiting);
     }
@@ -135,7 +145,11 @@ fn hinders(
 }
 
 fn past_json(past: &PastUpgrade) -> Value {
-    let from = past.from.as_ref().map(ToString::to_string).unwrap_or_default();
+    let from = past
+        .from
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let (state, message) = match &past.failed {
         None => ("Succeeded", format!("Every node runs {}.", past.to)),
         Some(why) => ("Failed", format!("Not every node runs {}: {why}.", past.to)),
@@ -178,18 +192,21 @@ pub(crate) fn maintenance_status(
         }
         Newer::Refused { why } => (None, Some(why), None),
     };
-    let nodes = observed.into_iter().flat_map(|seen| &seen.shards).map(|shard| {
-        let node = |node: &NodeObserved| {
-            json!({
-                "node": node.index,
-                "leads": node.leads,
-                "engine": node.build.as_ref().map(ToString::to_string),
-                "build": node.build.as_ref().map(|build| build.build.clone()),
-            })
-        };
-        let nodes: Vec<_> = shard.nodes.iter().map(node).collect();
-        json!({ "shard": shard.shard, "nodes": nodes })
-    });
+    let nodes = observed
+        .into_iter()
+        .flat_map(|seen| &seen.shards)
+        .map(|shard| {
+            let node = |node: &NodeObserved| {
+                json!({
+                    "node": node.index,
+                    "leads": node.leads,
+                    "engine": node.build.as_ref().map(ToString::to_string),
+                    "build": node.build.as_ref().map(|build| build.build.clone()),
+                })
+            };
+            let nodes: Vec<_> = shard.nodes.iter().map(node).collect();
+            json!({ "shard": shard.shard, "nodes": nodes })
+        });
     json!({
         "available": available,
         "refused": refused,

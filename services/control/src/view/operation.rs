@@ -292,7 +292,10 @@ fn rolling(
     let waits = match standing {
         None => format!("the agent of `{}` to begin", id.name),
         Some(RollStanding::UnderWay { doing }) => {
-            format!("`{}`, {done} of {nodes} nodes restarted: it {doing}", id.name)
+            format!(
+                "`{}`, {done} of {nodes} nodes restarted: it {doing}",
+                id.name
+            )
         }
         Some(RollStanding::Done | RollStanding::Stopped { .. }) => {
             format!("`{}`, whose nodes are restarted", id.name)

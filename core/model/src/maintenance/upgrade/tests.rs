@@ -53,13 +53,8 @@ impl Pair {
     fn new() -> Self {
         let [primary, secondary] = [("east", "eastus"), ("west", "westus")]
             .map(|(name, region)| samples::member(name, region));
-        let mut link = LinkRecord::begin(
-            LinkId::new("l"),
-            primary,
-            secondary,
-            Epoch(1),
-            Timestamp(0),
-        );
+        let mut link =
+            LinkRecord::begin(LinkId::new("l"), primary, secondary, Epoch(1), Timestamp(0));
         link.phase = LinkPhase::Linked;
         Self {
             link,
@@ -133,7 +128,10 @@ fn the_geo_secondary_goes_first() {
     let refused = pair.hinders(true).unwrap();
     assert!(matches!(refused, Hindrance::SecondaryFirst { .. }));
     let told = refused.to_string();
-    assert!(told.contains("`west` goes first: it runs valkey 8.0.1"), "{told}");
+    assert!(
+        told.contains("`west` goes first: it runs valkey 8.0.1"),
+        "{told}"
+    );
     assert!(told.ends_with("upgrade `west` first"), "{told}");
     pair.west_runs = valkey(0, 2);
     assert_eq!(pair.hinders(true), None);

@@ -133,7 +133,10 @@ fn a_former_leader_that_does_not_answer_is_killed_before_the_new_one_is_promoted
     assert_eq!(plan(Silent).steps, [kill.clone()]);
     assert_eq!(plan_with(Silent, chained(9), false).steps, []);
     let leads = plan_with(Silent, Up(primary(9)), true);
-    assert!(!leads.steps.contains(&kill), "it was fenced before: {leads:?}");
+    assert!(
+        !leads.steps.contains(&kill),
+        "it was fenced before: {leads:?}"
+    );
     place_of(&plan(Down), &promote(1));
 }
 

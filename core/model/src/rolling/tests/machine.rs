@@ -162,13 +162,20 @@ impl World {
         };
         let elsewhere = self.processes.iter().any(is_whole);
         let alone = keep == Keep::Surely;
-        assert!(elsewhere || alone, "node {node} has the only data: {self:?}");
+        assert!(
+            elsewhere || alone,
+            "node {node} has the only data: {self:?}"
+        );
     }
 
     /// What another node must have for this one to go: what clients were told of, if this one is
     /// where it was taken.
     fn least_elsewhere(&self, node: u8) -> u64 {
-        if node == self.memory.leader { self.taken } else { 0 }
+        if node == self.memory.leader {
+            self.taken
+        } else {
+            0
+        }
     }
 
     fn carry_out(&mut self, step: RollStep) {

@@ -60,7 +60,10 @@ pub(in crate::cache) fn place(seen: Seen<'_>) -> Decision {
 
 fn leading(seen: Seen<'_>) -> Decision {
     let Some(engine) = seen.engine else {
-        let changes = matches!(seen.standing, ShardStanding::Starting | ShardStanding::Silent);
+        let changes = matches!(
+            seen.standing,
+            ShardStanding::Starting | ShardStanding::Silent
+        );
         if seen.holds && changes {
             // Another node takes its place, and is a moment away.
             return Decision::Stay;

@@ -202,7 +202,10 @@ impl ShardRunner {
         if let Some(now) = now.filter(|now| now.stage == Stage::Stopping)
             && self.roll.stopping.is_none()
             && self.roll.ended.is_none()
-            && self.slots.get(usize::from(now.node)).is_none_or(|slot| slot.node.is_none())
+            && self
+                .slots
+                .get(usize::from(now.node))
+                .is_none_or(|slot| slot.node.is_none())
         {
             // It ended while no agent was there to see it, or by itself.
             let directory = self.host.directory.node(&self.uid, self.shard.0, now.node);
@@ -365,7 +368,10 @@ impl ShardRunner {
             self.tell_roll(desired, EventKind::NodeRestarted, text);
         }
         if let Some(why) = memory.stopped.as_ref().filter(|_| before.stopped.is_none()) {
-            let text = format!("no further node of `{}` is restarted: {why}", desired.id.name);
+            let text = format!(
+                "no further node of `{}` is restarted: {why}",
+                desired.id.name
+            );
             self.tell_roll(desired, EventKind::RestartsStopped, text);
         }
         Ok(())
@@ -381,7 +387,12 @@ impl ShardRunner {
 
     /// Stops a node in the background: a data set takes its time to be saved.
     fn begin_stop(&mut self, store: &CacheStore, desired: &CacheDesired, (node, keep): (u8, Keep)) {
-        if self.roll.stopping.as_ref().is_some_and(|(of, _)| *of == node) {
+        if self
+            .roll
+            .stopping
+            .as_ref()
+            .is_some_and(|(of, _)| *of == node)
+        {
             return;
         }
         let leads = node == store.shard(self.shard).memory.leader;
@@ -400,11 +411,13 @@ impl ShardRunner {
         };
         tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, pid = engine.pid(), ?keep, "stopping an engine to start it again");
         let (answer, asked) = oneshot::channel();
-        self.host.relay_tasks.spawn("stop of an engine", async move {
-            let stopped = engine.stop(how, grace).await;
-            // Nobody waits for it when the agent ends.
-            drop(answer.send(stopped.map(|stopped| stopped.snapshot_saved)));
-        });
+        self.host
+            .relay_tasks
+            .spawn("stop of an engine", async move {
+                let stopped = engine.stop(how, grace).await;
+                // Nobody waits for it when the agent ends.
+                drop(answer.send(stopped.map(|stopped| stopped.snapshot_saved)));
+            });
         self.roll.refused = None;
         self.roll.stopping = Some((node, asked));
     }

@@ -130,9 +130,13 @@ impl ShardRunner {
         };
         let name = &desired.id.name;
         let text = if planned {
-            format!("node {heir} of `{name}` leads, in the place of node {before}, which is restarted")
+            format!(
+                "node {heir} of `{name}` leads, in the place of node {before}, which is restarted"
+            )
         } else {
-            format!("the leading engine of `{name}` is gone: node {heir} takes the place of node {before}")
+            format!(
+                "the leading engine of `{name}` is gone: node {heir} takes the place of node {before}"
+            )
         };
         let shard = Some(self.shard);
         let kind = EventKind::RegionFailover;

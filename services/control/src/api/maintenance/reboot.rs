@@ -104,7 +104,10 @@ fn read(mut body: Fields) -> Result<Asked, ApiError> {
 
 /// The order, and its nodes in words.
 fn what(cache: &CacheRecord, asked: &Asked) -> Result<(RollWhat, String), ApiError> {
-    let shard = asked.shard.map(|shard| shard_of(cache, shard)).transpose()?;
+    let shard = asked
+        .shard
+        .map(|shard| shard_of(cache, shard))
+        .transpose()?;
     let (nodes, mut told) = match &asked.nodes {
         AskedNodes::Kind(RebootNodes::Replicas, _) if cache.spec.replicas == 0 => {
             return Err(ApiError::body(format!(
@@ -114,9 +117,15 @@ fn what(cache: &CacheRecord, asked: &Asked) -> Result<(RollWhat, String), ApiErr
         }
         AskedNodes::Kind(nodes, kind) => (nodes.clone(), (*kind).to_owned()),
         AskedNodes::Ports(ports) => {
-            let found: Vec<_> = ports.iter().map(|port| node_at(cache, *port)).collect::<Result<_, _>>()?;
+            let found: Vec<_> = ports
+                .iter()
+                .map(|port| node_at(cache, *port))
+                .collect::<Result<_, _>>()?;
             let told: Vec<_> = ports.iter().map(ToString::to_string).collect();
-            (RebootNodes::These(found), format!("the nodes at {}", told.join(", ")))
+            (
+                RebootNodes::These(found),
+                format!("the nodes at {}", told.join(", ")),
+            )
         }
     };
     if let Some(shard) = shard {
@@ -149,7 +158,10 @@ fn node_at(cache: &CacheRecord, asked: i64) -> Result<(ShardIndex, u8), ApiError
     let all = i64::from(cache.spec.shards.unwrap_or(1)) * nodes;
     let (tls, plain) = NODE_PORTS;
     let bases = [Some(tls), cache.spec.enable_non_ssl_port.then_some(plain)];
-    let mut indexes = bases.into_iter().flatten().map(|base| asked - i64::from(base));
+    let mut indexes = bases
+        .into_iter()
+        .flatten()
+        .map(|base| asked - i64::from(base));
     let index = indexes.find(|index| (0..all).contains(index));
     let found = index.and_then(|index| {
         let shard = u16::try_from(index / nodes).ok()?;

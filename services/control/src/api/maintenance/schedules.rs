@@ -134,10 +134,16 @@ fn read(mut body: Fields) -> Result<PatchSchedule, ApiError> {
     body.finish()?;
     let entries = properties.objects("scheduleEntries")?;
     let entries = entries.ok_or_else(|| {
-        properties.missing("scheduleEntries", "a list of entries with `dayOfWeek` and `startHourUtc`")
+        properties.missing(
+            "scheduleEntries",
+            "a list of entries with `dayOfWeek` and `startHourUtc`",
+        )
     })?;
     if entries.len() > MOST_ENTRIES {
-        let why = format!("it has {} entries, and a day has at most one", entries.len());
+        let why = format!(
+            "it has {} entries, and a day has at most one",
+            entries.len()
+        );
         return Err(properties.refused("scheduleEntries", why));
     }
     let mut windows = Vec::new();

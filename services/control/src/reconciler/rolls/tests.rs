@@ -114,8 +114,20 @@ impl Bench {
             }
         };
         Seen::just_now(vec![
-            side("east", "eastus", east, RoleKind::Primary, ShardStanding::Writable),
-            side("west", "westus", west, RoleKind::Secondary, ShardStanding::Following),
+            side(
+                "east",
+                "eastus",
+                east,
+                RoleKind::Primary,
+                ShardStanding::Writable,
+            ),
+            side(
+                "west",
+                "westus",
+                west,
+                RoleKind::Secondary,
+                ShardStanding::Following,
+            ),
         ])
     }
 
@@ -173,7 +185,10 @@ async fn a_newer_engine_waits_for_the_window_and_goes_to_the_geo_secondary_first
     let inside = TUESDAY + HOUR;
     let told = bench.pass(&bench.seen(1, 1), inside).await;
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("`west` go from valkey 8.0.1 to valkey 8.0.2"), "{told:?}");
+    assert!(
+        told[0].contains("`west` go from valkey 8.0.1 to valkey 8.0.2"),
+        "{told:?}"
+    );
     assert!(bench.cache("east").maintenance.order.is_none());
 
     // The agent is done with it: the order ends, and then the geo-primary's begins.
