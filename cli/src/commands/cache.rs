@@ -8,10 +8,13 @@ mod firewall;
 mod keys;
 mod list;
 mod metrics;
+mod patch_schedule;
 mod policy;
 mod private_endpoint;
+mod reboot;
 mod show;
 mod update;
+mod upgrade;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -50,6 +53,11 @@ pub(crate) enum Command {
     /// Give a cache more addresses, for clients of private networks
     #[command(subcommand)]
     PrivateEndpoint(private_endpoint::Endpoint),
+    Reboot(reboot::Reboot),
+    Upgrade(upgrade::Upgrade),
+    /// Say when a newer engine may be brought in by itself
+    #[command(subcommand)]
+    PatchSchedule(patch_schedule::PatchSchedule),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -69,6 +77,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Access(access) => access::run(access, session).await,
         Command::Policy(policy) => policy::run(policy, session).await,
         Command::PrivateEndpoint(endpoint) => private_endpoint::run(endpoint, session).await,
+        Command::Reboot(reboot) => reboot.run(session).await,
+        Command::Upgrade(upgrade) => upgrade.run(session).await,
+        Command::PatchSchedule(schedule) => patch_schedule::run(schedule, session).await,
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, Identity, LinkId, PrivateEndpoint,
-    Region, Sku, Timestamp, TlsVersion, private_endpoint,
+    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, Identity, LinkId, Maintenance,
+    PrivateEndpoint, Region, Sku, Timestamp, TlsVersion, private_endpoint,
 };
 
 /// One cache.
@@ -28,6 +28,9 @@ pub struct CacheRecord {
     /// Addresses for clients of private networks, by name.
     #[serde(default)]
     pub private_endpoints: Vec<PrivateEndpoint>,
+    /// When its nodes are restarted, and for what.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// The epoch of its role; carried on when a link ends, so that it never goes back.
     pub epoch: Epoch,
     /// The link that it is part of.

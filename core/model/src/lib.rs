@@ -21,6 +21,7 @@ mod ids;
 mod lease;
 mod link;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod observed;
 mod preflight;
@@ -30,6 +31,7 @@ mod published;
 mod region_pairs;
 mod replication;
 mod role;
+pub mod rolling;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -54,7 +56,7 @@ pub use egress::{
     Amount, AmountError, Currency, CurrencyError, EgressPrice, EgressPrices, MOST_PRICES,
     PRICED_BYTES, PricesError,
 };
-pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
+pub use engine_version::{EngineBuild, EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
 pub use figures::{
     Cell, ErrorKind, Exposition, Figure, Figures, Part, SampledPart, SampledReport, Series,
@@ -74,14 +76,18 @@ pub use link::{
     ForceRefused, ForcedBy, GeoSample, LinkPhase, LinkRecord, LinkSeen, Member,
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
+pub use maintenance::{
+    Day, GivenOrder, Hindrance, LONGEST_WINDOW, Maintenance, Newer, PairEngines, PastUpgrade,
+    PatchSchedule, PatchWindow, SHORTEST_WINDOW, WindowError, hindrance, newer,
+};
 pub use names::{
     AssignmentName, CacheName, EndpointName, GroupName, NameError, ObjectId, PolicyName, Region,
     RuleName, SubscriptionId,
 };
 pub use observed::{
-    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
-    LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
-    ShardStanding, WireObserved,
+    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, InstalledEngine,
+    JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved,
+    RegionObserved, ShardObserved, ShardStanding, WireObserved,
 };
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
@@ -95,6 +101,7 @@ pub use replication::{
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
 pub use role::{ParseRoleError, Rights, Role, Scope};
+pub use rolling::{RebootNodes, RollObserved, RollOrder, RollStanding, RollWhat};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

@@ -6,8 +6,8 @@ use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheUid, Doors, EngineVersion, Epoch, EventObserved, PrivateDoorObserved, Receipt, Region,
-    RoleKind, ShardIndex,
+    CacheUid, Doors, EngineBuild, EngineVersion, Epoch, EventObserved, PrivateDoorObserved, Receipt,
+    Region, RoleKind, RollObserved, ShardIndex, Timestamp,
 };
 
 /// Everything that an agent sees.
@@ -21,6 +21,9 @@ pub struct RegionObserved {
     pub relay_address: Option<SocketAddr>,
     /// The engine that new caches get here; `None` when there is none (see `problem`).
     pub engine: Option<EngineVersion>,
+    /// The engine program that is installed now; caches go on with the one that they have.
+    #[serde(default)]
+    pub installed: Option<InstalledEngine>,
     /// What keeps the agent from working, in a sentence.
     pub problem: Option<String>,
     /// The caches that have something on this host, in the order of their uid.
@@ -28,6 +31,15 @@ pub struct RegionObserved {
     /// What happened lately, oldest first; repeated in the reports of some minutes.
     #[serde(default)]
     pub events: Vec<EventObserved>,
+}
+
+/// An engine program on an agent's host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledEngine {
+    /// What it is.
+    pub build: EngineBuild,
+    /// When it was put there, on the host's clock.
+    pub since: Timestamp,
 }
 
 /// One cache.
@@ -48,7 +60,7 @@ pub struct CacheObserved {
     /// Its private endpoints that are to listen, in the order of their names.
     #[serde(default)]
     pub private_doors: Vec<PrivateDoorObserved>,
-    /// The engine that its nodes run.
+    /// The engine that its leading node runs.
     pub engine: Option<EngineVersion>,
     /// By shard index.
     pub shards: Vec<ShardObserved>,
@@ -60,6 +72,9 @@ pub struct CacheObserved {
     /// How far this side came in the latest handoff, and when.
     #[serde(default)]
     pub handoff: Option<HandoffObserved>,
+    /// The last order to restart nodes that it has taken up, as long as it is there.
+    #[serde(default)]
+    pub roll: Option<RollObserved>,
 }
 
 /// One side's part of a handoff, on that side's clock.
@@ -188,6 +203,9 @@ pub struct NodeObserved {
     pub leads: bool,
     /// It is up and, if it is a replica, connected to what it follows.
     pub in_step: bool,
+    /// The engine that it runs.
+    #[serde(default)]
+    pub build: Option<EngineBuild>,
 }
 
 /// A shard's half of a link.
@@ -326,5 +344,11 @@ impl CacheObserved {
     #[must_use]
     pub fn all_shards(&self, test: impl Fn(&ShardStanding) -> bool) -> bool {
         !self.shards.is_empty() && self.shards.iter().all(|shard| test(&shard.standing))
+    }
+
+    /// What its nodes run, as far as they have said.
+    pub fn builds(&self) -> impl Iterator<Item = &EngineBuild> {
+        let nodes = self.shards.iter().flat_map(|shard| &shard.nodes);
+        nodes.filter_map(|node| node.build.as_ref())
     }
 }

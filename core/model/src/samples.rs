@@ -42,6 +42,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         },
         access: crate::Access::default(),
         private_endpoints: Vec::new(),
+        maintenance: crate::Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,
@@ -94,5 +95,6 @@ pub(crate) fn observed(
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        roll: None,
     }
 }

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use model::{EngineKind, EngineVersion};
+use model::{EngineBuild, EngineKind, EngineVersion};
 use psync::{Offset, ReplicationId};
 
 mod reading;
@@ -126,6 +126,8 @@ pub struct NodeInfo {
     pub run_id: String,
     /// What it is.
     pub version: EngineVersion,
+    /// What it is, to the build.
+    pub engine: EngineBuild,
 }
 
 impl Replication {
@@ -186,8 +188,14 @@ impl NodeInfo {
             uptime_seconds: fields.number("uptime_in_seconds")?,
             run_id: fields.text("run_id")?.to_owned(),
             version: fields.version()?,
+            engine: fields.engine()?,
         })
     }
+}
+
+/// Reads what an engine is in the answer to `INFO server`.
+pub(crate) fn engine_of(text: &str) -> Result<EngineBuild, InfoError> {
+    Fields::new(text).engine()
 }
 
 /// Reads `loading` in the answer to `INFO persistence`.
@@ -277,6 +285,12 @@ impl<'a> Fields<'a> {
             let number = digits.then(|| number.parse().ok())??;
             Some((number, part::<u64>(line, "keys")?))
         })
+    }
+
+    fn engine(&self) -> Result<EngineBuild, InfoError> {
+        // Valkey calls it by the name that Redis gave it.
+        let build = self.0.get("redis_build_id").copied();
+        Ok(EngineBuild::new(self.version()?, build.unwrap_or_default()))
     }
 
     /// Valkey says its own version beside the Redis version that it is compatible with.

@@ -162,7 +162,8 @@ impl Board {
             region: host.region.clone(),
             generation: seen.generation,
             relay_address: Some(host.advertised),
-            engine: Some(host.program.version),
+            engine: Some(host.programs.installed().version),
+            installed: Some(host.programs.observed()),
             problem: seen.problem.clone(),
             caches: seen.caches.values().cloned().collect(),
             events: seen.events.iter().cloned().collect(),
@@ -193,6 +194,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
         || before.doors != after.doors
         || before.problem != after.problem
         || before.lost_writes != after.lost_writes
+        || before.roll != after.roll
         || shards(before) != shards(after)
 }
 

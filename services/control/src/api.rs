@@ -34,6 +34,7 @@ mod insights;
 mod links;
 mod login;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod note;
 mod offered;
@@ -62,6 +63,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(activity::routes())
         .merge(private_endpoints::routes())
         .merge(candidates::routes())
+        .merge(maintenance::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .merge(prices::routes())
@@ -160,7 +162,6 @@ fn caches_and_links() -> Router<Arc<Plane>> {
         .route(&cache("/listkeys"), post(caches::list_keys))
         .route(&cache("/regeneratekey"), post(caches::regenerate_key))
         .route(&cache("/runtimestatus"), get(caches::runtime_status))
-        .route(&cache("/patchschedules/{schedule}"), get(caches::schedule))
         .route(&cache("/lostwrites"), get(lost_writes::list))
         .route(
             &cache("/lostwrites/{receipt}"),

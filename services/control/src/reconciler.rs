@@ -27,11 +27,13 @@ mod groups;
 mod links;
 mod operations;
 mod passes;
+mod rolls;
 mod withheld;
 
 pub(crate) use caches::is_settled;
 pub(crate) use links::link_seen;
 pub(crate) use passes::{Passes, Took};
+pub(crate) use rolls::{pair_engines, upgrade_of};
 use withheld::Withheld;
 
 /// Deadlines are looked at this often when nothing else happens.
@@ -156,6 +158,7 @@ async fn pass(plane: &Plane, state: &State, breadth: Breadth, withheld: &mut Wit
 fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
     let mut steps = caches::plan(sight, breadth);
     steps.extend(links::plan(sight, breadth));
+    steps.extend(rolls::plan(sight, breadth));
     steps.extend(operations::plan(sight, breadth));
     steps.extend(groups::plan(sight, breadth));
     steps

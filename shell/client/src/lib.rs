@@ -21,6 +21,7 @@ mod connection;
 pub mod egress;
 pub mod failover;
 pub mod lost_writes;
+pub mod maintenance;
 mod management;
 pub mod metrics;
 mod names;

@@ -23,6 +23,7 @@ mod change;
 mod egress;
 mod failover;
 mod lost_writes;
+mod maintenance;
 mod metrics;
 mod private_endpoints;
 mod sign_in;

@@ -18,10 +18,6 @@ impl Connection {
     /// Goes on at the engine that it is to have. It stands at a command boundary, or what it waits
     /// for is not waited for.
     pub(super) async fn carry(&mut self) -> Option<End> {
-        if self.entered.through().endpoint == Endpoint::Direct {
-            // Its engine is another one now, with which it has nothing to do.
-            return Some(End::Said);
-        }
         if let Some(end) = self.answer_lost().await {
             return Some(end);
         }

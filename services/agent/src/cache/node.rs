@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use engine::{CommandError, EngineRole, Node, NodeInfo, RefusedUser, Replication};
 use model::{
-    DEAD_MAN_LAG_SECONDS, Secret, TokenUser,
+    DEAD_MAN_LAG_SECONDS, EngineBuild, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
 };
 use psync::{Offset, Position};
@@ -38,10 +38,13 @@ pub(super) struct Slot {
     pub(super) figures: Figures,
     replication: Option<Replication>,
     silent: bool,
+    /// It is being stopped, and is asked nothing more.
+    stopping: bool,
     /// A question that it has not answered yet.
     asking: Option<oneshot::Receiver<Result<Seen, CommandError>>>,
     looked: Option<Instant>,
     connected_since: Option<Instant>,
+    /// Until when its writes are paused.
     paused: Option<Instant>,
     conduct: Option<Conduct>,
     /// Which writes it takes; not known of a process that was just found.
@@ -127,6 +130,10 @@ impl Slot {
         let Some(node) = &self.node else {
             return Asked::Down;
         };
+        if self.stopping {
+            // Whoever stops it tidies its directory up after it has ended.
+            return Asked::Waits;
+        }
         if node.has_exited() {
             let pid = node.pid();
             *self = Self::default();
@@ -211,7 +218,7 @@ impl Slot {
 
     /// It answered the last question.
     pub(super) fn answers(&self) -> bool {
-        self.replication.is_some() && !self.silent && self.asking.is_none()
+        self.replication.is_some() && !self.silent && !self.stopping && self.asking.is_none()
     }
 
     /// What the planner sees. Of a process that has not answered the last question, what it said
@@ -246,7 +253,7 @@ impl Slot {
             backlog_from: seen.backlog_from,
             keys: self.figures.keys,
             at_service_address: Some(node.address()) == service,
-            paused: self.paused.is_some_and(|at| at.elapsed() < PAUSE),
+            paused: self.paused.is_some_and(|until| Instant::now() < until),
             gate: self.gate.unwrap_or_default(),
         })
     }
@@ -264,12 +271,53 @@ impl Slot {
                 .is_some_and(|at| at.elapsed() >= FED_AFTER)
     }
 
+    /// Pauses its writes for a handoff.
     pub(super) async fn pause(&mut self) -> Result<(), CommandError> {
+        self.pause_for(PAUSE).await
+    }
+
+    /// Pauses its writes; that ends by itself after this long.
+    pub(super) async fn pause_for(&mut self, length: Duration) -> Result<(), CommandError> {
         if let Some(node) = &self.node {
-            node.pause_writes(PAUSE).await?;
-            self.paused = Some(Instant::now());
+            node.pause_writes(length).await?;
+            self.paused = Some(Instant::now() + length);
         }
         Ok(())
+    }
+
+    /// The engine that it runs.
+    pub(super) fn engine(&self) -> Option<EngineBuild> {
+        self.node.as_ref().map(Node::engine)
+    }
+
+    /// From now on it is asked nothing; whoever gets this ends it.
+    pub(super) fn begin_stop(&mut self) -> Option<Node> {
+        self.stopping = self.node.is_some();
+        self.node.clone()
+    }
+
+    /// Nobody stops it any more: it has ended, or it goes on.
+    pub(super) fn end_stop(&mut self, ended: bool) {
+        if ended {
+            *self = Self::default();
+        }
+        self.stopping = false;
+    }
+
+    /// It loads, or receives, or follows.
+    pub(super) fn is_busy(&self) -> bool {
+        let syncing = match self.replication.as_ref().map(|seen| &seen.role) {
+            Some(EngineRole::Replica {
+                sync_in_progress, ..
+            }) => *sync_in_progress,
+            Some(EngineRole::Primary) | None => false,
+        };
+        self.figures.loading || syncing || self.is_connected()
+    }
+
+    /// It does not answer, for whatever reason but that it is being stopped.
+    pub(super) fn is_silent(&self) -> bool {
+        self.node.is_some() && !self.stopping && (self.silent || self.asking.is_some())
     }
 
     pub(super) async fn resume(&mut self) -> Result<(), CommandError> {

@@ -6,6 +6,7 @@ mod lead;
 mod lease;
 mod points;
 mod rejoin;
+mod rolling;
 mod sample;
 mod settings;
 mod steps;
@@ -17,6 +18,7 @@ use engine::Node;
 use futures_util::future::join_all;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
+    rolling::RollStep,
     shard::{LinkView, NodeView, Plan, Situation, Step, Upstream, holds_still, plan},
 };
 use psync::Position;
@@ -34,6 +36,7 @@ use super::{
 use handoff::ShardHandoff;
 use lease::ShardLease;
 use rejoin::SavingLost;
+pub(super) use rolling::ShardRoll;
 
 /// How long a node may take to stop when its data are not wanted.
 const DISCARD_GRACE: Duration = Duration::from_secs(10);
@@ -53,6 +56,8 @@ pub(super) struct ShardRunner {
     moved: bool,
     /// The leader was promoted in the last look.
     took_over: bool,
+    /// Its share of an order to restart nodes.
+    roll: ShardRoll,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
     /// The forced failover of which people were told that no write is taken any more.
@@ -90,6 +95,7 @@ impl ShardRunner {
             ready: None,
             moved: false,
             took_over: false,
+            roll: ShardRoll::default(),
             saving: None,
             told_shut: None,
             fresh_in: None,
@@ -169,7 +175,7 @@ impl ShardRunner {
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
-        right: Right,
+        (right, turn): (Right, bool),
         front: &mut Front,
     ) -> Result<(), String> {
         self.moved = false;
@@ -182,15 +188,17 @@ impl ShardRunner {
         self.wire_inbound(store, desired).await?;
         let held = self.link.is_held();
         let mut problem = self.look_at_nodes(store, desired).await;
+        self.look_at_roll(store);
         if let Err(why) = saved {
             problem.get_or_insert(why);
         }
         self.sample(store, front);
         let lease = self.follow_lease(store, desired, right);
         self.follow_handoff(desired);
-        let mut plan = self.plan(store, desired, held, lease);
+        let mut plan = self.roll_plan(store, desired, (held, turn), lease);
         self.add_progress(&mut plan.standing);
         self.ready = plan.ready;
+        self.note_roll(plan.order.clone());
         self.note_arrivals(desired);
         self.describe(store, desired, &plan.standing, front.clients());
         self.note_standing(store);
@@ -216,18 +224,20 @@ impl ShardRunner {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
-            if let Step::Pause { .. } = step {
+            if let RollStep::Usual(Step::Pause { .. }) = step {
                 front.hold(self.round_trip()).await;
             }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             let point = points::name(step);
             self.host.crash.pass(point, When::Before);
-            self.carry_out(store, desired, step).await?;
+            self.take(store, desired, step).await?;
             self.host.crash.pass(point, When::After);
-            self.note_step(desired, step);
+            if let RollStep::Usual(step) = step {
+                self.note_step(desired, step);
+            }
             self.moved |= moves(step);
         }
-        self.took_over = self.takes_over(store, desired, &plan);
+        self.took_over = self.takes_over(store, desired, &plan.steps);
         self.serve_reads(store, desired).await?;
         self.wire_outbound(store, desired, &plan.standing).await;
         problem.map_or(Ok(()), Err)
@@ -240,7 +250,7 @@ impl ShardRunner {
     ) -> Result<(), String> {
         let before = store.shard(self.shard).inbound;
         let password = store.file().internal.clone();
-        let holds = holds_still(&desired.role, &store.shard(self.shard).memory);
+        let holds = holds_still(&desired.role, &store.shard(self.shard).memory) || self.is_cut();
         let address = self.link.prepare(desired, holds, before, &password).await;
         let address = address.map_err(|error| chain(&error).to_string())?;
         if address.is_some() {
@@ -266,6 +276,7 @@ impl ShardRunner {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             match slot.ask(full, full || index == leader, span, tasks) {
                 Asked::Died { pid } => {
+                    self.roll.note_death(&store.shard(self.shard).roll, index);
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
                 Asked::Down | Asked::Waits => {}
@@ -310,10 +321,21 @@ impl ShardRunner {
         held: bool,
         lease: Option<bool>,
     ) -> Plan {
+        self.with_situation(store, desired, (held, lease), plan)
+    }
+
+    /// Asks with everything that a plan depends on.
+    fn with_situation<T>(
+        &self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+        (held, lease): (bool, Option<bool>),
+        ask: impl FnOnce(&Situation<'_>) -> T,
+    ) -> T {
         let service = store.file().service;
         let name = |address| self.name_of(address);
         let nodes: Vec<NodeView> = self.slots.iter().map(|s| s.view(service, &name)).collect();
-        plan(&Situation {
+        ask(&Situation {
             shard: self.shard,
             role: &desired.role,
             replicas: desired.replicas,
@@ -380,7 +402,8 @@ impl ShardRunner {
 
     /// The leader, and the replicas that are sure to have what it has.
     fn engines(&self, leader: usize) -> Option<Engines> {
-        let primary = self.slots.get(leader)?.address()?;
+        let first = self.slots.get(leader)?;
+        let (primary, version) = (first.address()?, first.engine()?.version);
         let others = self.slots.iter().enumerate();
         let replicas = others
             .filter(|(index, slot)| *index != leader && slot.is_fed())
@@ -388,15 +411,16 @@ impl ShardRunner {
         Some(Engines {
             primary,
             replicas: replicas.collect(),
+            version,
         })
     }
 }
 
 /// Tells steps after which another look sees more from those that are taken at every look.
-fn moves(step: &Step) -> bool {
+fn moves(step: &RollStep) -> bool {
     !matches!(
         step,
-        Step::DeclareBarrier { .. } | Step::TakePauseOver { .. }
+        RollStep::Usual(Step::DeclareBarrier { .. } | Step::TakePauseOver { .. })
     )
 }
 

@@ -19,6 +19,7 @@ mod links;
 mod login;
 mod lost;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod openapi;
 mod pages;

@@ -48,6 +48,7 @@ fn report(
         generation: 1,
         relay_address: None,
         engine: None,
+        installed: None,
         problem: None,
         caches: vec![CacheObserved {
             uid: record.uid,
@@ -75,6 +76,7 @@ fn report(
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            roll: None,
         }],
         events: vec![],
     }

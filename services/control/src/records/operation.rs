@@ -75,6 +75,20 @@ pub(crate) enum Work {
     },
     /// A link goes.
     Unlink { link: LinkId },
+    /// Nodes of a cache are restarted, as somebody asked.
+    Reboot {
+        cache: CacheId,
+        uid: CacheUid,
+        /// The order to its agent.
+        order: u64,
+    },
+    /// Nodes of a cache are restarted with a newer engine.
+    UpgradeEngine {
+        cache: CacheId,
+        uid: CacheUid,
+        /// The order to its agent.
+        order: u64,
+    },
 }
 
 /// How far an operation is.
@@ -134,7 +148,9 @@ impl Work {
             | Self::ChangeAccess { .. }
             | Self::PrivateEndpoint { .. }
             | Self::DeleteCache { .. }
-            | Self::DeleteGroup { .. } => None,
+            | Self::DeleteGroup { .. }
+            | Self::Reboot { .. }
+            | Self::UpgradeEngine { .. } => None,
         }
     }
 

@@ -31,6 +31,7 @@ impl ShardRunner {
                 } else {
                     slot.is_fed()
                 },
+                build: slot.engine(),
             })
         });
         let nodes = nodes.collect();

@@ -8,8 +8,8 @@ use axum::{
     response::Response,
 };
 use model::{
-    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, OperationId,
-    Region, engine_settings,
+    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Maintenance,
+    OperationId, Region, engine_settings,
 };
 
 use super::{Names, being_deleted, name_taken, requested::Requested};
@@ -21,6 +21,7 @@ use crate::{
         decide::{Plan, decide},
         find::{cache_id, find_cache, find_group},
         groups::not_deleting,
+        maintenance::not_restarting,
     },
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache, deployment},
@@ -142,6 +143,7 @@ fn create(
         keys: rolled.keys.clone(),
         access: Access::default(),
         private_endpoints: Vec::new(),
+        maintenance: Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
@@ -229,6 +231,10 @@ fn update(
         let op = op.succeeded(op.started);
         let change = Change::new().replace(cache, &record).insert(&op);
         return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
+    }
+    let sized = |spec: &CacheSpec| (spec.sku, spec.replicas, spec.shards);
+    if sized(&record.spec) != sized(&cache.spec) {
+        not_restarting(cache, "scale")?;
     }
     record.lifecycle = if record.spec.sku == cache.spec.sku {
         Lifecycle::Updating

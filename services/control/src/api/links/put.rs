@@ -27,6 +27,7 @@ use crate::{
         caller::{Caller, Leads},
         decide::{Plan, decide},
         find::find_cache,
+        maintenance::not_restarting,
     },
     observations::Seen,
     plane::Plane,
@@ -278,6 +279,9 @@ fn create(
         .collect();
     unmet.extend(unmet_for_link(side(seen, primary), side(seen, secondary)));
     refuse(&unmet, "create geo-replication link")?;
+    for cache in [primary, secondary] {
+        not_restarting(cache, "link")?;
+    }
     let epoch = primary.epoch.max(secondary.epoch).next();
     let mut link = LinkRecord::begin(
         ids.0.clone(),
