@@ -7,7 +7,9 @@ mod entrance;
 mod firewall;
 mod keys;
 mod list;
+mod persistence;
 mod policy;
+mod scale;
 mod show;
 mod update;
 
@@ -32,6 +34,10 @@ pub(crate) enum Command {
         name: CacheName,
     },
     Update(update::Update),
+    Scale(scale::Scale),
+    /// Say how a cache's data survive the end of all its engines
+    #[command(subcommand)]
+    Persistence(persistence::Command),
     Delete(delete::Delete),
     Keys(keys::Keys),
     RegenerateKey(keys::Regenerate),
@@ -55,6 +61,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             show::show(session, &cache.body.id).await
         }
         Command::Update(update) => update.run(session).await,
+        Command::Scale(scale) => scale.run(session).await,
+        Command::Persistence(command) => persistence::run(command, session).await,
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
         Command::RegenerateKey(regenerate) => regenerate.run(session).await,

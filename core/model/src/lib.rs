@@ -19,10 +19,12 @@ mod link;
 mod lost_writes;
 mod names;
 mod observed;
+mod persistence;
 mod preflight;
 mod prerequisites;
 mod published;
 mod replication;
+mod resize;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -37,7 +39,9 @@ pub use access::{
 pub use answer::{Asked, ReportAnswer, Wanted};
 pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
-pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
+pub use configuration::{
+    ConfigurationError, check_databases, default_reserved, engine_settings, is_read_only_key,
+};
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
     Rejoin, ReplicationDesired, RoleKind, Standing,
@@ -67,12 +71,20 @@ pub use observed::{
     LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
     ShardStanding, WireObserved,
 };
+pub use persistence::{
+    Persistence, PersistenceError, PersistenceObserved, SNAPSHOT_MINUTES, check_persistence,
+    is_storage_key, without_storage_secret,
+};
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
 pub use published::{Leads, PublishedName, PublishedNames};
 pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
+};
+pub use resize::{
+    DoesNotFit, FormerSize, Resize, ResizeObserved, ResizeRefused, does_not_fit, refused_resize,
+    resizes,
 };
 pub use secret::Secret;
 pub use settings::EngineSettings;

@@ -6,7 +6,8 @@ use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheUid, Doors, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex,
+    CacheUid, Doors, EngineVersion, Epoch, EventObserved, PersistenceObserved, Receipt, Region,
+    ResizeObserved, RoleKind, ShardIndex,
 };
 
 /// Everything that an agent sees.
@@ -55,6 +56,12 @@ pub struct CacheObserved {
     /// How far this side came in the latest handoff, and when.
     #[serde(default)]
     pub handoff: Option<HandoffObserved>,
+    /// How far a change of what it is made of has come.
+    #[serde(default)]
+    pub resize: ResizeObserved,
+    /// What its persistence has on disk, by shard index; empty without persistence.
+    #[serde(default)]
+    pub persistence: Vec<PersistenceObserved>,
 }
 
 /// One side's part of a handoff, on that side's clock.

@@ -90,7 +90,8 @@ impl Gateway {
 
     /// Says where connections go. Connections of the geo endpoint are carried over to the new
     /// place at their next command boundary; those of the direct endpoint go on if it is the same
-    /// engine, and end otherwise. A hold ends with it.
+    /// engine, go along if they were held and both engines are this side's leading ones
+    /// ([`Place::Here`]), and end otherwise. A hold ends with it.
     pub fn lead(&self, place: Place) {
         self.0.house.change(|orders| {
             if *orders.place != place {

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, GeoRole, Lifecycle, Presence, Region, RegionDesired,
+    CacheDesired, CacheRecord, GeoRole, Lifecycle, Persistence, Presence, Region, RegionDesired,
     ReplicationDesired, StoreId, engine_settings,
 };
 use runtime::chain;
@@ -142,6 +142,11 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         shards: cache.spec.shards.unwrap_or(1),
         replicas: cache.spec.replicas,
         settings,
+        persistence: if link.is_some() {
+            Persistence::Off
+        } else {
+            cache.spec.persistence()
+        },
         keys: cache.keys.clone(),
         door: cache.front_door(),
     })

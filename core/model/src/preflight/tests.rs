@@ -47,6 +47,8 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         in_step: true,
     };
     CacheObserved {
+        resize: crate::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: cache.uid.clone(),
         settled_revision: 1,
         epoch: Epoch(1),

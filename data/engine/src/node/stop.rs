@@ -21,6 +21,8 @@ pub enum StopHow {
     /// It is kept for the next start that asks for it, with its place in its history, so that
     /// replicas and upstream go on with a partial resync.
     SaveSnapshot,
+    /// What its append-only file has is kept: the last write is in it when the node has ended.
+    KeepAppendOnly,
     /// It is gone.
     Discard,
 }
@@ -65,6 +67,10 @@ impl Node {
         let deadline = Instant::now() + grace;
         let saved = match how {
             StopHow::SaveSnapshot => self.save_and_end(deadline).await,
+            StopHow::KeepAppendOnly => {
+                self.write_out_and_end(deadline).await;
+                Ok(false)
+            }
             StopHow::Discard => Ok(false),
         };
         self.end(grace.min(ENDS_WITHIN)).await?;
@@ -77,12 +83,12 @@ impl Node {
                     Err("the engine ended and left no data set".to_owned())
                 }
             }),
-            StopHow::Discard => Ok(()),
+            StopHow::KeepAppendOnly | StopHow::Discard => Ok(()),
         };
         if let Err(why) = &saved {
             tracing::error!(node.pid = self.pid(), why, "the data set is not saved");
         }
-        self.tidy_up(how == StopHow::Discard || saved.is_err());
+        self.tidy_up(how != StopHow::SaveSnapshot || saved.is_err());
         Ok(Stopped {
             snapshot_saved: how == StopHow::SaveSnapshot && saved.is_ok(),
             not_saved: saved.err(),
@@ -137,6 +143,23 @@ impl Node {
                 chain(&refused),
                 self.directory().join(super::failure::LOG).display()
             )),
+        }
+    }
+
+    /// Lets the engine write its append-only file out, and end. One that refuses, because the file is
+    /// not whole yet, or does not answer is ended as any other.
+    async fn write_out_and_end(&self, deadline: Instant) {
+        let mut command = Cmd::new();
+        command.arg("SHUTDOWN").arg("NOSAVE");
+        let asked = self.0.admin.run_alone("SHUTDOWN", &command);
+        tokio::select! {
+            () = self.exited() => {}
+            answer = timeout_at(deadline, asked) => {
+                // The connection closes a moment before the process has ended.
+                if let Ok(Err(CommandError::Unreachable { .. })) = answer {
+                    let _in_time = timeout_at(deadline, self.exited()).await;
+                }
+            }
         }
     }
 

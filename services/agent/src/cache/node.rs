@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use engine::{CommandError, EngineRole, Node, RefusedUser, Replication};
+use engine::{CommandError, EngineRole, Node, OnDisk, RefusedUser, Replication};
 use model::{
     DEAD_MAN_LAG_SECONDS, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
@@ -36,6 +36,9 @@ pub(super) struct Slot {
     /// A question that it has not answered yet.
     asking: Option<oneshot::Receiver<Result<Seen, CommandError>>>,
     looked: Option<Instant>,
+    /// When the last question was put, and the one that the figures answer.
+    asked: Option<Instant>,
+    answered: Option<Instant>,
     connected_since: Option<Instant>,
     paused: Option<Instant>,
     conduct: Option<Conduct>,
@@ -71,6 +74,7 @@ pub(super) struct Figures {
     pub(super) used_memory: u64,
     pub(super) ops_per_second: u64,
     pub(super) clients: u64,
+    pub(super) on_disk: OnDisk,
 }
 
 /// Whom an address belongs to.
@@ -106,8 +110,9 @@ impl Slot {
         };
         if node.has_exited() {
             let pid = node.pid();
+            let unloadable = node.failed_load();
             *self = Self::default();
-            return Asked::Died { pid };
+            return Asked::Died { pid, unloadable };
         }
         if self.asking.is_some() && !fresh {
             return Asked::Waits;
@@ -116,6 +121,7 @@ impl Slot {
         let full = full || due || self.figures.loading;
         let (answer, asking) = oneshot::channel();
         let (node, gate) = (node.clone(), self.gate);
+        self.asked = Some(Instant::now());
         tasks.spawn("question to an engine", async move {
             // Nobody waits for it any more when the process was replaced.
             drop(answer.send(see(&node, full, gate).await));
@@ -154,6 +160,7 @@ impl Slot {
     fn note(&mut self, seen: Seen) {
         if let Some(figures) = seen.figures {
             self.looked = Some(Instant::now());
+            self.answered = self.asked;
             self.figures = figures;
         }
         if self.gate.is_none() {
@@ -165,6 +172,21 @@ impl Slot {
             self.connected_since = Some(Instant::now());
         }
         self.replication = Some(seen.replication);
+    }
+
+    /// Has everything asked at the next look.
+    pub(super) fn look_again(&mut self) {
+        self.looked = None;
+    }
+
+    /// The figures tell what it writes to its disk by now.
+    pub(super) fn knows_disk(&self) -> bool {
+        self.looked.is_some()
+    }
+
+    /// The figures were asked for after that moment.
+    pub(super) fn looked_after(&self, then: Instant) -> bool {
+        self.looked.is_some() && self.answered.is_some_and(|asked| asked > then)
     }
 
     /// It answered the last question.
@@ -344,6 +366,7 @@ async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, Comman
             used_memory: info.used_memory,
             ops_per_second: info.ops_per_second,
             clients: info.connected_clients,
+            on_disk: info.on_disk,
         };
         (info.replication, Some(figures))
     } else {
@@ -401,6 +424,8 @@ pub(super) enum Asked {
     Died {
         /// Its process ID.
         pid: u32,
+        /// What it said, when it could not load its data set.
+        unloadable: Option<String>,
     },
     /// An answer is due.
     Waits,

@@ -15,5 +15,7 @@ mod links;
 mod lost;
 mod lost_writes;
 mod names;
+mod persistence;
 mod refusals;
+mod resize;
 mod settings;

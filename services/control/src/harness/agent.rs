@@ -13,7 +13,7 @@ use axum::{
 use model::{
     CacheDesired, CacheObserved, Door, Doors, EventObserved, GeoRole, LinkActivity, LinkObserved,
     NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
-    RegionObserved, ShardIndex, ShardObserved, ShardStanding,
+    RegionObserved, ResizeObserved, ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;
@@ -29,6 +29,10 @@ pub(crate) struct Behaviour {
     pub(crate) no_engine: bool,
     /// It does not settle anything.
     pub(crate) stuck: bool,
+    /// Why it does not carry out what it is told of a cache.
+    pub(crate) refuses: Option<String>,
+    /// The memory that it says shards use, other than a byte.
+    pub(crate) used_memory: Option<u64>,
     /// It does not ask for the promotion.
     pub(crate) never_takes: bool,
     /// The standing of geo-secondaries, other than `Following`.
@@ -168,6 +172,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .clone()
             .unwrap_or(ShardStanding::Following),
     };
+    let refuses = behaviour.refuses.is_some();
     let stuck = behaviour.stuck || behaviour.no_engine;
     let standing = if stuck { ShardStanding::Starting } else { told };
     let activity = if standing == ShardStanding::Syncing {
@@ -191,7 +196,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
     };
     CacheObserved {
         uid: cache.uid.clone(),
-        settled_revision: if stuck { 0 } else { cache.revision },
+        settled_revision: if stuck || refuses { 0 } else { cache.revision },
         epoch: cache.epoch,
         role: cache.role.kind(),
         doors: Some(doors()),
@@ -205,7 +210,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
                 7
             },
             standing,
-            used_memory: 1,
+            used_memory: behaviour.used_memory.unwrap_or(1),
             ops_per_second: 0,
             clients: 0,
             nodes: vec![NodeObserved {
@@ -233,6 +238,11 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
+        resize: ResizeObserved {
+            doing: None,
+            refused: behaviour.refuses.clone().map(|why| (cache.revision, why)),
+        },
+        persistence: Vec::new(),
     }
 }
 

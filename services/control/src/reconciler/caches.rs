@@ -24,6 +24,7 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
             let seen = sight.seen.cache(&cache.region, &cache.uid)?;
             let ready = CacheRecord {
                 lifecycle: Lifecycle::Ready,
+                resize: None,
                 ..CacheRecord::clone(cache)
             };
             is_settled(cache, seen).then(|| Step {

@@ -4,6 +4,8 @@ use model::{
     CacheId, CacheRecord, CacheUid, Epoch, Lifecycle, LinkId, LinkPhase, LinkRecord, Standing,
 };
 
+mod resize;
+
 use super::{Sight, Step, caches::is_settled};
 use crate::{
     handoff,
@@ -137,6 +139,9 @@ fn settling(sight: &Sight<'_>, op: &OperationRecord, id: &CacheId, uid: &CacheUi
         Lifecycle::Deleting => Verdict::Fail(format!("the cache `{}` is being deleted", id.name)),
         Lifecycle::Failed { why } => Verdict::Fail(why.clone()),
         Lifecycle::Creating | Lifecycle::Updating | Lifecycle::Scaling => {
+            if let Some((back, why)) = resize::refused(sight, op, cache) {
+                return Verdict::FailWith(cache.clone(), Box::new(back), why);
+            }
             match hopeless(sight, op, cache) {
                 Some(why) => {
                     let failed = CacheRecord {
@@ -199,8 +204,9 @@ fn hopeless(sight: &Sight<'_>, op: &OperationRecord, cache: &CacheRecord) -> Opt
         let why = problem.unwrap_or("it has not found valkey-server or redis-server");
         return past(NO_ENGINE_MS).then(|| format!("the agent of {place} has no engine: {why}"));
     }
-    // A full sync takes as long as it takes.
-    if cache.link.is_some() || seen.is_some_and(|seen| is_settled(cache, seen)) {
+    // A full sync takes as long as it takes, and so does what fills new nodes.
+    let moves = cache.resize.is_some() && seen.is_some_and(|seen| seen.resize.doing.is_some());
+    if moves || cache.link.is_some() || seen.is_some_and(|seen| is_settled(cache, seen)) {
         return None;
     }
     let problem = seen.and_then(|seen| seen.problem.clone());

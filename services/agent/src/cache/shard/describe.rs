@@ -66,6 +66,8 @@ impl ShardRunner {
             let admits = slot.is_some_and(|slot| slot.admits(&desired.door.users));
             admits && file.applied.get(index) == Some(&desired.revision)
         };
-        shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node))
+        let nodes =
+            shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node));
+        nodes && self.keeps(&file.memory, desired)
     }
 }

@@ -8,6 +8,8 @@ pub(super) fn name(step: &Step) -> &'static str {
     match step {
         Step::Remember(_) => "Remember",
         Step::Start { .. } => "Start",
+        Step::Restore { .. } => "Restore",
+        Step::Stop { .. } => "Stop",
         Step::Retire { .. } => "Retire",
         Step::Follow {
             upstream: Upstream::Inbound,
