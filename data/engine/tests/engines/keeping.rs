@@ -109,6 +109,7 @@ async fn a_start_that_wants_nothing_of_it_removes_an_append_only_file() {
         let config = house.config("n0");
         let node = Node::start(&program, &config).await.unwrap();
         node.keep_append_only(true).await.unwrap();
+        eventually("it is whole", async || !on_disk(&node).await.rewriting).await;
         let file = config.directory.join("appendonlydir");
         assert!(file.exists());
         signal(node.pid(), Signal::KILL);
