@@ -7,11 +7,15 @@ mod entrance;
 mod firewall;
 mod keys;
 mod list;
+mod patch_schedule;
 mod persistence;
 mod policy;
+mod policy;
+mod reboot;
 mod scale;
 mod show;
 mod update;
+mod upgrade;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -50,6 +54,11 @@ pub(crate) enum Command {
     /// Say what those may do who come in with a token
     #[command(subcommand)]
     Policy(policy::Policy),
+    Reboot(reboot::Reboot),
+    Upgrade(upgrade::Upgrade),
+    /// Say when a newer engine may be brought in by itself
+    #[command(subcommand)]
+    PatchSchedule(patch_schedule::PatchSchedule),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -69,6 +78,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Firewall(firewall) => firewall::run(firewall, session).await,
         Command::Access(access) => access::run(access, session).await,
         Command::Policy(policy) => policy::run(policy, session).await,
+        Command::Reboot(reboot) => reboot.run(session).await,
+        Command::Upgrade(upgrade) => upgrade.run(session).await,
+        Command::PatchSchedule(schedule) => patch_schedule::run(schedule, session).await,
     }
 }
 

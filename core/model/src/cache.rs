@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, LinkId, Persistence, Region, Resize,
-    Sku, Timestamp, TlsVersion,
+    Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, LinkId, Maintenance, Persistence,
+    Region, Resize, Sku, Timestamp, TlsVersion,
 };
 
 /// One cache.
@@ -25,6 +25,9 @@ pub struct CacheRecord {
     /// Who may come in.
     #[serde(default)]
     pub access: Access,
+    /// When its nodes are restarted, and for what.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// The epoch of its role; carried on when a link ends, so that it never goes back.
     pub epoch: Epoch,
     /// The link that it is part of.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Persistence, Region,
-    ReplicationSettings, Secret, ShardIndex, StoreId, TokenIssuer,
+    ReplicationSettings, RollOrder, Secret, ShardIndex, StoreId, TokenIssuer,
 };
 
 /// Everything that a region's agent is to run.
@@ -61,6 +61,9 @@ pub struct CacheDesired {
     /// Who may come in, and where.
     #[serde(default)]
     pub door: FrontDoor,
+    /// Nodes to restart, once for each order.
+    #[serde(default)]
+    pub roll: Option<RollOrder>,
 }
 
 /// The link of a cache, whatever the cache's role in it.

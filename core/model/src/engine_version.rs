@@ -78,6 +78,63 @@ impl fmt::Display for EngineVersion {
     }
 }
 
+/// An engine program as it was built. A distribution's security update often keeps the version and
+/// changes the build alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EngineBuild {
+    /// Make and version.
+    pub version: EngineVersion,
+    /// The engine's own name for the build, hexadecimal; empty when it does not tell.
+    #[serde(default)]
+    pub build: String,
+}
+
+impl EngineBuild {
+    /// A build by the name that the engine gives it: `--version` and `INFO` differ in leading zeros.
+    #[must_use]
+    pub fn new(version: EngineVersion, build: &str) -> Self {
+        let hex = build.chars().all(|c| c.is_ascii_hexdigit());
+        let build = if hex {
+            build.trim_start_matches('0')
+        } else {
+            ""
+        };
+        Self {
+            version,
+            build: build.to_owned(),
+        }
+    }
+
+    /// The build as people tell it from `other`: by its version, and by its name where that is the
+    /// same.
+    #[must_use]
+    pub fn told_from(&self, other: &Self) -> String {
+        if self.version == other.version && !self.build.is_empty() {
+            format!("{} (build {})", self.version, self.build)
+        } else {
+            self.version.to_string()
+        }
+    }
+}
+
+impl fmt::Display for EngineBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.version.fmt(f)
+    }
+}
+
+impl FromStr for EngineBuild {
+    type Err = ParseEngineVersionError;
+
+    /// Reads the first line of `<engine> --version`: `Valkey server v=8.0.1 … build=8c7ea1`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let version = text.parse()?;
+        let mut words = text.split_whitespace();
+        let build = words.find_map(|word| word.strip_prefix("build="));
+        Ok(Self::new(version, build.unwrap_or_default()))
+    }
+}
+
 /// The text does not name an engine and its version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not what `valkey-server --version` or `redis-server --version` prints")]
@@ -128,6 +185,20 @@ mod tests {
         );
         assert!("nginx/1.2".parse::<EngineVersion>().is_err());
         assert!("Redis server v=x".parse::<EngineVersion>().is_err());
+    }
+
+    #[test]
+    fn builds_of_one_version_are_told_apart() {
+        let line = |build: &str| format!("{REDIS} build={build}").parse::<EngineBuild>();
+        let (old, new) = (line("0abc1").unwrap(), line("abc2").unwrap());
+        assert_eq!(old, EngineBuild::new(old.version, "abc1"));
+        assert_eq!(new.told_from(&old), "redis 7.0.15 (build abc2)");
+        let later = EngineVersion {
+            patch: 16,
+            ..new.version
+        };
+        assert_eq!(EngineBuild::new(later, "1").told_from(&old), "redis 7.0.16");
+        assert_eq!(line("what?").unwrap().build, "");
     }
 
     #[test]

@@ -68,8 +68,12 @@ pub enum EventKind {
     LeaseLost,
     /// It holds one again.
     LeaseHeld,
-    /// A dead primary's place was taken inside the region.
+    /// A primary's place was taken inside the region: it had died, or is restarted.
     RegionFailover,
+    /// A node was restarted because somebody wanted it, or for a newer engine.
+    NodeRestarted,
+    /// No further node is restarted; the text says why.
+    RestartsStopped,
 }
 
 impl fmt::Display for EventKind {

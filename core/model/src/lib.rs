@@ -17,6 +17,7 @@ mod ids;
 mod lease;
 mod link;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod observed;
 mod persistence;
@@ -25,6 +26,7 @@ mod prerequisites;
 mod published;
 mod replication;
 mod resize;
+pub mod rolling;
 #[cfg(test)]
 mod samples;
 mod secret;
@@ -46,7 +48,7 @@ pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionDesired,
     Rejoin, ReplicationDesired, RoleKind, Standing,
 };
-pub use engine_version::{EngineKind, EngineVersion, ParseEngineVersionError};
+pub use engine_version::{EngineBuild, EngineKind, EngineVersion, ParseEngineVersionError};
 pub use event::{EventKind, EventObserved};
 pub use front_door::{
     Door, Doors, FirewallRule, FirewallRuleError, FrontDoor, IssuerKeys, TlsVersion, TokenIssuer,
@@ -62,14 +64,18 @@ pub use link::{
     ForceRefused, ForcedBy, GeoSample, LinkPhase, LinkRecord, LinkSeen, Member,
 };
 pub use lost_writes::{DatabaseLoss, Receipt, receipt_name};
+pub use maintenance::{
+    Day, GivenOrder, Hindrance, LONGEST_WINDOW, Maintenance, Newer, PairEngines, PastUpgrade,
+    PatchSchedule, PatchWindow, SHORTEST_WINDOW, WindowError, hindrance, newer,
+};
 pub use names::{
     AssignmentName, CacheName, GroupName, NameError, ObjectId, PolicyName, Region, RuleName,
     SubscriptionId,
 };
 pub use observed::{
-    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, JournalObserved, LagObserved,
-    LinkActivity, LinkObserved, NodeObserved, OffsetsObserved, RegionObserved, ShardObserved,
-    ShardStanding, WireObserved,
+    CacheObserved, HandoffObserved, HandoffStep, HandoffStepObserved, InstalledEngine,
+    JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved,
+    RegionObserved, ShardObserved, ShardStanding, WireObserved,
 };
 pub use persistence::{
     Persistence, PersistenceError, PersistenceObserved, SNAPSHOT_MINUTES, check_persistence,
@@ -86,6 +92,7 @@ pub use resize::{
     DoesNotFit, FormerSize, Resize, ResizeObserved, ResizeRefused, does_not_fit, refused_resize,
     resizes,
 };
+pub use rolling::{RebootNodes, RollObserved, RollOrder, RollStanding, RollWhat};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};

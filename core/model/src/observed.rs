@@ -6,8 +6,8 @@ use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheUid, Doors, EngineVersion, Epoch, EventObserved, PersistenceObserved, Receipt, Region,
-    ResizeObserved, RoleKind, ShardIndex,
+    CacheUid, Doors, EngineBuild, EngineVersion, Epoch, EventObserved, PersistenceObserved,
+    Receipt, Region, ResizeObserved, RoleKind, RollObserved, ShardIndex, Timestamp,
 };
 
 /// Everything that an agent sees.
@@ -21,6 +21,9 @@ pub struct RegionObserved {
     pub relay_address: Option<SocketAddr>,
     /// The engine that new caches get here; `None` when there is none (see `problem`).
     pub engine: Option<EngineVersion>,
+    /// The engine program that is installed now; caches go on with the one that they have.
+    #[serde(default)]
+    pub installed: Option<InstalledEngine>,
     /// What keeps the agent from working, in a sentence.
     pub problem: Option<String>,
     /// The caches that have something on this host, in the order of their uid.
@@ -28,6 +31,15 @@ pub struct RegionObserved {
     /// What happened lately, oldest first; repeated in the reports of some minutes.
     #[serde(default)]
     pub events: Vec<EventObserved>,
+}
+
+/// An engine program on an agent's host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledEngine {
+    /// What it is.
+    pub build: EngineBuild,
+    /// When it was put there, on the host's clock.
+    pub since: Timestamp,
 }
 
 /// One cache.
@@ -44,7 +56,7 @@ pub struct CacheObserved {
     pub role: RoleKind,
     /// Where clients connect; `None` before it listens, and when it must not.
     pub doors: Option<Doors>,
-    /// The engine that its nodes run.
+    /// The engine that its leading node runs.
     pub engine: Option<EngineVersion>,
     /// By shard index.
     pub shards: Vec<ShardObserved>,
@@ -62,6 +74,9 @@ pub struct CacheObserved {
     /// What its persistence has on disk, by shard index; empty without persistence.
     #[serde(default)]
     pub persistence: Vec<PersistenceObserved>,
+    /// The last order to restart nodes that it has taken up, as long as it is there.
+    #[serde(default)]
+    pub roll: Option<RollObserved>,
 }
 
 /// One side's part of a handoff, on that side's clock.
@@ -190,6 +205,9 @@ pub struct NodeObserved {
     pub leads: bool,
     /// It is up and, if it is a replica, connected to what it follows.
     pub in_step: bool,
+    /// The engine that it runs.
+    #[serde(default)]
+    pub build: Option<EngineBuild>,
 }
 
 /// A shard's half of a link.
@@ -324,5 +342,11 @@ impl CacheObserved {
     #[must_use]
     pub fn all_shards(&self, test: impl Fn(&ShardStanding) -> bool) -> bool {
         !self.shards.is_empty() && self.shards.iter().all(|shard| test(&shard.standing))
+    }
+
+    /// What its nodes run, as far as they have said.
+    pub fn builds(&self) -> impl Iterator<Item = &EngineBuild> {
+        let nodes = self.shards.iter().flat_map(|shard| &shard.nodes);
+        nodes.filter_map(|node| node.build.as_ref())
     }
 }

@@ -18,6 +18,16 @@ pub struct Resize {
     pub former: FormerSize,
 }
 
+impl Resize {
+    /// Its nodes have to be restarted for it: the engines cannot change their number of databases while
+    /// they run.
+    #[must_use]
+    pub fn restarts(&self, now: &CacheSpec) -> bool {
+        let databases = |spec: &CacheSpec| limits(spec).map(|limits| limits.databases);
+        databases(&self.former.back(now)) != databases(now)
+    }
+}
+
 /// What a cache was made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerSize {
@@ -253,6 +263,25 @@ mod tests {
         assert!(does_not_fit(11, 20, 10).is_some());
         assert_eq!(does_not_fit(30, 20, 20), None);
         assert_eq!(does_not_fit(30, 20, 40), None);
+    }
+
+    #[test]
+    fn more_databases_need_a_restart() {
+        let resize = |from: (Tier, i64)| Resize {
+            operation: OperationId::new("o"),
+            revision: 2,
+            former: FormerSize::of(&sized(from.0, from.1).spec),
+        };
+        let premium = |n| (Tier::Premium, n);
+        assert!(resize(premium(1)).restarts(&sized(Tier::Premium, 2).spec));
+        assert!(!resize((Tier::Standard, 3)).restarts(&sized(Tier::Premium, 1).spec));
+        let mut chosen = sized(Tier::Premium, 2).spec;
+        chosen
+            .configuration
+            .insert("databases".to_owned(), "16".to_owned());
+        let mut resize = resize(premium(1));
+        resize.former.configuration = chosen.configuration.clone();
+        assert!(!resize.restarts(&chosen));
     }
 
     #[test]

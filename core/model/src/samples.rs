@@ -39,6 +39,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: crate::Access::default(),
+        maintenance: crate::Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,
@@ -93,5 +94,6 @@ pub(crate) fn observed(
         handoff: None,
         resize: ResizeObserved::default(),
         persistence: Vec::new(),
+        roll: None,
     }
 }

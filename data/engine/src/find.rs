@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use model::{EngineKind, EngineVersion, ParseEngineVersionError};
+use model::{EngineBuild, EngineKind, EngineVersion, ParseEngineVersionError};
 use tokio::{process::Command, time::timeout};
 
 /// A program that takes longer than this to tell its version is not an engine.
@@ -59,6 +59,16 @@ pub struct EngineProgram {
     pub path: PathBuf,
     /// What it says it is.
     pub version: EngineVersion,
+    /// What it calls this build of itself; empty when it does not tell.
+    pub build: String,
+}
+
+impl EngineProgram {
+    /// What it is, to the build.
+    #[must_use]
+    pub fn engine(&self) -> EngineBuild {
+        EngineBuild::new(self.version, &self.build)
+    }
 }
 
 /// No engine can be run.
@@ -187,17 +197,17 @@ async fn examine(path: PathBuf) -> Result<EngineProgram, FindError> {
         Err(_elapsed) => return Err(FindError::Silent { path }),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    let version = match text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .parse::<EngineVersion>()
-    {
-        Ok(version) => version,
+    let read = text.lines().next().unwrap_or_default().parse();
+    let EngineBuild { version, build } = match read {
+        Ok(engine) => engine,
         Err(source) => return Err(FindError::NotAnEngine { path, source }),
     };
     if !version.is_supported() {
         return Err(FindError::TooOld { path, version });
     }
-    Ok(EngineProgram { path, version })
+    Ok(EngineProgram {
+        path,
+        version,
+        build,
+    })
 }

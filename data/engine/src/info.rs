@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use model::{EngineKind, EngineVersion};
+use model::{EngineBuild, EngineKind, EngineVersion};
 use psync::{Offset, ReplicationId};
 
 /// `INFO` lacks a field, or the field holds something else.
@@ -128,6 +128,8 @@ pub struct NodeInfo {
     pub version: EngineVersion,
     /// What it writes to its disk, and how that goes.
     pub on_disk: OnDisk,
+    /// What it is, to the build.
+    pub engine: EngineBuild,
 }
 
 /// What a node writes to its disk (`INFO persistence`).
@@ -208,8 +210,14 @@ impl NodeInfo {
             run_id: fields.text("run_id")?.to_owned(),
             version: fields.version()?,
             on_disk: fields.on_disk()?,
+            engine: fields.engine()?,
         })
     }
+}
+
+/// Reads what an engine is in the answer to `INFO server`.
+pub(crate) fn engine_of(text: &str) -> Result<EngineBuild, InfoError> {
+    Fields::new(text).engine()
 }
 
 /// Reads `loading` in the answer to `INFO persistence`.
@@ -298,6 +306,12 @@ impl<'a> Fields<'a> {
             let number = digits.then(|| number.parse().ok())??;
             Some((number, part::<u64>(line, "keys")?))
         })
+    }
+
+    fn engine(&self) -> Result<EngineBuild, InfoError> {
+        // Valkey calls it by the name that Redis gave it.
+        let build = self.0.get("redis_build_id").copied();
+        Ok(EngineBuild::new(self.version()?, build.unwrap_or_default()))
     }
 
     /// Valkey says its own version beside the Redis version that it is compatible with.

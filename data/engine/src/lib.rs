@@ -49,4 +49,12 @@ pub use node::{
 };
 pub use orphans::{Orphan, StopOrphanError, find_orphans, stop_orphan};
 pub use process::Holder;
+use runtime::durable::FileError;
 pub use snapshot::{keep_saved, offer as offer_saved};
+
+/// Tells whether a node that was told to save its data set as it stops, and has ended meanwhile, left
+/// it in `directory` for a start that asks for it. For an agent that was not there to see it: the
+/// engines put a data set in its place only when it is whole.
+pub fn left_snapshot(directory: &std::path::Path) -> Result<bool, FileError> {
+    snapshot::was_left(directory)
+}

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use model::EngineVersion;
+use model::{EngineBuild, EngineVersion};
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use runtime::{chain, durable::FileError};
@@ -53,7 +53,7 @@ struct Inner {
     admin: Admin,
     /// Where it listens.
     address: Mutex<SocketAddr>,
-    version: Mutex<EngineVersion>,
+    engine: Mutex<EngineBuild>,
     /// A saved data set is being loaded and is removed once that has finished.
     loads_saved: AtomicBool,
     /// Until when replicas are not pinged, when a write pause asked for that.
@@ -73,14 +73,14 @@ impl fmt::Debug for Node {
 impl Node {
     fn new(
         directory: &Path,
-        version: EngineVersion,
+        engine: EngineBuild,
         process: Process,
         address: SocketAddr,
         internal: &Credentials,
     ) -> Self {
         Self(Arc::new(Inner {
             directory: directory.to_owned(),
-            version: Mutex::new(version),
+            engine: Mutex::new(engine),
             admin: Admin::new(process.pid(), directory, internal),
             process,
             address: Mutex::new(address),
@@ -104,7 +104,13 @@ impl Node {
     /// What it runs.
     #[must_use]
     pub fn version(&self) -> EngineVersion {
-        *self.0.version.lock()
+        self.0.engine.lock().version
+    }
+
+    /// What it runs, to the build.
+    #[must_use]
+    pub fn engine(&self) -> EngineBuild {
+        self.0.engine.lock().clone()
     }
 
     /// Its private directory.
@@ -130,6 +136,7 @@ impl Node {
             start_ticks: self.0.process.start_ticks(),
             address: self.address(),
             version: self.version(),
+            build: self.engine().build,
         }
     }
 

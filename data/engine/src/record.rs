@@ -20,6 +20,9 @@ pub(crate) struct Record {
     pub(crate) address: SocketAddr,
     /// What it runs.
     pub(crate) version: EngineVersion,
+    /// What it calls that build of itself.
+    #[serde(default)]
+    pub(crate) build: String,
 }
 
 impl Record {
@@ -60,6 +63,7 @@ mod tests {
             start_ticks: 123,
             address: "127.0.0.1:7001".parse().unwrap(),
             version: "Redis server v=7.0.15".parse().unwrap(),
+            build: "abc".to_owned(),
         };
         record.write(dir.path()).unwrap();
         assert_eq!(Record::read(dir.path()).unwrap(), Some(record));

@@ -68,6 +68,12 @@ pub(crate) fn is_pending(directory: &Path) -> bool {
     directory.join(SAVED).exists()
 }
 
+/// Tells whether a directory whose engine was told to save as it stops, and has ended, holds what it
+/// saved. Nobody may have been there to see it.
+pub(crate) fn was_left(directory: &Path) -> Result<bool, FileError> {
+    Ok(keep(directory)? || is_pending(directory))
+}
+
 /// Forgets the saved data set: it is loaded, or out of date.
 pub(crate) fn forget(directory: &Path) -> Result<(), FileError> {
     durable::remove_if_there(&directory.join(DUMP))?;

@@ -51,9 +51,6 @@ struct Connection {
     opened: Option<Target>,
     /// Its engine is not the one that it is to have; since when.
     leaving: Option<Instant>,
-    /// It was held when another engine of its cache took the place of its own, so that nothing of its
-    /// data is missing there: it goes along whichever endpoint it came through.
-    goes_along: bool,
     /// It is one of the geo endpoint, which leads nowhere; since when.
     nowhere: Option<Instant>,
     /// No request is taken; since when.
@@ -92,7 +89,6 @@ impl Connection {
             expires: None,
             opened: None,
             leaving: None,
-            goes_along: false,
             nowhere: None,
             stopped: None,
             standing: Standing::Running,

@@ -88,10 +88,10 @@ impl Gateway {
         house.change(|orders| orders.entry = Arc::new(entry));
     }
 
-    /// Says where connections go. Connections of the geo endpoint are carried over to the new
-    /// place at their next command boundary; those of the direct endpoint go on if it is the same
-    /// engine, go along if they were held and both engines are this side's leading ones
-    /// ([`Place::Here`]), and end otherwise. A hold ends with it.
+    /// Says where connections go. Connections are carried over to the new place at their next command
+    /// boundary: those of the geo endpoint wherever it is, those of the direct endpoint to another
+    /// node of this cache. Those of the direct endpoint end when their engine does. A hold ends with
+    /// it.
     pub fn lead(&self, place: Place) {
         self.0.house.change(|orders| {
             if *orders.place != place {

@@ -90,14 +90,6 @@ impl Target {
 }
 
 impl Place {
-    /// Connections go to the leading engine of this side.
-    pub(crate) fn is_here(&self) -> bool {
-        match self {
-            Self::Here { .. } => true,
-            Self::There { .. } | Self::Syncing { .. } | Self::Nowhere { .. } => false,
-        }
-    }
-
     /// Where a connection of an endpoint goes. The error says why it goes nowhere.
     pub(crate) fn target(&self, endpoint: Endpoint) -> Result<Target, &str> {
         match (self, endpoint) {

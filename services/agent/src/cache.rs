@@ -6,13 +6,13 @@ mod lease;
 mod link;
 mod node;
 mod resize;
+mod rolling;
 mod shard;
 mod store;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use client::Agents;
-use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
 use model::{
     CacheDesired, CacheObserved, Epoch, GeoRole, HandoffStep, Presence, PromotionRequest, Region,
@@ -33,7 +33,10 @@ use tokio::{
 
 pub(crate) use front::Fronts;
 
-use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
+use crate::{
+    Addresses, leases::Leases, lost_writes::Stores, programs::Programs, reporter::Board,
+    state::Directory,
+};
 use front::{Front, Seen, place};
 use handoff::{Handoff, attempt_of};
 use lease::{LeaseWatch, needs_lease};
@@ -47,7 +50,7 @@ pub(crate) type Order = CacheDesired;
 pub(crate) struct Host {
     pub(crate) region: Region,
     pub(crate) addresses: Addresses,
-    pub(crate) program: EngineProgram,
+    pub(crate) programs: Arc<Programs>,
     pub(crate) directory: Directory,
     pub(crate) outbound: Outbound,
     /// Where the other regions' agents are told to reach the outbound halves.
@@ -127,6 +130,7 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         handoff: None,
         resize: ResizeObserved::default(),
         persistence: Vec::new(),
+        roll: None,
     }
 }
 
@@ -190,16 +194,22 @@ impl Worker {
         let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
         let mut pause = CALM.min(right.ends_in());
+        // Of a cache's shards one restarts its nodes at a time.
+        let mut turn = true;
         for shard in &mut self.shards {
             let looked = shard
-                .look(&mut self.store, &self.order, right, &mut self.front)
+                .look(&mut self.store, &self.order, (right, turn), &mut self.front)
                 .await;
+            turn &= shard.has_rolled(&self.order);
             if let Err(why) = looked {
                 problem.get_or_insert(why);
                 pause = AFTER_FAILURE.min(right.ends_in());
             }
         }
         self.lead().await;
+        if let Err(why) = self.settle_engine().await {
+            problem.get_or_insert(why);
+        }
         // An engine of an earlier version may have to leave the address first.
         if let Err(why) = self.front.listen(&mut self.store, &self.order.uid) {
             problem.get_or_insert(why);
@@ -215,7 +225,7 @@ impl Worker {
         if self.ask_for_the_decision().await {
             return Duration::ZERO;
         }
-        pause.min(self.haste())
+        pause.min(self.haste()).min(self.rolls_in())
     }
 
     /// Says where the cache's connections go, by what is known now.
@@ -386,7 +396,7 @@ impl Worker {
             epoch: self.store.file().epoch,
             role: self.order.role.kind(),
             doors: self.front.doors(),
-            engine: Some(self.host.program.version),
+            engine: self.engine(),
             shards: self
                 .shards
                 .iter()
@@ -397,6 +407,7 @@ impl Worker {
             handoff: self.handoff.as_ref().map(Handoff::observed),
             resize: self.resize(settled),
             persistence: self.persistence(),
+            roll: self.rolling(),
         });
     }
 

@@ -26,6 +26,7 @@ mod identity;
 mod leases;
 mod lost_writes;
 mod metrics;
+mod programs;
 mod region;
 mod reporter;
 mod state;

@@ -111,7 +111,7 @@ impl Metrics {
         drop(known);
         exposition::render(Picture {
             region: self.host.region.to_string(),
-            engine: self.host.program.version.to_string(),
+            engine: self.host.programs.installed().version.to_string(),
             generation,
             has_problem: problem.is_some(),
             rows,

@@ -1,10 +1,16 @@
 //! The agent: learns what its region is to run, keeps it on disk, and has a worker for each cache.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use client::Agents;
 use engine::{EngineProgram, FindError};
-use model::{CacheUid, Presence, RegionDesired};
+use model::{CacheUid, Presence, RegionDesired, Secret};
 use relay::{BindError, Event, Events, Outbound};
 use runtime::{
     chain,
@@ -27,6 +33,7 @@ use crate::{
     leases::Leases,
     lost_writes::Stores,
     metrics::{self, Metrics, MetricsError},
+    programs::Programs,
     reporter::{self, Board},
     state::{AgentFile, Directory, StateError},
     switchboard,
@@ -133,10 +140,14 @@ impl Agent {
             .map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
         let lost = Stores::new(directory.clone());
+        let programs = Programs::new(directory.root(), &config.engine, config.search, program);
+        forget_programs(&directory, &programs);
+        let programs = Arc::new(programs);
+        relay_tasks.spawn("engine programs", Arc::clone(&programs).run());
         let host = Host {
             region: config.region,
             addresses: config.addresses,
-            program,
+            programs,
             directory,
             advertised: config.advertise.unwrap_or_else(|| outbound.address()),
             outbound,
@@ -168,8 +179,8 @@ impl Agent {
 
     /// The engine that it runs.
     #[must_use]
-    pub fn engine(&self) -> &EngineProgram {
-        &self.host.program
+    pub fn engine(&self) -> EngineProgram {
+        self.host.programs.installed()
     }
 
     /// Where the other regions' agents reach it.
@@ -413,6 +424,20 @@ async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
         }
     }
     listen(anew).await
+}
+
+/// Copies of engines that no cache of this directory is started with are of no use.
+fn forget_programs(directory: &Directory, programs: &Programs) {
+    let mut wanted = BTreeSet::new();
+    for uid in directory.caches().unwrap_or_default() {
+        match directory.read_cache(&uid, || Secret::new("")) {
+            Ok(Some(file)) => wanted.extend(file.engines().cloned()),
+            Ok(None) => {}
+            // Nobody knows what it is started with.
+            Err(_told_by_its_worker) => return,
+        }
+    }
+    programs.forget_all_but(&wanted);
 }
 
 /// The front doors, and the way to them for other regions' gateways.

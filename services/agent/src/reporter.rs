@@ -152,7 +152,8 @@ impl Board {
             region: host.region.clone(),
             generation: seen.generation,
             relay_address: Some(host.advertised),
-            engine: Some(host.program.version),
+            engine: Some(host.programs.installed().version),
+            installed: Some(host.programs.observed()),
             problem: seen.problem.clone(),
             caches: seen.caches.values().cloned().collect(),
             events: seen.events.iter().cloned().collect(),
@@ -184,6 +185,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
         || before.problem != after.problem
         || before.lost_writes != after.lost_writes
         || before.resize != after.resize
+        || before.roll != after.roll
         || shards(before) != shards(after)
 }
 

@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{CacheUid, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
+use model::{
+    CacheUid, Doors, EngineBuild, Epoch, LinkId, RegionDesired, Secret, rolling::RollMemory,
+    shard::ShardMemory,
+};
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -107,6 +110,9 @@ pub(crate) struct CacheFile {
     pub(crate) clients: Secret,
     /// The link in which the cache's data is known to be the link's.
     pub(crate) in_step_once: Option<LinkId>,
+    /// The engine that its nodes are started with; `None` before the first start.
+    #[serde(default)]
+    pub(crate) engine: Option<EngineBuild>,
     /// By shard index.
     pub(crate) shards: Vec<ShardFile>,
 }
@@ -120,6 +126,9 @@ pub(crate) struct ShardFile {
     pub(crate) inbound: Option<SocketAddr>,
     /// The revision of settings and keys that each node has, by index.
     pub(crate) applied: Vec<u64>,
+    /// Its share of the last order to restart nodes.
+    #[serde(default)]
+    pub(crate) roll: RollMemory,
 }
 
 /// `cache.json` of version 1: clients connected to the leading engine, with the access keys.
@@ -155,8 +164,18 @@ impl CacheFile {
             internal,
             clients,
             in_step_once: None,
+            engine: None,
             shards: Vec::new(),
         }
+    }
+
+    /// The engines that its nodes are to be started with.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = &EngineBuild> {
+        let own = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.roll.builds.values());
+        self.engine.iter().chain(own)
     }
 }
 

@@ -30,6 +30,7 @@ mod groups;
 mod insights;
 mod links;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod operations;
 mod providers;
@@ -45,6 +46,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(management())
         .merge(resources())
         .merge(access::routes())
+        .merge(maintenance::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
         .route(names::PATH, get(names::show))
@@ -138,7 +140,6 @@ fn resources() -> Router<Arc<Plane>> {
         .route(&cache("/listkeys"), post(caches::list_keys))
         .route(&cache("/regeneratekey"), post(caches::regenerate_key))
         .route(&cache("/runtimestatus"), get(caches::runtime_status))
-        .route(&cache("/patchschedules/{schedule}"), get(caches::schedule))
         .route(&cache("/lostwrites"), get(lost_writes::list))
         .route(
             &cache("/lostwrites/{receipt}"),

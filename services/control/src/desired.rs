@@ -149,6 +149,11 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         },
         keys: cache.keys.clone(),
         door: cache.front_door(),
+        roll: cache
+            .maintenance
+            .order
+            .as_ref()
+            .map(|given| given.order.clone()),
     })
 }
 

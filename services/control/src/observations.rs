@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use away::Track;
 use leases::Granted;
 pub(crate) use leases::{Grants, Leading};
-use model::{CacheObserved, CacheUid, EngineVersion, Region, RegionObserved};
+use model::{CacheObserved, CacheUid, EngineVersion, InstalledEngine, Region, RegionObserved};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::watch, time::Instant};
 
@@ -178,6 +178,11 @@ impl Seen {
         let heard = self.region(region)?;
         let of_cache = heard.cache(uid).and_then(|cache| cache.engine);
         of_cache.or(heard.report.engine)
+    }
+
+    /// The engine program that is installed in a region.
+    pub(crate) fn installed(&self, region: &Region) -> Option<&InstalledEngine> {
+        self.region(region)?.report.installed.as_ref()
     }
 
     /// Tells whether there was time for every living agent to report. Before that, silence says

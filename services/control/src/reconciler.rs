@@ -21,10 +21,12 @@ mod caches;
 mod groups;
 mod links;
 mod operations;
+mod rolls;
 mod withheld;
 
 pub(crate) use caches::is_settled;
 pub(crate) use links::link_seen;
+pub(crate) use rolls::{pair_engines, upgrade_of};
 use withheld::Withheld;
 
 /// Deadlines are looked at this often when nothing else happens.
@@ -111,6 +113,7 @@ async fn pass(plane: &Plane, state: &State, withheld: &mut Withheld) -> bool {
 fn plan(sight: &Sight<'_>) -> Vec<Step> {
     let mut steps = caches::plan(sight);
     steps.extend(links::plan(sight));
+    steps.extend(rolls::plan(sight));
     steps.extend(operations::plan(sight));
     steps.extend(groups::plan(sight));
     steps

@@ -18,6 +18,7 @@ mod agents;
 mod connection;
 pub mod failover;
 pub mod lost_writes;
+pub mod maintenance;
 mod management;
 mod names;
 mod operation;

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::{replication::LinkSettings, resources::or_default};
+use crate::{maintenance::MaintenanceStatus, replication::LinkSettings, resources::or_default};
 
 /// `runtimeStatus` of a cache.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -20,6 +20,9 @@ pub struct CacheStatus {
     pub endpoints: Option<Endpoints>,
     /// The engine that its nodes run, such as `valkey 8.0.1`.
     pub engine: Option<String>,
+    /// Whether a newer one waits, and what is under way.
+    #[serde(deserialize_with = "or_default")]
+    pub maintenance: MaintenanceStatus,
     /// By shard index.
     #[serde(deserialize_with = "or_default")]
     pub shards: Vec<ShardStatus>,

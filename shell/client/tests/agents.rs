@@ -89,6 +89,7 @@ async fn report_is_taken() {
         generation: 7,
         relay_address: None,
         engine: None,
+        installed: None,
         problem: None,
         caches: Vec::new(),
         events: Vec::new(),

@@ -9,6 +9,7 @@ mod api;
 pub mod cache;
 pub mod crashes;
 mod names;
+mod package;
 mod points;
 pub mod processes;
 pub mod scoring;
@@ -17,6 +18,7 @@ mod wan;
 mod world;
 
 pub use cache::Cache;
+pub use package::Package;
 pub use points::Points;
 pub use wan::Wan;
 pub use world::{Answer, Start, World};

@@ -10,11 +10,15 @@ use crate::{Cache, waiting};
 /// Starts so many clients of every kind, which write to whichever of the caches takes writes. Each
 /// writes now and then only: the engines have others to serve.
 pub fn start(clients: usize, caches: &[Cache<'_>]) -> Ledger {
-    let workload = Workload {
+    start_as(&workload(clients), caches)
+}
+
+/// The work of [`start`].
+pub fn workload(clients: usize) -> Workload {
+    Workload {
         pace: Duration::from_millis(1),
         ..Workload::new(clients, Dice::from_seed(1))
-    };
-    start_as(&workload, caches)
+    }
 }
 
 /// As [`start`], with everything that can be chosen.

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Cache, Points, Wan, api, processes, waiting, wan};
+use crate::{Cache, Package, Points, Wan, api, processes, waiting, wan};
 
 /// How to start a [`World`].
 #[derive(Debug, Clone, Default)]
@@ -103,6 +103,11 @@ impl World {
         }
         world.up();
         world
+    }
+
+    /// Starts a world with an engine that is upgraded under it.
+    pub fn with_package(package: &Package) -> Self {
+        Self::with(&package.program().display().to_string())
     }
 
     /// Starts a world whose regions have a [`Wan`] between them.

@@ -77,7 +77,9 @@ fn describe(cache: &Cache, status: &CacheStatus, connect: Option<String>) -> Str
         ("size", size),
         ("state", Some(properties.provisioning_state.clone())),
         ("role", role),
-        ("engine", status.engine.clone()),
+        ("engine", engine(status)),
+        ("upgrade", status.maintenance.plan.clone()),
+        ("restarts", restarts(status)),
         ("host name", Some(properties.host_name.clone())),
         ("direct", endpoints.and_then(|all| listens(&all.direct))),
         ("geo", endpoints.and_then(|all| listens(&all.geo))),
@@ -93,6 +95,23 @@ fn describe(cache: &Cache, status: &CacheStatus, connect: Option<String>) -> Str
         ("problem", problem(status)),
         ("connect", connect),
     ])
+}
+
+/// What its nodes run, and what is there for them.
+fn engine(status: &CacheStatus) -> Option<String> {
+    let runs = status.engine.as_ref()?;
+    Some(match &status.maintenance.available {
+        Some(available) => format!("{runs}, {available} available"),
+        None => runs.clone(),
+    })
+}
+
+/// Which nodes are being restarted, or why the installed engine is not for them.
+fn restarts(status: &CacheStatus) -> Option<String> {
+    let maintenance = &status.maintenance;
+    let order = maintenance.order.as_ref();
+    let under_way = order.map(|order| format!("{}: {}", order.what, order.doing));
+    under_way.or_else(|| maintenance.refused.clone())
 }
 
 /// An endpoint with its name and where it listens.
@@ -173,6 +192,28 @@ settings   maxclients=7500
 tags       team=web
 connect    REDISCLI_AUTH=\"$(godwit cache keys demo-east --show primary)\" redis-cli --tls --cacert <(godwit ca) -h 127.0.0.1 -p 6400";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_newer_engine_and_what_becomes_of_it_is_told() {
+        let status: CacheStatus = serde_json::from_value(json!({
+            "engine": "valkey 8.0.1",
+            "maintenance": {
+                "available": "valkey 8.0.2", "plan": "It waits.",
+                "order": {"what": "upgrade to valkey 8.0.2", "doing": "stops node 1"},
+            },
+        }))
+        .unwrap();
+        let shown = describe(&cache(), &status, None);
+        assert!(
+            shown.contains("engine     valkey 8.0.1, valkey 8.0.2 available"),
+            "{shown}"
+        );
+        assert!(shown.contains("upgrade    It waits."), "{shown}");
+        assert!(
+            shown.contains("restarts   upgrade to valkey 8.0.2: stops node 1"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         address: None,
         leads: index == 0,
         in_step: true,
+        build: None,
     };
     CacheObserved {
         resize: crate::ResizeObserved::default(),
@@ -70,6 +71,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        roll: None,
     }
 }
 

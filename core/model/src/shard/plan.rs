@@ -403,7 +403,8 @@ fn readiness(now: &Situation<'_>, facts: NodeFacts, attempt: u64) -> Option<(u64
 
 /// Every other wanted node follows the leader; nodes beyond the wanted number go.
 pub(super) fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
-    let wanted = wanted_siblings(now, leader);
+    let all = others(now, leader).map(|(node, _)| node);
+    let wanted: Vec<u8> = all.take(usize::from(now.replicas)).collect();
     // Until the leader has a whole file of its own, it is the newest that there is.
     let holds_file = |node| matches!(kept(now), Some(Kept::AppendOnly { node: of }) if of == node);
     let mut steps = Vec::new();
@@ -432,21 +433,6 @@ pub(super) fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// Which nodes are to follow the leader: those that are in step stay, whatever their index.
-fn wanted_siblings(now: &Situation<'_>, leader: u8) -> Vec<u8> {
-    let rank = |view: NodeView| match view {
-        NodeView::Up(facts) if facts.link_up && !facts.loading => 0,
-        NodeView::Up(_) | NodeView::Silent => 1,
-        NodeView::Down => 2,
-    };
-    let mut ranked: Vec<_> = others(now, leader)
-        .map(|(node, view)| (rank(view), node))
-        .collect();
-    ranked.sort_unstable();
-    ranked.truncate(usize::from(now.replicas));
-    ranked.into_iter().map(|(_, node)| node).collect()
 }
 
 /// The nodes without the leader, those included that were never made.

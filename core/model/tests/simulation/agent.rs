@@ -320,6 +320,7 @@ impl World {
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            roll: None,
         };
         let request = match &order.role {
             GeoRole::Taking { link, attempt, .. } if agent.answered != Some(*attempt) => {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use model::{EngineKind, EngineVersion};
+use model::{EngineBuild, EngineKind, EngineVersion};
 use runtime::{
     chain,
     durable::{self, FileError},
@@ -98,8 +98,11 @@ impl Node {
             .as_ref()
             .map_or(config.address, |record| record.address);
         // Both are asked of the engine once it answers.
-        let version = record.map_or(UNTIL_ASKED, |record| record.version);
-        let node = Self::new(&directory, version, process, address, &config.internal);
+        let engine = record.map_or_else(
+            || EngineBuild::new(UNTIL_ASKED, ""),
+            |record| EngineBuild::new(record.version, &record.build),
+        );
+        let node = Self::new(&directory, engine, process, address, &config.internal);
         let answered = node.settle().await;
         let node = match answered {
             Ok(node) => node,
@@ -133,7 +136,7 @@ impl Node {
         if let Some(address) = self.ask_address().await? {
             *self.0.address.lock() = address;
         }
-        *self.0.version.lock() = info.version;
+        *self.0.engine.lock() = info.engine;
         Ok(self)
     }
 }

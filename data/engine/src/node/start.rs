@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use runtime::durable::{self, FileError};
+use runtime::{
+    chain,
+    durable::{self, FileError},
+};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
@@ -25,7 +28,7 @@ use crate::{
     admin::SOCKET,
     append_only,
     config::{ConfigError, render},
-    info::is_loading,
+    info::{engine_of, is_loading},
     process::Process,
     record::Record,
     snapshot,
@@ -188,7 +191,7 @@ async fn start_at(program: &EngineProgram, config: &NodeConfig) -> Result<Node, 
     })?;
     let node = Node::new(
         &directory,
-        program.version,
+        program.engine(),
         process,
         config.address,
         &config.internal,
@@ -228,6 +231,7 @@ async fn wait_for_answer(node: &Node, program: &EngineProgram) -> Result<(), Sta
                 Ok(text) => {
                     // What is not understood here is reported by the first look at the node.
                     node.note_loading(is_loading(&text).unwrap_or(true));
+                    node.note_engine().await;
                     return Ok(());
                 }
                 Err(error) => last = Some(Box::new(error)),
@@ -243,6 +247,24 @@ async fn wait_for_answer(node: &Node, program: &EngineProgram) -> Result<(), Sta
         directory,
         source: last,
     })
+}
+
+impl Node {
+    /// The program's file may have been exchanged since it was asked what it is: the process knows.
+    async fn note_engine(&self) {
+        let Ok(text) = self.ask_text("INFO", &["server"]).await else {
+            return;
+        };
+        let Ok(engine) = engine_of(&text) else {
+            return;
+        };
+        if self.engine() != engine {
+            *self.0.engine.lock() = engine;
+            if let Err(error) = self.write_record() {
+                tracing::warn!(error = %chain(&error), node.pid = self.pid(), "node.json tells of another engine");
+            }
+        }
+    }
 }
 
 fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {

@@ -23,6 +23,11 @@ pub enum StopHow {
     SaveSnapshot,
     /// What its append-only file has is kept: the last write is in it when the node has ended.
     KeepAppendOnly,
+    /// As `SaveSnapshot`, and a node whose data set cannot be saved goes on: it is the only one that has
+    /// it.
+    SaveOrStay,
+    /// As `SaveSnapshot`, of a node that others have all data of: whoever follows it is not waited for.
+    SaveAtOnce,
     /// It is gone.
     Discard,
 }
@@ -48,6 +53,14 @@ pub enum StopError {
         #[source]
         source: io::Error,
     },
+    /// It goes on: its data set cannot be saved.
+    #[error("stop the engine of pid {pid}, which goes on: its data cannot be saved: {why}")]
+    NotSaved {
+        /// The process.
+        pid: u32,
+        /// Why.
+        why: String,
+    },
     /// It does not even end when it is killed.
     #[error(
         "stop the engine of pid {pid}: it lives {} s after SIGKILL; its disk may hang",
@@ -66,38 +79,53 @@ impl Node {
     pub async fn stop(&self, how: StopHow, grace: Duration) -> Result<Stopped, StopError> {
         let deadline = Instant::now() + grace;
         let saved = match how {
-            StopHow::SaveSnapshot => self.save_and_end(deadline).await,
+            StopHow::SaveSnapshot | StopHow::SaveOrStay => {
+                self.save_and_end(deadline, &["SAVE"]).await
+            }
+            StopHow::SaveAtOnce => self.save_and_end(deadline, &["SAVE", "NOW"]).await,
             StopHow::KeepAppendOnly => {
                 self.write_out_and_end(deadline).await;
                 Ok(false)
             }
             StopHow::Discard => Ok(false),
         };
+        if let (StopHow::SaveOrStay, Err(why)) = (how, &saved)
+            && !self.has_exited()
+        {
+            let (pid, why) = (self.pid(), why.clone());
+            return Err(StopError::NotSaved { pid, why });
+        }
         self.end(grace.min(ENDS_WITHIN)).await?;
         let saved = match how {
-            StopHow::SaveSnapshot => saved.and_then(|kept_before| {
-                let kept = kept_before || self.keep_snapshot()?;
-                if kept {
-                    Ok(())
-                } else {
-                    Err("the engine ended and left no data set".to_owned())
-                }
-            }),
+            StopHow::SaveSnapshot | StopHow::SaveOrStay | StopHow::SaveAtOnce => {
+                saved.and_then(|kept_before| {
+                    let kept = kept_before || self.keep_snapshot()?;
+                    if kept {
+                        Ok(())
+                    } else {
+                        Err("the engine ended and left no data set".to_owned())
+                    }
+                })
+            }
             StopHow::KeepAppendOnly | StopHow::Discard => Ok(()),
         };
         if let Err(why) = &saved {
             tracing::error!(node.pid = self.pid(), why, "the data set is not saved");
         }
-        self.tidy_up(how != StopHow::SaveSnapshot || saved.is_err());
+        let keeps = match how {
+            StopHow::SaveSnapshot | StopHow::SaveOrStay | StopHow::SaveAtOnce => saved.is_ok(),
+            StopHow::KeepAppendOnly | StopHow::Discard => false,
+        };
+        self.tidy_up(!keeps);
         Ok(Stopped {
-            snapshot_saved: how == StopHow::SaveSnapshot && saved.is_ok(),
+            snapshot_saved: keeps,
             not_saved: saved.err(),
         })
     }
 
     /// Lets the engine save and end. `true`: there is nothing new to save, as the data set saved
     /// before is not loaded yet. The error says why nothing was saved; the process may live.
-    async fn save_and_end(&self, deadline: Instant) -> Result<bool, String> {
+    async fn save_and_end(&self, deadline: Instant, how: &[&str]) -> Result<bool, String> {
         if self.has_exited() {
             return Err("the engine had ended before".to_owned());
         }
@@ -126,7 +154,7 @@ impl Node {
             return ended.map(|()| false).map_err(|_elapsed| too_long());
         }
         let mut command = Cmd::new();
-        command.arg("SHUTDOWN").arg("SAVE");
+        command.arg("SHUTDOWN").arg(how);
         let asked = self.0.admin.run_alone("SHUTDOWN", &command);
         let answer = tokio::select! {
             () = self.exited() => return Ok(false),

@@ -18,10 +18,6 @@ impl Connection {
     /// Goes on at the engine that it is to have. It stands at a command boundary, or what it waits
     /// for is not waited for.
     pub(super) async fn carry(&mut self) -> Option<End> {
-        if self.stays_direct() {
-            // Its engine is another one now, with which it has nothing to do.
-            return Some(End::Said);
-        }
         if let Some(end) = self.answer_lost().await {
             return Some(end);
         }
@@ -65,17 +61,12 @@ impl Connection {
             return Some(End::Closed);
         }
         let expected = self.orders.hold.is_some() || self.leaving.is_some() || self.is_moved();
-        let direct = self.stays_direct();
+        let direct = self.entered.through().endpoint == Endpoint::Direct;
         if direct || (!expected && orderly && self.is_alive().await) {
             // The engine wanted it so: `CLIENT KILL`, or one of its limits.
             return Some(self.answer_lost().await.unwrap_or(End::Said));
         }
         self.carry().await
-    }
-
-    /// It came to this engine and wants no other.
-    fn stays_direct(&self) -> bool {
-        self.entered.through().endpoint == Endpoint::Direct && !self.goes_along
     }
 
     /// What was sent is not waited for any more.

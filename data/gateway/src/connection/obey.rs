@@ -34,9 +34,6 @@ impl Connection {
             (Some(opened), Ok(target)) if opened.is_at(target) => None,
             (Some(_), Ok(_)) => Some(self.leaving.unwrap_or_else(Instant::now)),
         };
-        let exchanged = before.place.is_here() && self.orders.place.is_here();
-        self.goes_along =
-            self.leaving.is_some() && exchanged && (self.goes_along || before.hold.is_some());
         // A direct connection stays where it is, and hears from its engine what is so. One of the geo
         // endpoint waits until it is known who leads.
         let waits = target.is_err() && endpoint == Endpoint::Geo;

@@ -80,7 +80,6 @@ impl Connection {
                             self.entered.set_tunnelled(tunnelled);
                             self.opened = Some(target);
                             self.leaving = None;
-                            self.goes_along = false;
                             self.told_held = 0;
                             return Ok(upstream);
                         }

@@ -181,6 +181,7 @@ mod tests {
                 secondary: key(),
             },
             door: FrontDoor::default(),
+            roll: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc, time::Dura
 
 use engine::{INTERNAL_USER, Replication};
 use model::{
-    CacheDesired, CacheUid, GeoRole, LinkObserved, Rejoin, Secret, ShardIndex,
+    CacheDesired, CacheUid, EngineVersion, GeoRole, LinkObserved, Rejoin, Secret, ShardIndex,
     shard::{Drained, JournalEnd, LinkView, ShardMemory},
 };
 use psync::Position;
@@ -37,6 +37,8 @@ pub(super) struct Engines {
     pub(super) primary: SocketAddr,
     /// Its replicas that are in step.
     pub(super) replicas: Vec<SocketAddr>,
+    /// What the primary runs.
+    pub(super) version: EngineVersion,
 }
 
 impl LinkHalf {
@@ -230,7 +232,7 @@ impl LinkHalf {
             engine: engines.primary,
             replicas: engines.replicas,
             credentials: credentials(password),
-            engine_version: self.host.program.version,
+            engine_version: engines.version,
             settings: replication.settings.clone(),
             accept_empty: accepted.or(memory.emptied) == Some(desired.epoch),
         };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use engine::{CommandError, EngineRole, Node, OnDisk, RefusedUser, Replication};
 use model::{
-    DEAD_MAN_LAG_SECONDS, Secret, TokenUser,
+    DEAD_MAN_LAG_SECONDS, EngineBuild, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
 };
 use psync::{Offset, Position};
@@ -33,6 +33,8 @@ pub(super) struct Slot {
     pub(super) figures: Figures,
     replication: Option<Replication>,
     silent: bool,
+    /// It is being stopped, and is asked nothing more.
+    stopping: bool,
     /// A question that it has not answered yet.
     asking: Option<oneshot::Receiver<Result<Seen, CommandError>>>,
     looked: Option<Instant>,
@@ -40,10 +42,13 @@ pub(super) struct Slot {
     asked: Option<Instant>,
     answered: Option<Instant>,
     connected_since: Option<Instant>,
+    /// Until when its writes are paused.
     paused: Option<Instant>,
     conduct: Option<Conduct>,
     /// Which writes it takes; not known of a process that was just found.
     gate: Option<Gate>,
+    /// How many databases it has; not known of a process that was just started or found.
+    databases: Option<u16>,
     /// Who may log in; not known of a process that was just started or found.
     admitted: Option<Admitted>,
 }
@@ -109,10 +114,17 @@ impl Slot {
             return Asked::Down;
         };
         if node.has_exited() {
-            let pid = node.pid();
+            let (pid, expected) = (node.pid(), self.stopping);
             let unloadable = node.failed_load();
             *self = Self::default();
-            return Asked::Died { pid, unloadable };
+            return if expected {
+                Asked::Down
+            } else {
+                Asked::Died { pid, unloadable }
+            };
+        }
+        if self.stopping {
+            return Asked::Waits;
         }
         if self.asking.is_some() && !fresh {
             return Asked::Waits;
@@ -120,11 +132,12 @@ impl Slot {
         let due = self.looked.is_none_or(|at| at.elapsed() >= FULL_LOOK);
         let full = full || due || self.figures.loading;
         let (answer, asking) = oneshot::channel();
-        let (node, gate) = (node.clone(), self.gate);
+        let known = (self.gate, self.databases);
+        let node = node.clone();
         self.asked = Some(Instant::now());
         tasks.spawn("question to an engine", async move {
             // Nobody waits for it any more when the process was replaced.
-            drop(answer.send(see(&node, full, gate).await));
+            drop(answer.send(see(&node, full, known).await));
         });
         self.asking = Some(asking);
         Asked::Waits
@@ -166,6 +179,7 @@ impl Slot {
         if self.gate.is_none() {
             self.gate = seen.gate;
         }
+        self.databases = self.databases.or(seen.databases);
         if !is_connected(&seen.replication) {
             self.connected_since = None;
         } else if self.connected_since.is_none() {
@@ -191,7 +205,7 @@ impl Slot {
 
     /// It answered the last question.
     pub(super) fn answers(&self) -> bool {
-        self.replication.is_some() && !self.silent && self.asking.is_none()
+        self.replication.is_some() && !self.silent && !self.stopping && self.asking.is_none()
     }
 
     /// What the planner sees. Of a process that has not answered the last question, what it said
@@ -226,7 +240,7 @@ impl Slot {
             backlog_from: seen.backlog_from,
             keys: self.figures.keys,
             at_service_address: Some(node.address()) == service,
-            paused: self.paused.is_some_and(|at| at.elapsed() < PAUSE),
+            paused: self.paused.is_some_and(|until| Instant::now() < until),
             gate: self.gate.unwrap_or_default(),
         })
     }
@@ -244,12 +258,50 @@ impl Slot {
                 .is_some_and(|at| at.elapsed() >= FED_AFTER)
     }
 
+    /// Pauses its writes for a handoff.
     pub(super) async fn pause(&mut self) -> Result<(), CommandError> {
+        self.pause_for(PAUSE).await
+    }
+
+    /// Pauses its writes; that ends by itself after this long.
+    pub(super) async fn pause_for(&mut self, length: Duration) -> Result<(), CommandError> {
         if let Some(node) = &self.node {
-            node.pause_writes(PAUSE).await?;
-            self.paused = Some(Instant::now());
+            node.pause_writes(length).await?;
+            self.paused = Some(Instant::now() + length);
         }
         Ok(())
+    }
+
+    /// The engine that it runs.
+    pub(super) fn engine(&self) -> Option<EngineBuild> {
+        self.node.as_ref().map(Node::engine)
+    }
+
+    /// From now on it is asked nothing; whoever gets this ends it.
+    pub(super) fn begin_stop(&mut self) -> Option<Node> {
+        self.stopping = self.node.is_some();
+        self.node.clone()
+    }
+
+    /// It goes on.
+    pub(super) fn end_stop(&mut self) {
+        self.stopping = false;
+    }
+
+    /// It loads, or receives, or follows.
+    pub(super) fn is_busy(&self) -> bool {
+        let syncing = match self.replication.as_ref().map(|seen| &seen.role) {
+            Some(EngineRole::Replica {
+                sync_in_progress, ..
+            }) => *sync_in_progress,
+            Some(EngineRole::Primary) | None => false,
+        };
+        self.figures.loading || syncing || self.is_connected()
+    }
+
+    /// It does not answer, for whatever reason but that it is being stopped.
+    pub(super) fn is_silent(&self) -> bool {
+        self.node.is_some() && !self.stopping && (self.silent || self.asking.is_some())
     }
 
     pub(super) async fn resume(&mut self) -> Result<(), CommandError> {
@@ -261,6 +313,11 @@ impl Slot {
             }
         }
         Ok(())
+    }
+
+    /// How many databases it has, when that is known.
+    pub(super) fn databases(&self) -> Option<u16> {
+        self.databases
     }
 
     /// Which writes it takes, when that is known.
@@ -353,10 +410,16 @@ struct Seen {
     figures: Option<Figures>,
     /// When it was not known.
     gate: Option<Gate>,
+    /// When that was not known.
+    databases: Option<u16>,
 }
 
 /// Asks an engine; in full, or for its replication alone.
-async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, CommandError> {
+async fn see(
+    node: &Node,
+    full: bool,
+    (gate, databases): (Option<Gate>, Option<u16>),
+) -> Result<Seen, CommandError> {
     let (replication, figures) = if full {
         let info = node.info().await?;
         let figures = Figures {
@@ -376,10 +439,15 @@ async fn see(node: &Node, full: bool, gate: Option<Gate>) -> Result<Seen, Comman
         Some(_known) => None,
         None => Some(found(node, gate_of(node.needed_replicas().await?)).await?),
     };
+    let databases = match databases {
+        Some(_known) => None,
+        None => Some(node.databases().await?),
+    };
     Ok(Seen {
         replication,
         figures,
         gate,
+        databases,
     })
 }
 

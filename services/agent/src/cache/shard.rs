@@ -8,6 +8,7 @@ mod lease;
 mod points;
 mod rejoin;
 mod resize;
+mod rolling;
 mod settings;
 mod steps;
 mod stop;
@@ -18,6 +19,7 @@ use engine::Node;
 use futures_util::future::join_all;
 use model::{
     CacheDesired, CacheUid, Epoch, GeoRole, ShardIndex, ShardObserved, ShardStanding,
+    rolling::RollStep,
     shard::{LinkView, NodeView, Plan, Situation, Step, Upstream, holds_still, plan},
 };
 use psync::Position;
@@ -37,6 +39,7 @@ use keeping::ShardKeeping;
 use lease::ShardLease;
 use rejoin::SavingLost;
 use resize::ShardResize;
+pub(super) use rolling::ShardRoll;
 
 /// How long a node may take to stop when its data are not wanted.
 const DISCARD_GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +61,8 @@ pub(super) struct ShardRunner {
     moved: bool,
     /// The leader was promoted in the last look.
     took_over: bool,
+    /// Its share of an order to restart nodes.
+    roll: ShardRoll,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
     /// The forced failover of which people were told that no write is taken any more.
@@ -97,6 +102,7 @@ impl ShardRunner {
             ready: None,
             moved: false,
             took_over: false,
+            roll: ShardRoll::default(),
             saving: None,
             told_shut: None,
             fresh_in: None,
@@ -176,7 +182,7 @@ impl ShardRunner {
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
-        right: Right,
+        (right, turn): (Right, bool),
         front: &mut Front,
     ) -> Result<(), String> {
         self.moved = false;
@@ -189,14 +195,16 @@ impl ShardRunner {
         self.wire_inbound(store, desired).await?;
         let held = self.link.is_held();
         let mut problem = self.look_at_nodes(store, desired).await;
+        self.look_at_roll(store);
         if let Err(why) = saved {
             problem.get_or_insert(why);
         }
         let lease = self.follow_lease(store, desired, right);
         self.follow_handoff(desired);
-        let mut plan = self.plan(store, desired, held, lease);
+        let mut plan = self.roll_plan(store, desired, (held, turn), lease);
         self.add_progress(&mut plan.standing);
         self.ready = plan.ready;
+        self.note_roll(plan.order.clone());
         self.note_arrivals(desired);
         self.describe(store, desired, &plan.standing);
         if let ShardStanding::Unpromotable { why } = &plan.standing {
@@ -221,18 +229,20 @@ impl ShardRunner {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
-            if let Step::Pause { .. } = step {
+            if let RollStep::Usual(Step::Pause { .. }) = step {
                 front.hold(self.round_trip()).await;
             }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
             let point = points::name(step);
             self.host.crash.pass(point, When::Before);
-            self.carry_out(store, desired, step).await?;
+            self.take(store, desired, step).await?;
             self.host.crash.pass(point, When::After);
-            self.note_step(desired, step);
+            if let RollStep::Usual(step) = step {
+                self.note_step(desired, step);
+            }
             self.moved |= moves(step);
         }
-        self.took_over = self.takes_over(store, desired, &plan);
+        self.took_over = self.takes_over(store, desired, &plan.steps);
         self.serve_reads(store, desired).await?;
         if let Err(why) = self.keep(store, desired).await {
             problem.get_or_insert(why);
@@ -252,7 +262,7 @@ impl ShardRunner {
     ) -> Result<(), String> {
         let before = store.shard(self.shard).inbound;
         let password = store.file().internal.clone();
-        let holds = holds_still(&desired.role, &store.shard(self.shard).memory);
+        let holds = holds_still(&desired.role, &store.shard(self.shard).memory) || self.is_cut();
         let address = self.link.prepare(desired, holds, before, &password).await;
         let address = address.map_err(|error| chain(&error).to_string())?;
         if address.is_some() {
@@ -282,6 +292,7 @@ impl ShardRunner {
                     if index == leader && restores {
                         self.keeping.unloadable = unloadable;
                     }
+                    self.roll.note_death(&store.shard(self.shard).roll, index);
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }
                 Asked::Down | Asked::Waits => {}
@@ -326,10 +337,21 @@ impl ShardRunner {
         held: bool,
         lease: Option<bool>,
     ) -> Plan {
+        self.with_situation(store, desired, (held, lease), plan)
+    }
+
+    /// Asks with everything that a plan depends on.
+    fn with_situation<T>(
+        &self,
+        store: &CacheStore,
+        desired: &CacheDesired,
+        (held, lease): (bool, Option<bool>),
+        ask: impl FnOnce(&Situation<'_>) -> T,
+    ) -> T {
         let service = store.file().service;
         let name = |address| self.name_of(address);
         let nodes: Vec<NodeView> = self.slots.iter().map(|s| s.view(service, &name)).collect();
-        plan(&Situation {
+        ask(&Situation {
             shard: self.shard,
             role: &desired.role,
             replicas: desired.replicas,
@@ -396,7 +418,8 @@ impl ShardRunner {
 
     /// The leader, and the replicas that are sure to have what it has.
     fn engines(&self, leader: usize) -> Option<Engines> {
-        let primary = self.slots.get(leader)?.address()?;
+        let first = self.slots.get(leader)?;
+        let (primary, version) = (first.address()?, first.engine()?.version);
         let others = self.slots.iter().enumerate();
         let replicas = others
             .filter(|(index, slot)| *index != leader && slot.is_fed())
@@ -404,15 +427,16 @@ impl ShardRunner {
         Some(Engines {
             primary,
             replicas: replicas.collect(),
+            version,
         })
     }
 }
 
 /// Tells steps after which another look sees more from those that are taken at every look.
-fn moves(step: &Step) -> bool {
+fn moves(step: &RollStep) -> bool {
     !matches!(
         step,
-        Step::DeclareBarrier { .. } | Step::TakePauseOver { .. }
+        RollStep::Usual(Step::DeclareBarrier { .. } | Step::TakePauseOver { .. })
     )
 }
 

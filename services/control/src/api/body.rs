@@ -221,6 +221,33 @@ impl Fields {
         }
     }
 
+    pub(super) fn whole_list(&mut self, name: &str) -> Result<Option<Vec<i64>>, ApiError> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let numbers = value.as_array().and_then(|items| {
+            let numbers = items.iter().map(Value::as_i64);
+            numbers.collect::<Option<Vec<_>>>()
+        });
+        match numbers {
+            Some(numbers) => Ok(Some(numbers)),
+            None => Err(self.wrong(name, &value, "a list of whole numbers")),
+        }
+    }
+
+    /// A list of objects.
+    pub(super) fn objects(&mut self, name: &str) -> Result<Option<Vec<Self>>, ApiError> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let Value::Array(items) = value else {
+            return Err(self.wrong(name, &value, "a list of objects"));
+        };
+        let item = |(index, item)| self.inner(&format!("{name}[{index}]"), item);
+        let objects: Result<_, _> = items.into_iter().enumerate().map(item).collect();
+        objects.map(Some)
+    }
+
     /// Passes over fields that answers carry and that clients send back.
     pub(super) fn skip(&mut self, names: &[&str]) {
         for name in names {

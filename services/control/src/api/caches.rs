@@ -81,21 +81,6 @@ pub(super) async fn runtime_status(
     Ok(answer::ok(&status))
 }
 
-/// No cache has a patch schedule: engines are patched when their operator patches them.
-pub(super) async fn schedule(
-    State(plane): State<Arc<Plane>>,
-    Path((subscription, group, name, schedule)): Path<(String, String, String, String)>,
-) -> Result<Response, ApiError> {
-    let state = plane.store.state();
-    let cache = find_cache(&state, &subscription, &group, &name)?;
-    let shown: String = schedule.chars().take(80).collect();
-    let resource = format!(
-        "Microsoft.Cache/Redis/{}/patchSchedules/{shown}",
-        cache.id.name
-    );
-    Err(ApiError::no_resource(&resource, &cache.id.group))
-}
-
 pub(super) async fn delete(
     State(plane): State<Arc<Plane>>,
     Path((subscription, group, name)): Names,

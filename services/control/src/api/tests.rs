@@ -14,6 +14,7 @@ mod leases;
 mod links;
 mod lost;
 mod lost_writes;
+mod maintenance;
 mod names;
 mod persistence;
 mod refusals;

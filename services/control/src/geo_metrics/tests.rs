@@ -49,6 +49,7 @@ fn report(
         generation: 1,
         relay_address: None,
         engine: None,
+        installed: None,
         problem: None,
         caches: vec![CacheObserved {
             resize: model::ResizeObserved::default(),
@@ -77,6 +78,7 @@ fn report(
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            roll: None,
         }],
         events: vec![],
     }

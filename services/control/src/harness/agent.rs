@@ -1,6 +1,7 @@
 //! Agents that do as they are told.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -11,9 +12,10 @@ use axum::{
     http::{Request, StatusCode},
 };
 use model::{
-    CacheDesired, CacheObserved, Door, Doors, EventObserved, GeoRole, LinkActivity, LinkObserved,
-    NodeObserved, Presence, PromotionAnswer, PromotionRequest, Region, RegionDesired,
-    RegionObserved, ResizeObserved, ShardIndex, ShardObserved, ShardStanding,
+    CacheDesired, CacheObserved, CacheUid, Door, Doors, EngineBuild, EventObserved, GeoRole,
+    InstalledEngine, LinkActivity, LinkObserved, NodeObserved, Presence, PromotionAnswer,
+    PromotionRequest, Region, RegionDesired, RegionObserved, ResizeObserved, RollObserved,
+    RollStanding, ShardIndex, ShardObserved, ShardStanding, Timestamp,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;
@@ -55,6 +57,12 @@ pub(crate) struct Behaviour {
     pub(crate) handoff: Option<model::HandoffObserved>,
     /// The events that it repeats in every report.
     pub(crate) events: Vec<EventObserved>,
+    /// The patch version of the engine that is installed; it then tells what its nodes run.
+    pub(crate) installed: Option<u16>,
+    /// How orders to restart nodes stand, other than `Done`.
+    pub(crate) roll: Option<RollStanding>,
+    /// What upgrades have brought, by cache.
+    upgraded: BTreeMap<CacheUid, EngineBuild>,
 }
 
 /// A fake agent.
@@ -128,13 +136,18 @@ impl Agent {
     }
 
     fn report(&self, desired: &RegionDesired) -> RegionObserved {
-        let behaviour = self.behaviour.lock();
+        let mut behaviour = self.behaviour.lock();
+        behaviour.upgrade(desired);
         let there = |cache: &&CacheDesired| cache.presence == Presence::Present || behaviour.keeps;
         RegionObserved {
             region: self.region.clone(),
             generation: desired.generation,
             relay_address: Some("127.0.0.1:7000".parse().unwrap()),
             engine: (!behaviour.no_engine).then(engine),
+            installed: behaviour.installed.map(|patch| InstalledEngine {
+                build: build(patch),
+                since: Timestamp(1_000),
+            }),
             problem: behaviour
                 .no_engine
                 .then(|| "valkey-server is not installed".to_owned()),
@@ -213,13 +226,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             used_memory: behaviour.used_memory.unwrap_or(1),
             ops_per_second: 0,
             clients: 0,
-            nodes: vec![NodeObserved {
-                index: 0,
-                pid: Some(1),
-                address: None,
-                leads: true,
-                in_step: true,
-            }],
+            nodes: nodes(cache, behaviour),
             link: cache.role.link().map(|_| link),
             fork: matches!(
                 &cache.role,
@@ -243,6 +250,46 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             refused: behaviour.refuses.clone().map(|why| (cache.revision, why)),
         },
         persistence: Vec::new(),
+        roll: cache.roll.as_ref().map(|order| RollObserved {
+            order: order.id,
+            standing: behaviour.roll.clone().unwrap_or(RollStanding::Done),
+            restarted: 1,
+            nodes: 2,
+        }),
+    }
+}
+
+/// What is engine 8.0.`patch`.
+pub(crate) fn build(patch: u16) -> EngineBuild {
+    let version = model::EngineVersion { patch, ..engine() };
+    EngineBuild::new(version, "abc")
+}
+
+/// The leading node; where engines are told of, all of them.
+fn nodes(cache: &CacheDesired, behaviour: &Behaviour) -> Vec<NodeObserved> {
+    let tells = behaviour.installed.is_some();
+    let runs = behaviour.upgraded.get(&cache.uid).cloned();
+    let count = if tells { cache.replicas + 1 } else { 1 };
+    let node = |index| NodeObserved {
+        index,
+        pid: Some(1),
+        address: None,
+        leads: index == 0,
+        in_step: true,
+        build: tells.then(|| runs.clone().unwrap_or_else(|| build(1))),
+    };
+    (0..count).map(node).collect()
+}
+
+impl Behaviour {
+    /// Orders that are done have brought what they bring.
+    fn upgrade(&mut self, desired: &RegionDesired) {
+        for cache in &desired.caches {
+            let brings = cache.roll.as_ref().and_then(model::RollOrder::brings);
+            if let Some(to) = brings.filter(|_| self.roll.is_none()) {
+                self.upgraded.insert(cache.uid.clone(), to.clone());
+            }
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn report(
         generation: 1,
         relay_address: None,
         engine: None,
+        installed: None,
         problem: None,
         events: vec![],
         caches: vec![CacheObserved {
@@ -65,6 +66,7 @@ pub(crate) fn report(
             problem: None,
             lost_writes: vec![],
             handoff: None,
+            roll: None,
         }],
     }
 }

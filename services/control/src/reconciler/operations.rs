@@ -6,7 +6,7 @@ use model::{
 
 mod resize;
 
-use super::{Sight, Step, caches::is_settled};
+use super::{Sight, Step, caches::is_settled, rolls};
 use crate::{
     handoff,
     records::{OperationRecord, Outcome, Work, link},
@@ -25,10 +25,12 @@ const ACCESS_MS: u64 = 10_000;
 const SETTLE_MS: u64 = 180_000;
 
 /// What becomes of an operation.
-enum Verdict {
+pub(super) enum Verdict {
     Wait,
     Succeed,
     Fail(String),
+    /// It succeeded, and the cache that it is about becomes what is told.
+    SucceedWith(Versioned<CacheRecord>, Box<CacheRecord>),
     /// It failed, and the cache that it is about becomes what is told.
     FailWith(Versioned<CacheRecord>, Box<CacheRecord>, String),
 }
@@ -67,6 +69,11 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
             let failed = with_figures(op.failed(sight.now, why));
             (change.replace(op, &failed), what)
         }
+        Verdict::SucceedWith(cache, becomes) => {
+            let change = change.replace(&cache, &becomes);
+            let change = change.replace(op, &op.succeeded(sight.now));
+            (change, "succeeded".to_owned())
+        }
         Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
             let change = change.replace(&cache, &becomes);
@@ -97,6 +104,9 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
             Some(group) if group.deleting => Verdict::Wait,
             Some(_) | None => Verdict::Succeed,
         },
+        Work::Reboot { cache, uid, order } | Work::UpgradeEngine { cache, uid, order } => {
+            rolls::ended(sight, cache, uid, *order)
+        }
         Work::CreateLink { link, epoch } => creating_link(sight, link, *epoch),
         Work::FailOver {
             link,
@@ -121,7 +131,7 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
     }
 }
 
-fn of<'a>(
+pub(super) fn of<'a>(
     sight: &Sight<'a>,
     cache: &CacheId,
     uid: &CacheUid,

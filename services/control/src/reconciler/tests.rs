@@ -109,6 +109,7 @@ fn report(place: &str, caches: Vec<CacheObserved>) -> RegionObserved {
         generation: 1_000,
         relay_address: None,
         engine: Some(crate::harness::engine()),
+        installed: None,
         problem: None,
         caches,
         events: vec![],
@@ -145,6 +146,7 @@ fn sees(
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        roll: None,
     }
 }
 

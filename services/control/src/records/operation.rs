@@ -63,6 +63,20 @@ pub(crate) enum Work {
     },
     /// A link goes.
     Unlink { link: LinkId },
+    /// Nodes of a cache are restarted, as somebody asked.
+    Reboot {
+        cache: CacheId,
+        uid: CacheUid,
+        /// The order to its agent.
+        order: u64,
+    },
+    /// Nodes of a cache are restarted with a newer engine.
+    UpgradeEngine {
+        cache: CacheId,
+        uid: CacheUid,
+        /// The order to its agent.
+        order: u64,
+    },
 }
 
 /// How far an operation is.
@@ -121,7 +135,9 @@ impl Work {
             | Self::UpdateCache { .. }
             | Self::ChangeAccess { .. }
             | Self::DeleteCache { .. }
-            | Self::DeleteGroup { .. } => false,
+            | Self::DeleteGroup { .. }
+            | Self::Reboot { .. }
+            | Self::UpgradeEngine { .. } => false,
         }
     }
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use model::{
     Access, AccessKeys, AccessPolicy, AccessProgress, CacheId, CacheRecord, CacheSpec, CacheUid,
-    Epoch, FirewallRule, LinkId, LinkRecord, Member, OperationId, PolicyAssignment, Secret, Sku,
-    Tier, Timestamp,
+    Epoch, FirewallRule, LinkId, LinkRecord, Maintenance, Member, OperationId, PolicyAssignment,
+    Secret, Sku, Tier, Timestamp,
 };
 
 use super::*;
@@ -42,6 +42,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
             secondary: Secret::new("k2"),
         },
         access: Access::default(),
+        maintenance: Maintenance::default(),
         epoch: Epoch(3),
         link: None,
         lifecycle: model::Lifecycle::Ready,

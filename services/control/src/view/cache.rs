@@ -11,7 +11,7 @@ use super::link::{link_id, shows_link};
 use crate::{observations::Seen, plane::Plane, store::State};
 
 /// The first TLS port and the first plain port of a cache's nodes.
-const NODE_PORTS: (u16, u16) = (15_000, 13_000);
+pub(crate) const NODE_PORTS: (u16, u16) = (15_000, 13_000);
 /// The ports of the direct endpoint, while no agent has told the true one.
 const PORTS: (u16, u16) = (6_379, 6_380);
 

@@ -2,8 +2,8 @@
 //! what it waits for.
 
 use model::{
-    CacheId, CacheUid, Lifecycle, LinkActivity, LinkPhase, LinkRecord, RoleKind, ShardObserved,
-    ShardStanding, Timestamp,
+    CacheId, CacheUid, Lifecycle, LinkActivity, LinkPhase, LinkRecord, RoleKind, RollStanding,
+    ShardObserved, ShardStanding, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -138,6 +138,8 @@ fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
             settling(state, seen, phase, cache, uid)
         }
         Work::ChangeAccess { cache, uid, .. } => settling(state, seen, "Updating", cache, uid),
+        Work::Reboot { cache, uid, .. } => rolling(state, seen, "Rebooting", cache, uid),
+        Work::UpgradeEngine { cache, uid, .. } => rolling(state, seen, "Upgrading", cache, uid),
         Work::DeleteCache { cache, .. } => Progress::new(
             "Deleting",
             match state.cache(cache).map(|cache| seen.region(&cache.region)) {
@@ -277,4 +279,42 @@ fn full_sync(shard: &ShardObserved) -> Option<(u64, Option<u64>)> {
         LinkActivity::FullSync { bytes, total } => Some((bytes, total)),
         LinkActivity::Waiting | LinkActivity::Streaming => None,
     }
+}
+
+/// What the restart of a cache's nodes waits for.
+fn rolling(
+    state: &State,
+    seen: &Seen,
+    phase: &'static str,
+    id: &CacheId,
+    uid: &CacheUid,
+) -> Progress {
+    let cache = state.cache(id).filter(|cache| cache.uid == *uid);
+    let Some(cache) = cache else {
+        return Progress::new(phase, format!("`{}`, which is gone", id.name));
+    };
+    let Some(observed) = seen.cache(&cache.region, uid) else {
+        let why = format!("the agent of `{}`, which does not report", id.name);
+        return Progress::new(phase, why);
+    };
+    let order = cache.maintenance.order.as_ref();
+    let standing = order.and_then(|given| given.standing(observed));
+    let (done, nodes) = observed
+        .roll
+        .as_ref()
+        .filter(|_| standing.is_some())
+        .map_or((0, 0), |roll| (roll.restarted, roll.nodes));
+    let waits = match standing {
+        None => format!("the agent of `{}` to begin", id.name),
+        Some(RollStanding::UnderWay { doing }) => {
+            format!(
+                "`{}`, {done} of {nodes} nodes restarted: it {doing}",
+                id.name
+            )
+        }
+        Some(RollStanding::Done | RollStanding::Stopped { .. }) => {
+            format!("`{}`, whose nodes are restarted", id.name)
+        }
+    };
+    Progress::new(phase, waits)
 }

@@ -12,6 +12,7 @@ use super::{
     health::health,
     link::{link_id, settings_json},
     lost_writes::receipt_names,
+    maintenance::maintenance_status,
     operation::time,
     provisioning_state,
 };
@@ -62,6 +63,7 @@ pub(crate) fn cache_status(
         }),
         "endpoints": endpoints(plane, cache, observed.and_then(|seen| seen.doors)),
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
+        "maintenance": maintenance_status(state, seen, cache, plane.clock.now()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
         "resize": observed.and_then(|seen| seen.resize.doing.as_ref()).map(|doing| json!({"waitingFor": doing})),
         "persistence": persistence(cache, observed),

@@ -266,6 +266,7 @@ impl Agent {
             address: None,
             leads: true,
             in_step: info.is_some_and(|info| !info.follows || info.link_up),
+            build: None,
         };
         let settled = matches!(
             plan.standing,
@@ -310,6 +311,7 @@ impl Agent {
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            roll: None,
         };
         let is_news = state.observed.as_ref().is_none_or(|before| {
             let standing = |seen: &CacheObserved| seen.shards[0].standing.clone();

@@ -84,6 +84,7 @@ impl Agent {
                 generation: generation.unwrap_or_default(),
                 relay_address: Some(([127, 0, 0, 1], super::RELAY).into()),
                 engine: "Valkey server v=8.0.1".parse().ok(),
+                installed: None,
                 problem: None,
                 caches: observed.into_iter().collect(),
                 events: Vec::new(),

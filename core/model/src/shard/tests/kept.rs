@@ -141,21 +141,3 @@ fn in_a_link_nothing_of_it_counts() {
     let plan = ask(&role, &m, &[Down, Down], LinkView::default());
     assert_eq!((plan.steps, plan.standing), (vec![], ShardStanding::Lost));
 }
-
-#[test]
-fn replicas_that_are_in_step_stay_when_there_are_fewer() {
-    let m = memory(Stance::Primary);
-    let in_step = Up(replica(Upstream::Node(0), 5));
-    let mut late = replica(Upstream::Node(0), 2);
-    (late.link_up, late.syncing) = (false, true);
-    let leads = Up(primary(5));
-    assert_eq!(
-        steps(&GeoRole::Alone, &m, &[leads, Up(late), in_step]),
-        [Step::Retire { node: 1 }]
-    );
-    assert_eq!(
-        steps(&GeoRole::Alone, &m, &[leads, Down, in_step]),
-        [],
-        "nobody is started for one who leaves"
-    );
-}

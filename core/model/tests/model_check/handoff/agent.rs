@@ -509,5 +509,6 @@ pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        roll: None,
     }
 }

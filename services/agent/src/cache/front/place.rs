@@ -60,6 +60,14 @@ pub(in crate::cache) fn place(seen: Seen<'_>) -> Decision {
 
 fn leading(seen: Seen<'_>) -> Decision {
     let Some(engine) = seen.engine else {
+        let changes = matches!(
+            seen.standing,
+            ShardStanding::Starting | ShardStanding::Silent
+        );
+        if seen.holds && changes {
+            // Another node takes its place, and is a moment away.
+            return Decision::Stay;
+        }
         return nowhere("the cache's leading engine is being started");
     };
     let here = |writable| {

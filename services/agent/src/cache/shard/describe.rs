@@ -30,6 +30,7 @@ impl ShardRunner {
                 } else {
                     slot.is_fed()
                 },
+                build: slot.engine(),
             })
         });
         let nodes = nodes.collect();
@@ -64,7 +65,9 @@ impl ShardRunner {
             let index = usize::from(node.index);
             let slot = self.slots.get(index);
             let admits = slot.is_some_and(|slot| slot.admits(&desired.door.users));
-            admits && file.applied.get(index) == Some(&desired.revision)
+            let has = slot.and_then(Slot::databases);
+            let sized = has == Some(desired.settings.databases);
+            admits && sized && file.applied.get(index) == Some(&desired.revision)
         };
         let nodes =
             shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node));

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use engine::EngineRole;
 use model::{
     CacheDesired, GeoRole,
-    shard::{Gate, Plan, Step, holds_still},
+    rolling::RollStep,
+    shard::{Gate, Step, holds_still},
 };
 
 use super::ShardRunner;
@@ -48,16 +49,14 @@ impl ShardRunner {
         &self,
         store: &CacheStore,
         desired: &CacheDesired,
-        plan: &Plan,
+        steps: &[RollStep],
     ) -> bool {
         let may = match &desired.role {
             GeoRole::Alone | GeoRole::Primary { .. } => true,
             GeoRole::Yielding { .. } | GeoRole::Secondary { .. } | GeoRole::Taking { .. } => false,
         };
         let leader = store.shard(self.shard).memory.leader;
-        let mut steps = plan.steps.iter();
-        let promoted =
-            steps.any(|step| matches!(step, Step::StandAlone { node } if *node == leader));
+        let promoted = steps.contains(&RollStep::Usual(Step::StandAlone { node: leader }));
         let slot = self.slots.get(usize::from(leader));
         let open = slot.is_some_and(|slot| slot.gate() != Some(Gate::Shut));
         may && promoted && open

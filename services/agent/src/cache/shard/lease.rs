@@ -95,7 +95,7 @@ impl ShardRunner {
                 user: INTERNAL_USER.to_owned(),
                 password: store.file().internal.clone(),
             },
-            version: self.host.program.version,
+            version: slot.engine()?.version,
             count,
         })
     }

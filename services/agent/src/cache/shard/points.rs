@@ -1,10 +1,24 @@
 //! The names of the steps at which a test can have the agent die.
 
-use model::shard::{Step, Upstream};
+use model::{
+    rolling::RollStep,
+    shard::{Step, Upstream},
+};
 
 /// The step, by what it is and not by what it is done to; what concerns a sibling alone has a name
 /// of its own.
-pub(super) fn name(step: &Step) -> &'static str {
+pub(super) fn name(step: &RollStep) -> &'static str {
+    match step {
+        RollStep::Usual(step) => usual(step),
+        RollStep::Note(_) => "NoteRoll",
+        RollStep::MoveService { .. } => "MoveService",
+        RollStep::CutInbound => "CutInbound",
+        RollStep::RejoinInbound => "RejoinInbound",
+        RollStep::Stop { .. } => "Stop",
+    }
+}
+
+fn usual(step: &Step) -> &'static str {
     match step {
         Step::Remember(_) => "Remember",
         Step::Start { .. } => "Start",

@@ -28,11 +28,13 @@ impl ShardRunner {
         let told = |error: engine::CommandError| chain(&error).to_string();
         match step {
             Step::Remember(memory) => {
-                let before = store.shard(self.shard).memory.leader;
+                let before = store.shard(self.shard);
+                let (leader, planned) = (before.memory.leader, before.roll.handing.is_some());
                 let kept = store.change_shard(self.shard, |file| file.memory = memory.clone());
                 kept.map_err(|error| chain(&error).to_string())?;
-                if memory.leader != before {
-                    self.tell_succession(desired, before, memory.leader);
+                if memory.leader != leader {
+                    let planned = planned || self.is_cut();
+                    self.tell_succession(desired, (leader, memory.leader), planned);
                 }
                 Ok(())
             }
@@ -125,26 +127,32 @@ impl ShardRunner {
         }
     }
 
-    /// A dead leader's place is taken inside the region, which is no matter of the link.
-    fn tell_succession(&self, desired: &CacheDesired, before: u8, heir: u8) {
+    /// A leader's place is taken inside the region, which is no matter of the link.
+    fn tell_succession(&self, desired: &CacheDesired, (before, heir): (u8, u8), planned: bool) {
         let Some(link) = desired.role.link() else {
             return;
         };
-        let text = format!(
-            "the leading engine of `{}` is gone: node {heir} takes the place of node {before}",
-            desired.id.name
-        );
+        let name = &desired.id.name;
+        let text = if planned {
+            format!(
+                "node {heir} of `{name}` leads, in the place of node {before}, which is restarted"
+            )
+        } else {
+            format!(
+                "the leading engine of `{name}` is gone: node {heir} takes the place of node {before}"
+            )
+        };
         let shard = Some(self.shard);
         let kind = EventKind::RegionFailover;
         self.host.board.tell_of(link.clone(), shard, kind, text);
     }
 
-    fn slot(&mut self, node: u8) -> Result<&mut Slot, String> {
+    pub(super) fn slot(&mut self, node: u8) -> Result<&mut Slot, String> {
         let slot = self.slots.get_mut(usize::from(node));
         slot.ok_or_else(|| format!("there is no node {node}"))
     }
 
-    fn engine(&self, node: u8) -> Result<&Node, String> {
+    pub(super) fn engine(&self, node: u8) -> Result<&Node, String> {
         let slot = self.slots.get(usize::from(node));
         let engine = slot.and_then(|slot| slot.node.as_ref());
         engine.ok_or_else(|| format!("node {node} does not run"))
@@ -183,9 +191,10 @@ impl ShardRunner {
             // It goes with this start, which has newer data or wants none.
             self.remember_kept(store, None)?;
         }
-        match Node::start(&self.host.program, &config).await {
+        let program = self.program_of(store, node).await?;
+        match Node::start(&program, &config).await {
             Ok(started) => {
-                tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, pid = started.pid(), address = %config.address, ?upstream, saved, "started an engine");
+                tracing::info!(engine = %started.engine(), cache.id = %desired.id.name, shard = %self.shard, node, pid = started.pid(), address = %config.address, ?upstream, saved, "started an engine");
                 self.slot(node)?.seat(started);
                 let applied = |file: &mut ShardFile| {
                     let index = usize::from(node);
@@ -203,10 +212,12 @@ impl ShardRunner {
                 if at_service && is_taken(&error) {
                     give_service_up(store)?;
                 }
+                let why = chain(&error).to_string();
+                let roll = store.shard(self.shard).roll;
+                self.roll.note_failure(&roll, node, &why);
                 Err(format!(
-                    "node {node} of shard {} does not start: {}",
+                    "node {node} of shard {} does not start: {why}",
                     self.shard,
-                    chain(&error)
                 ))
             }
         }

@@ -10,7 +10,7 @@ use super::{DISCARD_GRACE, ShardRunner, keeping::wanted, node_index};
 use crate::cache::store::CacheStore;
 
 /// How long a leader may take to save its data set at an orderly stop.
-const SAVE_GRACE: Duration = Duration::from_secs(240);
+pub(super) const SAVE_GRACE: Duration = Duration::from_secs(240);
 
 impl ShardRunner {
     /// Stops in order: the leader saves its data set first, while whoever follows it still can.

@@ -31,6 +31,7 @@ use crate::{
     Addresses,
     cache::Host,
     lost_writes::{End, Errands, Stores},
+    programs::Programs,
     reporter::Board,
     state::Directory,
 };
@@ -154,15 +155,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
     Host {
         region,
         addresses: Addresses::Ports,
-        program: EngineProgram {
-            path: PathBuf::new(),
-            version: EngineVersion {
-                kind: EngineKind::Valkey,
-                major: 8,
-                minor: 0,
-                patch: 1,
-            },
-        },
+        programs: programs(&directory),
         advertised: outbound.address(),
         outbound,
         identity,
@@ -179,6 +172,21 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         directory,
         crash: runtime::crash::Points::none(),
     }
+}
+
+fn programs(directory: &Directory) -> Arc<Programs> {
+    let none = EngineProgram {
+        path: PathBuf::new(),
+        version: EngineVersion {
+            kind: EngineKind::Valkey,
+            major: 8,
+            minor: 0,
+            patch: 1,
+        },
+        build: String::new(),
+    };
+    let choice = EngineChoice::Auto;
+    Arc::new(Programs::new(directory.root(), &choice, Vec::new(), none))
 }
 
 fn uid() -> CacheUid {

@@ -9,7 +9,8 @@ use axum::{
 };
 use model::{
     Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, FormerSize, Lifecycle,
-    OperationId, Region, Resize, engine_settings, refused_resize, resizes,
+    Maintenance, OperationId, RebootNodes, Region, Resize, RollWhat, engine_settings,
+    refused_resize, resizes,
 };
 
 use super::{
@@ -24,6 +25,7 @@ use crate::{
         decide::{Plan, decide},
         find::{cache_id, find_cache, find_group},
         groups::not_deleting,
+        maintenance::not_restarting,
     },
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache, deployment},
@@ -140,6 +142,7 @@ fn create(
         spec,
         keys: rolled.keys.clone(),
         access: Access::default(),
+        maintenance: Maintenance::default(),
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
@@ -227,6 +230,7 @@ fn update(
     one_at_a_time(cache)?;
     let resizes = resizes(&cache.spec, &record.spec);
     if resizes {
+        not_restarting(cache, "scale")?;
         fits(plane, cache, &record.spec)?;
     }
     let sized = |spec: &CacheSpec| (spec.sku, spec.replicas);
@@ -243,6 +247,17 @@ fn update(
         revision: record.revision,
         former: former.unwrap_or_else(|| FormerSize::of(&cache.spec)),
     });
+    if record
+        .resize
+        .as_ref()
+        .is_some_and(|resize| resize.restarts(&record.spec))
+    {
+        let nodes = RebootNodes::All;
+        let what = RollWhat::Reboot { shard: None, nodes };
+        record.maintenance = cache
+            .maintenance
+            .with_order(what, op.started, op.id.clone(), None);
+    }
     let change = Change::new().replace(cache, &record).insert(&op);
     Ok(Plan::Commit(change, (StatusCode::OK, record, op)))
 }

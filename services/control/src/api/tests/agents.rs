@@ -34,6 +34,7 @@ fn report(name: &str) -> RegionObserved {
         generation: 0,
         relay_address: Some("127.0.0.1:4000".parse().unwrap()),
         engine: Some(engine()),
+        installed: None,
         problem: None,
         caches: vec![],
         events: vec![],

@@ -140,6 +140,7 @@ async fn addresses_are_kept_while_an_agent_tells_none_and_go_with_the_cache() {
         generation: 0,
         relay_address: Some("127.0.0.1:7000".parse().unwrap()),
         engine: Some(engine()),
+        installed: None,
         problem: None,
         caches: Vec::new(),
         events: Vec::new(),

@@ -53,6 +53,7 @@ fn order(role: GeoRole) -> CacheDesired {
             secondary: key(),
         },
         door: FrontDoor::default(),
+        roll: None,
     }
 }
 
