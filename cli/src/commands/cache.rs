@@ -10,7 +10,6 @@ mod list;
 mod patch_schedule;
 mod persistence;
 mod policy;
-mod policy;
 mod reboot;
 mod scale;
 mod show;
