@@ -74,6 +74,7 @@ fn config(
         },
         replica_of,
         load_saved: false,
+        load_append_only: false,
         serve_stale: true,
         refuses_writes: false,
     }

@@ -9,9 +9,11 @@ mod keys;
 mod list;
 mod metrics;
 mod patch_schedule;
+mod persistence;
 mod policy;
 mod private_endpoint;
 mod reboot;
+mod scale;
 mod show;
 mod update;
 mod upgrade;
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     },
     Metrics(metrics::CacheMetrics),
     Update(update::Update),
+    Scale(scale::Scale),
+    /// Say how a cache's data survive the end of all its engines
+    #[command(subcommand)]
+    Persistence(persistence::Command),
     Delete(delete::Delete),
     Keys(keys::Keys),
     RegenerateKey(keys::Regenerate),
@@ -70,6 +76,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         }
         Command::Metrics(metrics) => metrics.run(session).await,
         Command::Update(update) => update.run(session).await,
+        Command::Scale(scale) => scale.run(session).await,
+        Command::Persistence(command) => persistence::run(command, session).await,
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
         Command::RegenerateKey(regenerate) => regenerate.run(session).await,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, Identity, LinkId, Maintenance,
-    PrivateEndpoint, Region, Sku, Timestamp, TlsVersion, private_endpoint,
+    Persistence, PrivateEndpoint, Region, Resize, Sku, Timestamp, TlsVersion, private_endpoint,
 };
 
 /// One cache.
@@ -37,6 +37,9 @@ pub struct CacheRecord {
     pub link: Option<LinkId>,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
+    /// A change of what it is made of that is on its way to its engines.
+    #[serde(default)]
+    pub resize: Option<Resize>,
     /// Counts changes of `spec`, `keys`, `access` and `private_endpoints`.
     pub revision: u64,
     /// When it was created.
@@ -52,7 +55,7 @@ pub enum Lifecycle {
     Ready,
     /// A change of its specification is on its way to the engines.
     Updating,
-    /// Its size is changing.
+    /// Its size, or the number of its nodes, is changing.
     Scaling,
     /// It is being removed.
     Deleting,
@@ -148,16 +151,16 @@ impl CacheSpec {
         value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// How its data are to survive the end of all its engines at once.
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        Persistence::of(&self.configuration)
+    }
+
     /// Tells whether the cache is to survive a restart of everything by itself. Such a cache
     /// cannot be linked.
     #[must_use]
     pub fn is_persistent(&self) -> bool {
-        ["rdb-backup-enabled", "aof-backup-enabled"]
-            .iter()
-            .any(|key| {
-                self.configuration
-                    .get(*key)
-                    .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-            })
+        self.persistence() != Persistence::Off
     }
 }

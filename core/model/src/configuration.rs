@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{EngineSettings, Sku};
+use crate::{EngineSettings, Sku, persistence};
 
 /// Eviction policies, in the engines' spelling. The first is the default.
 const POLICIES: [&str; 8] = [
@@ -18,6 +18,8 @@ const POLICIES: [&str; 8] = [
 /// Letters that `notify-keyspace-events` may be made of (`notify.c`).
 const EVENT_LETTERS: &str = "KEg$lshzxetdmnA";
 const MB: u64 = 1 << 20;
+/// What the largest size has.
+const MOST_DATABASES: u16 = 64;
 
 /// A key or value of `redisConfiguration` that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,31 +42,17 @@ pub enum ConfigurationError {
         /// What it takes.
         rule: String,
     },
-    /// The key asks for something that this version does not do.
-    #[error(
-        "redisConfiguration `{key}` cannot be `{value}`: this version of Godwit does not {what}"
-    )]
-    Unsupported {
-        /// The key.
-        key: String,
-        /// The value, as given.
-        value: String,
-        /// What it would have to do.
-        what: &'static str,
-    },
 }
 
-/// Keys that may be set.
-const SETTABLE: [&str; 9] = [
+/// Keys that may be set, beside those of persistence.
+const SETTABLE: [&str; 7] = [
     "aad-enabled",
-    "aof-backup-enabled",
     "databases",
     "maxfragmentationmemory-reserved",
     "maxmemory-delta",
     "maxmemory-policy",
     "maxmemory-reserved",
     "notify-keyspace-events",
-    "rdb-backup-enabled",
 ];
 /// Keys that answers carry and that clients send back as they got them.
 const READ_ONLY: [&str; 3] = [
@@ -101,6 +89,24 @@ pub fn engine_settings(
     })
 }
 
+/// Checks a wish for a number of databases, which a cache of that size may have.
+pub fn check_databases(
+    sku: Sku,
+    configuration: &BTreeMap<String, String>,
+) -> Result<(), ConfigurationError> {
+    let Some(value) = configuration.get("databases") else {
+        return Ok(());
+    };
+    match value.parse::<u16>() {
+        Ok(n) if (1..=sku.databases()).contains(&n) => Ok(()),
+        Ok(_) | Err(_) => Err(ConfigurationError::BadValue {
+            key: "databases".to_owned(),
+            value: shown(value),
+            rule: format!("use 1 to {} for {sku}", sku.databases()),
+        }),
+    }
+}
+
 /// Memory that is kept free of data when nobody says otherwise: about a tenth, in MB.
 #[must_use]
 pub fn default_reserved(sku: Sku) -> u64 {
@@ -115,13 +121,9 @@ fn check(sku: Sku, key: &str, value: &str) -> Result<(), ConfigurationError> {
             rule,
         })
     };
-    let unsupported = |what: &'static str| {
-        Err(ConfigurationError::Unsupported {
-            key: key.to_owned(),
-            value: shown(value),
-            what,
-        })
-    };
+    if let Some(checked) = persistence::check_value(key, value) {
+        return checked.or_else(bad);
+    }
     match key {
         "maxmemory-policy" if POLICIES.contains(&value) => Ok(()),
         "maxmemory-policy" => bad(format!("use one of {}", POLICIES.join(", "))),
@@ -134,15 +136,16 @@ fn check(sku: Sku, key: &str, value: &str) -> Result<(), ConfigurationError> {
         }
         "notify-keyspace-events" if value.chars().all(|c| EVENT_LETTERS.contains(c)) => Ok(()),
         "notify-keyspace-events" => bad(format!("use letters of {EVENT_LETTERS}, or nothing")),
+        // What the size allows is asked for of those who set it: a cache that was scaled down has
+        // more than a new one would get, and they may hold data.
         "databases" => match value.parse::<u16>() {
-            Ok(n) if (1..=sku.databases()).contains(&n) => Ok(()),
+            Ok(n) if (1..=MOST_DATABASES).contains(&n) => Ok(()),
             Ok(_) | Err(_) => bad(format!("use 1 to {} for {sku}", sku.databases())),
         },
         "aad-enabled" | "rdb-backup-enabled" | "aof-backup-enabled" => {
-            match (value.to_ascii_lowercase().as_str(), key) {
-                ("false", _) | ("true", "aad-enabled") => Ok(()),
-                ("true", _) => unsupported("persist caches to storage accounts"),
-                (_, _) => bad("use `true` or `false`".to_owned()),
+            match value.to_ascii_lowercase().as_str() {
+                "true" | "false" => Ok(()),
+                _ => bad("use `true` or `false`".to_owned()),
             }
         }
         "maxclients" if value == sku.max_clients().to_string() => Ok(()),
@@ -153,7 +156,11 @@ fn check(sku: Sku, key: &str, value: &str) -> Result<(), ConfigurationError> {
         _ if is_read_only_key(key) => Ok(()),
         _ => Err(ConfigurationError::UnknownKey {
             key: shown(key),
-            hint: format!("the keys are {}", SETTABLE.join(", ")),
+            hint: format!(
+                "the keys are {}, {}",
+                SETTABLE.join(", "),
+                persistence::KEYS.join(", ")
+            ),
         }),
     }
 }
@@ -197,18 +204,36 @@ mod tests {
     #[test]
     fn keys_and_values_are_checked() {
         assert!(settings(&[("maxmemory-policy", "allkeys-lru"), ("maxclients", "7500")]).is_ok());
+        assert!(settings(&[("rdb-backup-enabled", "true")]).is_ok());
         for (key, value) in [
             ("maxmemory-policy", "sometimes"),
             ("maxmemory-reserved", "-1"),
             ("maxmemory-reserved", "6000"),
             ("notify-keyspace-events", "K\nsave 1 1"),
-            ("databases", "17"),
-            ("rdb-backup-enabled", "true"),
+            ("databases", "65"),
+            ("rdb-backup-enabled", "sometimes"),
+            ("rdb-backup-frequency", "20"),
             ("maxclients", "8"),
             ("appendonly", "yes"),
         ] {
             let error = settings(&[(key, value)]).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn a_size_has_so_many_databases_for_those_who_ask() {
+        let p1 = Sku::new(Tier::Premium, 1).unwrap();
+        let asked = |n: &str| {
+            let map = BTreeMap::from([("databases".to_owned(), n.to_owned())]);
+            check_databases(p1, &map)
+        };
+        assert!(asked("16").is_ok() && check_databases(p1, &BTreeMap::new()).is_ok());
+        for bad in ["17", "0", "x"] {
+            assert!(asked(bad).is_err(), "{bad}");
+        }
+        // One that was scaled down keeps what it has.
+        let kept = settings(&[("databases", "32")]).unwrap();
+        assert_eq!(kept.databases, 32);
     }
 }

@@ -7,8 +7,8 @@ use psync::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Region, ReplicationSettings,
-    RollOrder, Secret, ShardIndex, StoreId, TokenIssuer,
+    CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Persistence, Region,
+    ReplicationSettings, RollOrder, Secret, ShardIndex, StoreId, TokenIssuer,
 };
 
 /// Everything that a region's agent is to run.
@@ -83,6 +83,9 @@ pub struct CacheDesired {
     pub replicas: u8,
     /// Settings of every engine.
     pub settings: EngineSettings,
+    /// How the data are to survive the end of all engines at once.
+    #[serde(default)]
+    pub persistence: Persistence,
     /// The access keys, either of which lets a client in.
     pub keys: AccessKeys,
     /// Who may come in, and where.

@@ -24,12 +24,14 @@ mod lost_writes;
 mod maintenance;
 mod names;
 mod observed;
+mod persistence;
 mod preflight;
 mod prerequisites;
 mod private_endpoint;
 mod published;
 mod region_pairs;
 mod replication;
+mod resize;
 mod role;
 pub mod rolling;
 #[cfg(test)]
@@ -47,7 +49,9 @@ pub use answer::{Asked, ReportAnswer, Wanted};
 pub use behind::{Behind, LagLimits};
 pub use cache::{CacheRecord, CacheSpec, Lifecycle};
 pub use candidates::{Candidate, candidates};
-pub use configuration::{ConfigurationError, default_reserved, engine_settings, is_read_only_key};
+pub use configuration::{
+    ConfigurationError, check_databases, default_reserved, engine_settings, is_read_only_key,
+};
 pub use desired::{
     AccessKeys, CacheDesired, GeoRole, Presence, PromotionAnswer, PromotionRequest, RegionChanges,
     RegionDesired, Rejoin, ReplicationDesired, RoleKind, Standing,
@@ -89,6 +93,10 @@ pub use observed::{
     JournalObserved, LagObserved, LinkActivity, LinkObserved, NodeObserved, OffsetsObserved,
     RegionObserved, ShardObserved, ShardStanding, WireObserved,
 };
+pub use persistence::{
+    Persistence, PersistenceError, PersistenceObserved, SNAPSHOT_MINUTES, check_persistence,
+    is_storage_key, without_storage_secret,
+};
 pub use preflight::{Finding, FindingCode, Level, Preflight, preflight};
 pub use prerequisites::{Side, Unmet, unmet_for_failover, unmet_for_link};
 pub use private_endpoint::{
@@ -101,6 +109,10 @@ pub use replication::{
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
 pub use role::{ParseRoleError, Rights, Role, Scope};
+pub use resize::{
+    DoesNotFit, FormerSize, Resize, ResizeObserved, ResizeRefused, does_not_fit, refused_resize,
+    resizes,
+};
 pub use rolling::{RebootNodes, RollObserved, RollOrder, RollStanding, RollWhat};
 pub use secret::Secret;
 pub use settings::EngineSettings;

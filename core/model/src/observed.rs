@@ -6,8 +6,9 @@ use psync::{Offset, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CacheUid, Doors, EngineBuild, EngineVersion, Epoch, EventObserved, PrivateDoorObserved, Receipt,
-    Region, RoleKind, RollObserved, ShardIndex, Timestamp,
+    CacheUid, Doors, EngineBuild, EngineVersion, Epoch, EventObserved, PersistenceObserved,
+    PrivateDoorObserved, Receipt, Region, ResizeObserved, RoleKind, RollObserved, ShardIndex,
+    Timestamp,
 };
 
 /// Everything that an agent sees.
@@ -72,6 +73,12 @@ pub struct CacheObserved {
     /// How far this side came in the latest handoff, and when.
     #[serde(default)]
     pub handoff: Option<HandoffObserved>,
+    /// How far a change of what it is made of has come.
+    #[serde(default)]
+    pub resize: ResizeObserved,
+    /// What its persistence has on disk, by shard index; empty without persistence.
+    #[serde(default)]
+    pub persistence: Vec<PersistenceObserved>,
     /// The last order to restart nodes that it has taken up, as long as it is there.
     #[serde(default)]
     pub roll: Option<RollObserved>,

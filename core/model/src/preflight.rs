@@ -288,6 +288,7 @@ impl Preflight<'_> {
                     | Unmet::Replicas(..)
                     | Unmet::Persistence(_)
                     | Unmet::Shards { .. }
+                    | Unmet::Databases { .. }
                     | Unmet::Linked(_)
                     | Unmet::GroupDeleting(_) => FindingCode::CacheBusy,
                 };

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{CacheId, CacheRecord, EngineVersion, Lifecycle, Tier};
+use crate::{CacheId, CacheRecord, EngineVersion, Lifecycle, Tier, engine_settings};
 
 /// One side of a wished link.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,13 @@ pub enum Unmet {
         primary: Option<u16>,
         /// The secondary's shards.
         secondary: Option<u16>,
+    },
+    /// The secondary has fewer databases, so that it could not hold what is in the others.
+    Databases {
+        /// The primary's.
+        primary: u16,
+        /// The secondary's.
+        secondary: u16,
     },
     /// The secondary is smaller.
     Smaller {
@@ -147,6 +154,10 @@ impl fmt::Display for Unmet {
                 shards(*primary),
                 shards(*secondary)
             ),
+            Self::Databases { primary, secondary } => write!(
+                f,
+                "the secondary must have as many databases as the primary: the primary has {primary}, the secondary {secondary}, and `databases` is set when a cache is created"
+            ),
             Self::Smaller { primary, secondary } => write!(
                 f,
                 "the secondary must be at least as large as the primary: {secondary} is smaller than {primary}"
@@ -225,9 +236,20 @@ pub fn unmet_for_link(primary: Side<'_>, secondary: Side<'_>) -> Vec<Unmet> {
             primary: sized(p),
             secondary: sized(s),
         });
+    } else {
+        unmet.extend(unmet_databases(p, s));
     }
     unmet.extend(unmet_engines(primary, secondary));
     unmet
+}
+
+fn unmet_databases(primary: &CacheRecord, secondary: &CacheRecord) -> Option<Unmet> {
+    let databases = |cache: &CacheRecord| {
+        let settings = engine_settings(cache.spec.sku, &cache.spec.configuration);
+        settings.ok().map(|settings| settings.databases)
+    };
+    let (primary, secondary) = (databases(primary)?, databases(secondary)?);
+    (secondary < primary).then_some(Unmet::Databases { primary, secondary })
 }
 
 /// Lists everything about the two caches that keeps them from swapping roles. (The state of the

@@ -6,7 +6,8 @@ use psync::{Offset, Position};
 
 use crate::{
     AccessKeys, CacheId, CacheObserved, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Member,
-    RoleKind, Secret, ShardIndex, ShardObserved, ShardStanding, Sku, Tier, Timestamp,
+    ResizeObserved, RoleKind, Secret, ShardIndex, ShardObserved, ShardStanding, Sku, Tier,
+    Timestamp,
 };
 
 pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
@@ -46,6 +47,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Ready,
+        resize: None,
         revision: 1,
         created: Timestamp(0),
     }
@@ -95,6 +97,8 @@ pub(crate) fn observed(
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        resize: ResizeObserved::default(),
+        persistence: Vec::new(),
         roll: None,
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! Invariants kept here:
 //! - A node is started empty only when the shard was never founded, when the cache is alone and no
-//!   node holds data, when it is to be a replica, or by the control plane's word (`accept_empty`),
-//!   which counts once.
+//!   node holds data and no persistence does, when it is to be a replica, or by the control plane's
+//!   word (`accept_empty`), which counts once.
+//! - What persistence has on disk is loaded when no node of the leader's history is alive, never
+//!   beside one; the node whose file that is, is not started empty.
 //! - A shard is called lost only when nothing that is under way can bring its data back.
 //! - Whenever the outbound half may have been told of a fence, the stance says so.
 //! - A replica is promoted only as the dead leader's heir, at its barrier, to take back a fence of
@@ -48,6 +50,9 @@ pub struct ShardMemory {
     pub unsettled: bool,
     /// The node whose directory holds the snapshot of an orderly stop, not loaded yet.
     pub saved: Option<u8>,
+    /// What the cache's persistence has on disk.
+    #[serde(default)]
+    pub kept: Option<Kept>,
     /// The last epoch whose word to start empty (`accept_empty`) is used up: a leader was up.
     #[serde(default)]
     pub emptied: Option<Epoch>,
@@ -70,6 +75,18 @@ impl ShardMemory {
         }
         self
     }
+}
+
+/// The newest data set that a shard's persistence has whole on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kept {
+    /// Snapshots, which any of its nodes can load.
+    Snapshots,
+    /// The append-only file in a node's directory.
+    AppendOnly {
+        /// The node.
+        node: u8,
+    },
 }
 
 /// What a shard's leader was last told to be.
@@ -206,16 +223,27 @@ pub struct Situation<'a> {
 pub enum Step {
     /// Write to disk, durably, before anything else.
     Remember(ShardMemory),
+    /// Put what persistence has where a node loads a saved data set from.
+    Restore {
+        /// The node.
+        node: u8,
+    },
     /// Start a node's process.
     Start {
         /// The node.
         node: u8,
         /// Whom it follows from the start.
         upstream: Option<Upstream>,
-        /// Load the snapshot of the last orderly stop; otherwise it starts empty.
+        /// Load the snapshot of the last orderly stop, or what was restored; otherwise it starts
+        /// empty.
         saved: bool,
         /// Listen where clients connect.
         at_service_address: bool,
+    },
+    /// Stop a node; its files stay.
+    Stop {
+        /// The node.
+        node: u8,
     },
     /// Stop a node that is not wanted any more, and remove its files.
     Retire {

@@ -44,6 +44,10 @@ pub struct NodeConfig {
     /// Loads the data set that [`StopHow::SaveSnapshot`](crate::StopHow::SaveSnapshot) left, when
     /// there is one. With `false`, or without one, the node starts empty; a leftover is removed.
     pub load_saved: bool,
+    /// Loads the append-only file that is in the directory, and goes on writing it
+    /// ([`Node::keep_append_only`](crate::Node::keep_append_only)); without one the start fails. With `false` a
+    /// leftover is removed.
+    pub load_append_only: bool,
     /// Whether a replica without its upstream answers reads with what it has
     /// (`replica-serve-stale-data`).
     pub serve_stale: bool,

@@ -98,6 +98,11 @@ pub struct NodeInfo {
     pub only_database: Option<u32>,
     /// Bytes, as the engine counts them.
     pub used_memory: u64,
+    /// Of those, bytes that do not count against `maxmemory`: what waits for replicas and for the
+    /// append-only file.
+    pub uncounted_memory: u64,
+    /// `maxmemory`, in bytes; 0 without a limit.
+    pub maxmemory: u64,
     /// Bytes of the process that are in memory.
     pub resident_memory: u64,
     /// Client connections, Godwit's own included, replicas not.
@@ -126,8 +131,27 @@ pub struct NodeInfo {
     pub run_id: String,
     /// What it is.
     pub version: EngineVersion,
+    /// What it writes to its disk, and how that goes.
+    pub on_disk: OnDisk,
     /// What it is, to the build.
     pub engine: EngineBuild,
+}
+
+/// What a node writes to its disk (`INFO persistence`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OnDisk {
+    /// A snapshot is being taken, for a replica's sake too.
+    pub saving: bool,
+    /// The last snapshot came to its end.
+    pub save_ok: bool,
+    /// There is an append-only file.
+    pub appends: bool,
+    /// It is being written anew, or will be.
+    pub rewriting: bool,
+    /// The last time that it was written anew, and the last write to it, went well.
+    pub append_ok: bool,
+    /// Its bytes.
+    pub append_bytes: u64,
 }
 
 impl Replication {
@@ -174,6 +198,8 @@ impl NodeInfo {
             keys: fields.keys(),
             only_database: fields.only_database(),
             used_memory: fields.number("used_memory")?,
+            uncounted_memory: fields.maybe("mem_not_counted_for_evict").unwrap_or(0),
+            maxmemory: fields.number("maxmemory")?,
             resident_memory: fields.number("used_memory_rss")?,
             connected_clients: fields.number("connected_clients")?,
             blocked_clients: fields.number("blocked_clients")?,
@@ -188,6 +214,7 @@ impl NodeInfo {
             uptime_seconds: fields.number("uptime_in_seconds")?,
             run_id: fields.text("run_id")?.to_owned(),
             version: fields.version()?,
+            on_disk: fields.on_disk()?,
             engine: fields.engine()?,
         })
     }
@@ -265,6 +292,19 @@ impl<'a> Fields<'a> {
             is_one(command).then(|| part::<u64>(line, "calls"))?
         });
         statistics.sum()
+    }
+
+    fn on_disk(&self) -> Result<OnDisk, InfoError> {
+        let ok = |name| Ok::<_, InfoError>(self.text(name)? == "ok");
+        let is = |name| Ok::<_, InfoError>(self.number(name)? != 0);
+        Ok(OnDisk {
+            saving: is("rdb_bgsave_in_progress")?,
+            save_ok: ok("rdb_last_bgsave_status")?,
+            appends: is("aof_enabled")?,
+            rewriting: is("aof_rewrite_in_progress")? || is("aof_rewrite_scheduled")?,
+            append_ok: ok("aof_last_bgrewrite_status")? && ok("aof_last_write_status")?,
+            append_bytes: self.maybe("aof_current_size").unwrap_or(0),
+        })
     }
 
     /// The sum of `keys` over the lines `db0:keys=1,expires=0,avg_ttl=0`.

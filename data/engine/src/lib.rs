@@ -19,6 +19,8 @@
 //!   was given the same process ID;
 //! - a saved data set is loaded only when the caller asks for it, and once: it is removed when
 //!   the load has finished;
+//! - an append-only file is loaded only when the caller asks for it; a start without one where there
+//!   should be one fails, and leaves nothing empty in its place;
 //! - a command that was not answered in time is taken back by closing its connection, so that it
 //!   does not run later, unless it runs already ([`CommandError::may_have_happened`]).
 //!
@@ -27,6 +29,7 @@
 #![warn(missing_docs)]
 
 mod admin;
+mod append_only;
 mod config;
 mod find;
 mod info;
@@ -40,15 +43,17 @@ pub use admin::CommandError;
 pub use config::{CLIENT_USER, ConfigError, Credentials, INTERNAL_USER, NodeConfig};
 pub use find::{EngineChoice, EngineProgram, FindError, find};
 pub use info::{
-    CommandCalls, EngineRole, InfoError, NodeInfo, Processor, Reading, ReplicaInfo, Replication,
-    Writing,
+    CommandCalls, EngineRole, InfoError, NodeInfo, OnDisk, Processor, Reading, ReplicaInfo,
+    Replication, Writing,
 };
 pub use node::{
-    AdoptError, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow, Stopped,
+    AdoptError, Begun, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow,
+    Stopped,
 };
 pub use orphans::{Orphan, StopOrphanError, find_orphans, stop_orphan};
 pub use process::Holder;
 use runtime::durable::FileError;
+pub use snapshot::{keep_saved, offer as offer_saved};
 
 /// Tells whether a node that was told to save its data set as it stops, and has ended meanwhile, left
 /// it in `directory` for a start that asks for it. For an agent that was not there to see it: the

@@ -3,6 +3,7 @@
 mod adopt;
 mod commands;
 mod failure;
+mod keeping;
 mod listen;
 mod start;
 mod stop;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 
 pub use adopt::AdoptError;
 pub use failure::Failure;
+pub use keeping::Begun;
 pub use listen::ListenError;
 pub use start::StartError;
 pub use stop::{StopError, StopHow, Stopped};

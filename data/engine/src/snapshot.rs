@@ -31,6 +31,38 @@ pub(crate) fn prepare(directory: &Path, load_saved: bool) -> Result<bool, FileEr
     }
 }
 
+/// Has the next start in `directory` that loads the saved data set load `snapshot`, which stays where
+/// it is. Both are on one file system, which has hard links.
+pub fn offer(snapshot: &Path, directory: &Path) -> Result<(), FileError> {
+    durable::make_directory(directory)?;
+    forget(directory)?;
+    durable::durable_link(snapshot, &directory.join(SAVED))
+}
+
+/// Keeps the saved data set of a node that has ended as `to`, too. `false`: it saved nothing.
+pub fn keep_saved(directory: &Path, to: &Path) -> Result<bool, FileError> {
+    let saved = directory.join(SAVED);
+    if !saved.exists() {
+        return Ok(false);
+    }
+    durable::remove_if_there(to)?;
+    durable::durable_link(&saved, to).map(|()| true)
+}
+
+/// Moves what an engine has saved to `to`. `false`: it has saved nothing.
+pub(crate) fn take(directory: &Path, to: &Path) -> Result<bool, FileError> {
+    let dump = directory.join(DUMP);
+    if !dump.exists() {
+        return Ok(false);
+    }
+    durable::durable_rename(&dump, to).map(|()| true)
+}
+
+/// Makes room for what an engine is about to save.
+pub(crate) fn make_room(directory: &Path) -> Result<(), FileError> {
+    durable::remove_if_there(&directory.join(DUMP))
+}
+
 /// Tells whether a load is not known to have finished.
 pub(crate) fn is_pending(directory: &Path) -> bool {
     directory.join(SAVED).exists()
@@ -97,6 +129,34 @@ mod tests {
         }
         forget(dir.path()).unwrap();
         assert!(!prepare(dir.path(), true).unwrap());
+    }
+
+    #[test]
+    fn what_is_offered_is_loaded_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (kept, node) = (dir.path().join("1.rdb"), dir.path().join("n0"));
+        durable::write_durable(&kept, b"data").unwrap();
+        for _ in 0..2 {
+            offer(&kept, &node).unwrap();
+            assert!(prepare(&node, true).unwrap());
+            assert_eq!(fs::read(node.join(DUMP)).unwrap(), b"data");
+        }
+        forget(&node).unwrap();
+        assert_eq!(fs::read(&kept).unwrap(), b"data");
+    }
+
+    #[test]
+    fn what_an_engine_saved_is_moved_or_has_a_second_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("2.rdb");
+        assert!(!take(dir.path(), &to).unwrap());
+        durable::write_durable(&dir.path().join(DUMP), b"data").unwrap();
+        assert!(take(dir.path(), &to).unwrap());
+        assert!(!dir.path().join(DUMP).exists());
+        assert!(!keep_saved(dir.path(), &to).unwrap());
+        durable::write_durable(&dir.path().join(SAVED), b"later").unwrap();
+        assert!(keep_saved(dir.path(), &to).unwrap());
+        assert_eq!(fs::read(&to).unwrap(), b"later");
     }
 
     #[test]

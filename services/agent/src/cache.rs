@@ -5,6 +5,7 @@ mod handoff;
 mod lease;
 mod link;
 mod node;
+mod resize;
 mod rolling;
 mod shard;
 mod store;
@@ -15,7 +16,7 @@ use client::Agents;
 use futures_util::future::{pending, select_all};
 use model::{
     CacheDesired, CacheObserved, Epoch, GeoRole, HandoffStep, Presence, PromotionRequest, Region,
-    ShardIndex, ShardStanding, shard::ShardMemory,
+    ResizeObserved, ShardIndex, ShardStanding, shard::ShardMemory,
 };
 use relay::{Events, Outbound};
 use runtime::{
@@ -131,6 +132,8 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         problem: Some(why),
         lost_writes: Vec::new(),
         handoff: None,
+        resize: ResizeObserved::default(),
+        persistence: Vec::new(),
         roll: None,
     }
 }
@@ -410,6 +413,8 @@ impl Worker {
             problem,
             lost_writes,
             handoff: self.handoff.as_ref().map(Handoff::observed),
+            resize: self.resize(settled),
+            persistence: self.persistence(),
             roll: self.rolling(),
         });
     }
@@ -499,7 +504,7 @@ impl Worker {
     async fn stop(mut self) {
         self.front.close(&self.order).await;
         for shard in &mut self.shards {
-            shard.stop(&mut self.store).await;
+            shard.stop(&mut self.store, &self.order).await;
         }
         tracing::info!(cache.id = %self.order.id.name, "the cache's engines are stopped");
     }

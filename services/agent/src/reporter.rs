@@ -194,6 +194,7 @@ fn is_news(before: &CacheObserved, after: &CacheObserved) -> bool {
         || before.doors != after.doors
         || before.problem != after.problem
         || before.lost_writes != after.lost_writes
+        || before.resize != after.resize
         || before.roll != after.roll
         || shards(before) != shards(after)
 }

@@ -212,6 +212,11 @@ impl Directory {
         self.cache(uid).join(format!("s{shard}n{node}"))
     }
 
+    /// The snapshots of a shard whose cache is persistent.
+    pub(crate) fn snapshots(&self, uid: &CacheUid, shard: u16) -> PathBuf {
+        self.cache(uid).join(format!("s{shard}snapshots"))
+    }
+
     /// The files of a shard's link: journal, snapshots.
     pub(crate) fn link(&self, uid: &CacheUid, shard: u16) -> PathBuf {
         self.cache(uid).join(format!("s{shard}link"))

@@ -12,8 +12,8 @@ mod published;
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
-    CacheDesired, CacheRecord, CacheUid, GeoRole, Lifecycle, Presence, Region, ReplicationDesired,
-    StoreId, engine_settings,
+    CacheDesired, CacheRecord, CacheUid, GeoRole, Lifecycle, Persistence, Presence, Region,
+    ReplicationDesired, StoreId, engine_settings,
 };
 use parking_lot::Mutex;
 use runtime::chain;
@@ -160,6 +160,11 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         shards: cache.spec.shards.unwrap_or(1),
         replicas: cache.spec.replicas,
         settings,
+        persistence: if link.is_some() {
+            Persistence::Off
+        } else {
+            cache.spec.persistence()
+        },
         keys: cache.keys.clone(),
         door: cache.front_door(),
         roll: cache

@@ -32,6 +32,50 @@ pub struct CacheStatus {
     pub ms_since_report: Option<u64>,
     /// Everything that was asked for is in place.
     pub settled: Option<bool>,
+    /// What keeps its data over the end of all its engines, when something does.
+    pub persistence: Option<PersistenceStatus>,
+}
+
+/// What keeps a cache's data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PersistenceStatus {
+    /// `RDB`, `AOF`, or `None` while it ends.
+    #[serde(deserialize_with = "or_default")]
+    pub kind: String,
+    /// Minutes between two snapshots.
+    pub every_minutes: Option<u32>,
+    /// Snapshots that are kept.
+    pub max_snapshots: Option<u32>,
+    /// It protects the data by now.
+    pub in_force: bool,
+    /// Where the data are.
+    #[serde(deserialize_with = "or_default")]
+    pub storage: String,
+    /// Settings with connection strings of storage accounts to which nothing is written.
+    #[serde(deserialize_with = "or_default")]
+    pub unused_storage_accounts: Vec<String>,
+    /// By shard index.
+    #[serde(deserialize_with = "or_default")]
+    pub shards: Vec<KeptStatus>,
+}
+
+/// What is on disk of a shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeptStatus {
+    /// Milliseconds since the data of the newest snapshot were taken.
+    pub snapshot_age_ms: Option<u64>,
+    /// How many there are.
+    pub snapshots: u32,
+    /// Bytes of all of them, or of the append-only file.
+    pub bytes: u64,
+    /// Something is being written anew.
+    pub writing: bool,
+    /// What failed since the agent started.
+    pub failures: u64,
+    /// What is wrong now.
+    pub problem: Option<String>,
 }
 
 /// Where clients reach a cache.

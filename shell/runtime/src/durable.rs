@@ -108,6 +108,21 @@ pub fn durable_rename(from: &Path, to: &Path) -> Result<(), FileError> {
     sync_directory(to)
 }
 
+/// Gives `from` the second name `to`, which must be free, and syncs the directory.
+pub fn durable_link(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::hard_link(from, to).attempted("link", from)?;
+    sync_directory(to)
+}
+
+/// Removes a directory with all that is in it, durably; an absent one is fine.
+pub fn remove_directory_if_there(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => sync_directory(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).attempted("remove", path),
+    }
+}
+
 /// Reads a file that may be absent.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match fs::read(path) {
@@ -223,6 +238,20 @@ mod tests {
         let path = dir.path().join("none");
         assert!(read_if_there(&path).unwrap().is_none());
         remove_if_there(&path).unwrap();
+        remove_directory_if_there(&path).unwrap();
+    }
+
+    #[test]
+    fn a_second_name_outlives_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        write_durable(&one, b"bytes").unwrap();
+        durable_link(&one, &two).unwrap();
+        assert!(durable_link(&one, &two).is_err(), "it is not free");
+        remove_if_there(&one).unwrap();
+        assert_eq!(read_if_there(&two).unwrap().unwrap(), b"bytes");
+        remove_directory_if_there(dir.path()).unwrap();
+        assert!(!two.exists());
     }
 
     #[test]

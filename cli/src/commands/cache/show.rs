@@ -6,7 +6,7 @@ use client::{
 };
 use model::CacheId;
 
-use super::{role_text, sku_text, tags};
+use super::{persistence::in_a_line, role_text, sku_text, tags};
 use crate::{
     failure::Failure,
     output::{Form, bytes, milliseconds, pairs},
@@ -90,6 +90,7 @@ fn describe(cache: &Cache, status: &CacheStatus, connect: Option<String>) -> Str
         ),
         ("holds", holds),
         ("serves", load),
+        ("persistence", status.persistence.as_ref().map(in_a_line)),
         ("settings", Some(settings.join(" "))),
         ("tags", tags(&cache.tags)),
         ("problem", problem(status)),

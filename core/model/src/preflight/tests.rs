@@ -48,6 +48,8 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         build: None,
     };
     CacheObserved {
+        resize: crate::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: cache.uid.clone(),
         settled_revision: 1,
         epoch: Epoch(1),

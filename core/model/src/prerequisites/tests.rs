@@ -84,6 +84,27 @@ fn each_thing_that_is_missing_has_its_own_sentence() {
             "same number of shards",
         ),
         (
+            check(|p, s| {
+                let set = |cache: &mut CacheRecord, n: &str| {
+                    cache
+                        .spec
+                        .configuration
+                        .insert("databases".into(), n.into());
+                };
+                set(p, "8");
+                set(s, "4");
+            }),
+            "as many databases",
+        ),
+        (
+            check(|_, s| {
+                s.spec
+                    .configuration
+                    .insert("aof-backup-enabled".into(), "true".into());
+            }),
+            "persistence is enabled",
+        ),
+        (
             check(|p, _| p.link = Some(LinkId::new("l"))),
             "already linked",
         ),

@@ -129,7 +129,9 @@ fn is_done_by_then(step: &Step, from: u8, heir: u8) -> bool {
         Step::Follow { node, .. } => *node == from,
         Step::TakeServiceAddress { node } => *node == heir,
         Step::Remember(_)
+        | Step::Restore { .. }
         | Step::Start { .. }
+        | Step::Stop { .. }
         | Step::Retire { .. }
         | Step::StandAlone { .. }
         | Step::Pause { .. }

@@ -1,6 +1,6 @@
 //! Who leads the shard, and what happens when the leader's process is gone.
 
-use super::{NodeFacts, NodeView, Situation, Stance, Step, Upstream, plan::is_fenced};
+use super::{Kept, NodeFacts, NodeView, Situation, Stance, Step, Upstream, plan::is_fenced};
 use crate::{GeoRole, ShardStanding};
 
 /// The leader, or what to do for want of one.
@@ -52,6 +52,9 @@ fn succession(now: &Situation<'_>) -> Leader {
     if may_become_fit(now) {
         return Leader::Missing(vec![], ShardStanding::Silent);
     }
+    if let Some(kept) = kept(now) {
+        return Leader::Missing(restored(now, kept), ShardStanding::Starting);
+    }
     if may_start_empty(now) {
         let mut next = memory.clone();
         next.stance = stance_of(now.role);
@@ -90,6 +93,42 @@ pub(super) fn may_become_fit(now: &Situation<'_>) -> bool {
     })
 }
 
+/// What persistence has of a cache that is alone: in a link there is none.
+pub(super) fn kept(now: &Situation<'_>) -> Option<Kept> {
+    let alone = matches!(now.role, GeoRole::Alone);
+    now.memory.kept.filter(|_| alone)
+}
+
+/// The leader starts with what persistence has; where that is in another node's directory, that one
+/// is the leader from now on. The data go back in time, so that no node is in its history.
+fn restored(now: &Situation<'_>, kept: Kept) -> Vec<Step> {
+    let mut next = now.memory.clone();
+    next.stance = Stance::Primary;
+    next.lineage.clear();
+    if let Kept::AppendOnly { node } = kept {
+        next.leader = node;
+    }
+    let node = next.leader;
+    let mut steps = Vec::new();
+    if next != *now.memory {
+        steps.push(Step::Remember(next));
+    }
+    // One that was never in step may run there.
+    let there = now.nodes.get(usize::from(node));
+    if there.is_some_and(|view| !matches!(view, NodeView::Down)) {
+        steps.push(Step::Stop { node });
+        return steps;
+    }
+    steps.push(Step::Restore { node });
+    steps.push(Step::Start {
+        node,
+        upstream: None,
+        saved: true,
+        at_service_address: true,
+    });
+    steps
+}
+
 /// The node that takes the place of a dead leader: the most advanced one of the leader's own
 /// history. Where the choice is between it and an empty node (a geo-secondary, a cache that is
 /// alone, a geo-primary whose other side has nothing), a node with any data is better than none,
@@ -98,7 +137,8 @@ fn heir(now: &Situation<'_>) -> Option<u8> {
     kin(now).or_else(|| {
         let filled = best(now, &|facts| facts.keys > 0);
         let any = || filled.or_else(|| best(now, &|facts| !facts.syncing));
-        may_start_empty(now).then(any)?
+        // What persistence has is of the leader's own history.
+        (may_start_empty(now) && kept(now).is_none()).then(any)?
     })
 }
 

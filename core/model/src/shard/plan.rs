@@ -1,8 +1,8 @@
 //! The plan for a shard whose leader answers: its role first, then its siblings.
 
 use super::{
-    Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
-    leadership::{Leader, leader},
+    Gate, Kept, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
+    leadership::{Leader, kept, leader},
     rejoin,
 };
 use crate::{Epoch, GeoRole, ShardStanding, Standing};
@@ -403,25 +403,20 @@ fn readiness(now: &Situation<'_>, facts: NodeFacts, attempt: u64) -> Option<(u64
 
 /// Every other wanted node follows the leader; nodes beyond the wanted number go.
 pub(super) fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
-    let wanted = usize::from(now.replicas);
-    let mut kept = 0;
+    let all = others(now, leader).map(|(node, _)| node);
+    let wanted: Vec<u8> = all.take(usize::from(now.replicas)).collect();
+    // Until the leader has a whole file of its own, it is the newest that there is.
+    let holds_file = |node| matches!(kept(now), Some(Kept::AppendOnly { node: of }) if of == node);
     let mut steps = Vec::new();
-    let count = now.nodes.len().max(wanted + 1);
-    for node in (0u8..).take(count).filter(|node| *node != leader) {
-        let view = now
-            .nodes
-            .get(usize::from(node))
-            .copied()
-            .unwrap_or(NodeView::Down);
+    for (node, view) in others(now, leader) {
         let upstream = Upstream::Node(leader);
-        if kept == wanted {
-            if !matches!(view, NodeView::Down) {
-                steps.push(Step::Retire { node });
-            }
-            continue;
-        }
-        kept += 1;
         match view {
+            NodeView::Down if !wanted.contains(&node) || holds_file(node) => {}
+            _ if !wanted.contains(&node) => {
+                if !holds_file(node) {
+                    steps.push(Step::Retire { node });
+                }
+            }
             NodeView::Down => {
                 let upstream = Some(upstream);
                 steps.push(Step::Start {
@@ -438,4 +433,15 @@ pub(super) fn siblings(now: &Situation<'_>, leader: u8) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// The nodes without the leader, those included that were never made.
+fn others<'a>(now: &Situation<'a>, leader: u8) -> impl Iterator<Item = (u8, NodeView)> + use<'a> {
+    let nodes = now.nodes;
+    let count = nodes.len().max(usize::from(now.replicas) + 1);
+    let each = (0u8..).take(count).filter(move |node| *node != leader);
+    each.map(move |node| {
+        let view = nodes.get(usize::from(node)).copied();
+        (node, view.unwrap_or(NodeView::Down))
+    })
 }

@@ -2,6 +2,7 @@ mod following;
 mod forced;
 mod gates;
 mod handoff;
+mod kept;
 mod rejoin;
 mod succession;
 
@@ -58,6 +59,7 @@ pub(super) fn memory(stance: Stance) -> ShardMemory {
         lineage: vec![id('a')],
         unsettled: false,
         saved: None,
+        kept: None,
         emptied: None,
         fork: None,
         rejoined: None,

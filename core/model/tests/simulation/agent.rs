@@ -308,6 +308,8 @@ impl World {
             return Stage::Idle;
         };
         let report = CacheObserved {
+            resize: model::ResizeObserved::default(),
+            persistence: Vec::new(),
             uid,
             settled_revision: 0,
             epoch,

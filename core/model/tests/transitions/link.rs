@@ -118,6 +118,8 @@ fn reported(standing: ShardStanding) -> Reported {
 fn report(record: &LinkRecord, uid: &CacheUid, what: &Reported) -> CacheObserved {
     let fork = what.fork.then(barrier);
     CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: uid.clone(),
         settled_revision: 0,
         epoch: Epoch(record.epoch.0 - u64::from(what.earlier)),

@@ -245,6 +245,8 @@ fn step(step: &Step) -> String {
             let of = of.as_ref().map_or_else(|| "none".to_owned(), upstream);
             format!("start({what}, of {of})")
         }
+        Step::Restore { .. } => "restore".to_owned(),
+        Step::Stop { .. } => "stop".to_owned(),
         Step::Retire { .. } => "retire".to_owned(),
         Step::Follow { upstream: of, .. } => format!("follow({})", upstream(of)),
         Step::StandAlone { .. } => "stand alone".to_owned(),

@@ -36,10 +36,18 @@ tcp-keepalive 60
 tcp-backlog 4096
 # A data set is written when Godwit asks for it, never otherwise; a full sync leaves no file.
 save \"\"
-appendonly no
 dbfilename dump.rdb
 rdb-del-sync-files yes
 stop-writes-on-bgsave-error no
+# What a second of writes may cost is what an append-only file promises, where there is one.
+appenddirname appendonlydir
+appendfilename appendonly.aof
+appendfsync everysec
+no-appendfsync-on-rewrite no
+aof-use-rdb-preamble yes
+aof-load-truncated yes
+auto-aof-rewrite-percentage 100
+auto-aof-rewrite-min-size 64mb
 # SIGINT saves even while clients are paused; SIGTERM never does.
 shutdown-on-sigint save
 shutdown-on-sigterm nosave now
@@ -82,6 +90,10 @@ pub(crate) fn render(version: EngineVersion, config: &NodeConfig) -> Result<Stri
             line(name, &quoted(&value))
         }
     }
+    line(
+        "appendonly",
+        if config.load_append_only { "yes" } else { "no" },
+    );
     line(
         "replica-serve-stale-data",
         if config.serve_stale { "yes" } else { "no" },
@@ -277,6 +289,7 @@ mod tests {
             },
             replica_of: None,
             load_saved: false,
+            load_append_only: false,
             serve_stale: true,
             refuses_writes: false,
         }

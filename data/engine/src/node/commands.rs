@@ -193,6 +193,21 @@ impl Node {
         })
     }
 
+    /// How many databases it has: it was started with them.
+    pub async fn databases(&self) -> Result<u16, CommandError> {
+        const FIELD: &str = "databases";
+        let value = self.configured(FIELD).await?;
+        value.parse().map_err(|_not_a_number| {
+            self.unexpected(
+                "CONFIG GET",
+                InfoError::Malformed {
+                    field: FIELD,
+                    value,
+                },
+            )
+        })
+    }
+
     /// Whether strings in its snapshots are compressed one by one (`rdbcompression`).
     pub async fn compress_snapshots(&self, yes: bool) -> Result<(), CommandError> {
         let value = if yes { "yes" } else { "no" };

@@ -35,7 +35,7 @@ pub enum Failure {
     /// An option is not known to this engine or has a value that it refuses.
     #[error("it refuses its configuration: {0}")]
     BadConfig(String),
-    /// The saved data set cannot be loaded.
+    /// The saved data set, or the append-only file, cannot be loaded.
     #[error("it cannot load the saved data set: {0}")]
     BadSnapshot(String),
     /// No room to write to.
@@ -83,6 +83,24 @@ impl Remains {
             .find(|line| any.iter().any(|part| line.contains(part)))
     }
 
+    /// What it said when it could not load its data set.
+    pub(super) fn failed_load(&self) -> Option<&String> {
+        self.line_with(&[
+            "Short read or OOM loading DB",
+            "Wrong signature trying to load DB",
+            "Can't handle RDB format version",
+            "Fatal error loading the DB",
+            "RDB file checksum",
+            "Internal error in RDB",
+            "Wrong RDB checksum",
+            "Bad file format reading the append only file",
+            "Unexpected end of file reading the append only file",
+            "Error opening/reading the append only file",
+            "AOF loading failed",
+            "Invalid AOF manifest",
+        ])
+    }
+
     pub(super) fn failure(&self, address: SocketAddr, status: Option<ExitStatus>) -> Failure {
         if self.line_with(&["Address already in use"]).is_some() {
             return Failure::AddressTaken {
@@ -113,16 +131,7 @@ impl Remains {
         if self.line_with(&["Permission denied"]).is_some() {
             return Failure::NotPermitted;
         }
-        let bad_snapshot = [
-            "Short read or OOM loading DB",
-            "Wrong signature trying to load DB",
-            "Can't handle RDB format version",
-            "Fatal error loading the DB",
-            "RDB file checksum",
-            "Internal error in RDB",
-            "Wrong RDB checksum",
-        ];
-        if let Some(line) = self.line_with(&bad_snapshot) {
+        if let Some(line) = self.failed_load() {
             return Failure::BadSnapshot(line.clone());
         }
         let killed = status.is_some_and(|status| {

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     CommandError, EngineProgram, NodeConfig,
     admin::SOCKET,
+    append_only,
     config::{ConfigError, render},
     info::{engine_of, is_loading},
     process::Process,
@@ -77,6 +78,12 @@ pub enum StartError {
         directory: PathBuf,
         /// The process that runs.
         pid: u32,
+    },
+    /// The append-only file that is to be loaded is not there.
+    #[error("start an engine in {}: the append-only file that it is to load is not there", directory.display())]
+    NoAppendOnly {
+        /// The node's directory.
+        directory: PathBuf,
     },
     /// There is no free port.
     #[error("find a free port on {address}")]
@@ -168,7 +175,10 @@ async fn start_at(program: &EngineProgram, config: &NodeConfig) -> Result<Node, 
         source,
     })?;
     refuse_a_second(&directory)?;
-    prepare(&directory, &text, config.load_saved).map_err(|source| StartError::File {
+    if config.load_append_only && !append_only::is_there(&directory) {
+        return Err(StartError::NoAppendOnly { directory });
+    }
+    prepare(&directory, &text, config).map_err(|source| StartError::File {
         directory: directory.clone(),
         source,
     })?;
@@ -281,15 +291,18 @@ fn refuse_a_second(directory: &Path) -> Result<(), StartError> {
     }
 }
 
-fn prepare(directory: &Path, config: &str, load_saved: bool) -> Result<(), FileError> {
-    snapshot::prepare(directory, load_saved)?;
+fn prepare(directory: &Path, text: &str, config: &NodeConfig) -> Result<(), FileError> {
+    snapshot::prepare(directory, config.load_saved)?;
+    if !config.load_append_only {
+        append_only::forget(directory)?;
+    }
     durable::remove_if_there(&directory.join(SOCKET))?;
     // One log a run, and the one before: the last words of a failed start are its own.
     let log = directory.join(LOG);
     if log.exists() {
         durable::durable_rename(&log, &directory.join("engine.log.1"))?;
     }
-    durable::write_durable(&directory.join(CONFIG), config.as_bytes())
+    durable::write_durable(&directory.join(CONFIG), text.as_bytes())
 }
 
 fn spawn(program: &Path, directory: &Path) -> io::Result<Child> {

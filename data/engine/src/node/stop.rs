@@ -21,6 +21,8 @@ pub enum StopHow {
     /// It is kept for the next start that asks for it, with its place in its history, so that
     /// replicas and upstream go on with a partial resync.
     SaveSnapshot,
+    /// What its append-only file has is kept: the last write is in it when the node has ended.
+    KeepAppendOnly,
     /// As `SaveSnapshot`, and a node whose data set cannot be saved goes on: it is the only one that has
     /// it.
     SaveOrStay,
@@ -81,6 +83,10 @@ impl Node {
                 self.save_and_end(deadline, &["SAVE"]).await
             }
             StopHow::SaveAtOnce => self.save_and_end(deadline, &["SAVE", "NOW"]).await,
+            StopHow::KeepAppendOnly => {
+                self.write_out_and_end(deadline).await;
+                Ok(false)
+            }
             StopHow::Discard => Ok(false),
         };
         if let (StopHow::SaveOrStay, Err(why)) = (how, &saved)
@@ -101,14 +107,18 @@ impl Node {
                     }
                 })
             }
-            StopHow::Discard => Ok(()),
+            StopHow::KeepAppendOnly | StopHow::Discard => Ok(()),
         };
         if let Err(why) = &saved {
             tracing::error!(node.pid = self.pid(), why, "the data set is not saved");
         }
-        self.tidy_up(how == StopHow::Discard || saved.is_err());
+        let keeps = match how {
+            StopHow::SaveSnapshot | StopHow::SaveOrStay | StopHow::SaveAtOnce => saved.is_ok(),
+            StopHow::KeepAppendOnly | StopHow::Discard => false,
+        };
+        self.tidy_up(!keeps);
         Ok(Stopped {
-            snapshot_saved: how != StopHow::Discard && saved.is_ok(),
+            snapshot_saved: keeps,
             not_saved: saved.err(),
         })
     }
@@ -161,6 +171,23 @@ impl Node {
                 chain(&refused),
                 self.directory().join(super::failure::LOG).display()
             )),
+        }
+    }
+
+    /// Lets the engine write its append-only file out, and end. One that refuses, because the file is
+    /// not whole yet, or does not answer is ended as any other.
+    async fn write_out_and_end(&self, deadline: Instant) {
+        let mut command = Cmd::new();
+        command.arg("SHUTDOWN").arg("NOSAVE");
+        let asked = self.0.admin.run_alone("SHUTDOWN", &command);
+        tokio::select! {
+            () = self.exited() => {}
+            answer = timeout_at(deadline, asked) => {
+                // The connection closes a moment before the process has ended.
+                if let Ok(Err(CommandError::Unreachable { .. })) = answer {
+                    let _in_time = timeout_at(deadline, self.exited()).await;
+                }
+            }
         }
     }
 

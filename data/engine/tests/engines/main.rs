@@ -3,6 +3,7 @@
 
 mod finding;
 mod histories;
+mod keeping;
 mod key_table;
 mod lives;
 mod nodes;

@@ -68,6 +68,7 @@ impl House {
             },
             replica_of: None,
             load_saved: false,
+            load_append_only: false,
             serve_stale: true,
             refuses_writes: false,
         }

@@ -155,6 +155,7 @@ mod tests {
     fn order(role: GeoRole) -> CacheDesired {
         let key = || Secret::new("k");
         CacheDesired {
+            persistence: model::Persistence::Off,
             uid: CacheUid::new("u"),
             id: CacheId {
                 subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),

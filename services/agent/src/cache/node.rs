@@ -4,7 +4,7 @@ mod sample;
 
 use std::{net::SocketAddr, time::Duration};
 
-use engine::{CommandError, EngineRole, Node, NodeInfo, RefusedUser, Replication};
+use engine::{CommandError, EngineRole, Node, NodeInfo, OnDisk, RefusedUser, Replication};
 use model::{
     DEAD_MAN_LAG_SECONDS, EngineBuild, Secret, TokenUser,
     shard::{Gate, NodeFacts, NodeView, Upstream},
@@ -43,12 +43,17 @@ pub(super) struct Slot {
     /// A question that it has not answered yet.
     asking: Option<oneshot::Receiver<Result<Seen, CommandError>>>,
     looked: Option<Instant>,
+    /// When the last question was put, and the one that the figures answer.
+    asked: Option<Instant>,
+    answered: Option<Instant>,
     connected_since: Option<Instant>,
     /// Until when its writes are paused.
     paused: Option<Instant>,
     conduct: Option<Conduct>,
     /// Which writes it takes; not known of a process that was just found.
     gate: Option<Gate>,
+    /// How many databases it has; not known of a process that was just started or found.
+    databases: Option<u16>,
     /// Who may log in; not known of a process that was just started or found.
     admitted: Option<Admitted>,
     /// When figures for metrics were read last, by the number of that time since the Unix epoch.
@@ -84,6 +89,7 @@ pub(super) struct Figures {
     pub(super) only_database: Option<u32>,
     pub(super) used_memory: u64,
     pub(super) ops_per_second: u64,
+    pub(super) on_disk: OnDisk,
 }
 
 impl Figures {
@@ -94,6 +100,7 @@ impl Figures {
             only_database: info.only_database,
             used_memory: info.used_memory,
             ops_per_second: info.ops_per_second,
+            on_disk: info.on_disk.clone(),
         }
     }
 }
@@ -136,8 +143,9 @@ impl Slot {
         }
         if node.has_exited() {
             let pid = node.pid();
+            let unloadable = node.failed_load();
             *self = Self::default();
-            return Asked::Died { pid };
+            return Asked::Died { pid, unloadable };
         }
         if self.asking.is_some() && !fresh {
             return Asked::Waits;
@@ -152,10 +160,12 @@ impl Slot {
             Question::Replication
         };
         let (answer, asking) = oneshot::channel();
-        let (node, gate) = (node.clone(), self.gate);
+        let known = (self.gate, self.databases);
+        let node = node.clone();
+        self.asked = Some(Instant::now());
         tasks.spawn("question to an engine", async move {
             // Nobody waits for it any more when the process was replaced.
-            drop(answer.send(see(&node, question, gate).await));
+            drop(answer.send(see(&node, question, known).await));
         });
         self.asking = Some(asking);
         Asked::Waits
@@ -191,6 +201,7 @@ impl Slot {
     fn note(&mut self, seen: Seen) {
         if let Some(figures) = seen.figures {
             self.looked = Some(Instant::now());
+            self.answered = self.asked;
             self.figures = figures;
         }
         if self.gate.is_none() {
@@ -202,6 +213,7 @@ impl Slot {
         if seen.sample.is_some() {
             self.sample = seen.sample;
         }
+        self.databases = self.databases.or(seen.databases);
         if !is_connected(&seen.replication) {
             self.connected_since = None;
         } else if self.connected_since.is_none() {
@@ -214,6 +226,21 @@ impl Slot {
     pub(super) fn take_sample(&mut self) -> Option<(NodeSample, Vec<u32>)> {
         let sample = self.sample.take()?;
         Some((sample, self.answers.take()))
+    }
+
+    /// Has everything asked at the next look.
+    pub(super) fn look_again(&mut self) {
+        self.looked = None;
+    }
+
+    /// The figures tell what it writes to its disk by now.
+    pub(super) fn knows_disk(&self) -> bool {
+        self.looked.is_some()
+    }
+
+    /// The figures were asked for after that moment.
+    pub(super) fn looked_after(&self, then: Instant) -> bool {
+        self.looked.is_some() && self.answered.is_some_and(|asked| asked > then)
     }
 
     /// It answered the last question.
@@ -331,6 +358,11 @@ impl Slot {
         Ok(())
     }
 
+    /// How many databases it has, when that is known.
+    pub(super) fn databases(&self) -> Option<u16> {
+        self.databases
+    }
+
     /// Which writes it takes, when that is known.
     pub(super) fn gate(&self) -> Option<Gate> {
         self.gate
@@ -421,6 +453,8 @@ struct Seen {
     figures: Option<Figures>,
     /// When it was not known.
     gate: Option<Gate>,
+    /// When that was not known.
+    databases: Option<u16>,
     /// After a question for metrics.
     sample: Option<NodeSample>,
     /// How long it took to answer a question that costs it next to nothing.
@@ -436,7 +470,11 @@ enum Question {
 }
 
 /// Asks an engine.
-async fn see(node: &Node, question: Question, gate: Option<Gate>) -> Result<Seen, CommandError> {
+async fn see(
+    node: &Node,
+    question: Question,
+    (gate, databases): (Option<Gate>, Option<u16>),
+) -> Result<Seen, CommandError> {
     let (mut figures, mut sample, mut took) = (None, None, None);
     let replication = match question {
         Question::Replication => {
@@ -463,12 +501,17 @@ async fn see(node: &Node, question: Question, gate: Option<Gate>) -> Result<Seen
         Some(_known) => None,
         None => Some(found(node, gate_of(node.needed_replicas().await?)).await?),
     };
+    let databases = match databases {
+        Some(_known) => None,
+        None => Some(node.databases().await?),
+    };
     Ok(Seen {
         replication,
         figures,
         gate,
         sample,
         took,
+        databases,
     })
 }
 
@@ -513,6 +556,8 @@ pub(super) enum Asked {
     Died {
         /// Its process ID.
         pid: u32,
+        /// What it said, when it could not load its data set.
+        unloadable: Option<String>,
     },
     /// An answer is due.
     Waits,

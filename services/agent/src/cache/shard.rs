@@ -2,10 +2,12 @@
 
 mod describe;
 mod handoff;
+mod keeping;
 mod lead;
 mod lease;
 mod points;
 mod rejoin;
+mod resize;
 mod rolling;
 mod sample;
 mod settings;
@@ -34,8 +36,10 @@ use super::{
     store::CacheStore,
 };
 use handoff::ShardHandoff;
+use keeping::ShardKeeping;
 use lease::ShardLease;
 use rejoin::SavingLost;
+use resize::ShardResize;
 pub(super) use rolling::ShardRoll;
 
 /// How long a node may take to stop when its data are not wanted.
@@ -51,6 +55,8 @@ pub(super) struct ShardRunner {
     link: LinkHalf,
     lease: ShardLease,
     handoff: ShardHandoff,
+    keeping: ShardKeeping,
+    resize: ShardResize,
     observed: ShardObserved,
     ready: Option<(u64, Position)>,
     moved: bool,
@@ -91,6 +97,8 @@ impl ShardRunner {
             link,
             lease: ShardLease::default(),
             handoff: ShardHandoff::default(),
+            keeping: ShardKeeping::default(),
+            resize: ShardResize::default(),
             observed,
             ready: None,
             moved: false,
@@ -239,6 +247,13 @@ impl ShardRunner {
         }
         self.took_over = self.takes_over(store, desired, &plan.steps);
         self.serve_reads(store, desired).await?;
+        if let Err(why) = self.keep(store, desired).await {
+            problem.get_or_insert(why);
+        }
+        if let Some(why) = self.keeping_problem() {
+            problem.get_or_insert(why);
+        }
+        self.note_progress(desired);
         self.wire_outbound(store, desired, &plan.standing).await;
         problem.map_or(Ok(()), Err)
     }
@@ -270,12 +285,17 @@ impl ShardRunner {
         let mut problem = None;
         let full = self.fresh_in != Some(desired.epoch);
         self.fresh_in = Some(desired.epoch);
-        let leader = usize::from(store.shard(self.shard).memory.leader);
+        let memory = store.shard(self.shard).memory;
+        let leader = usize::from(memory.leader);
+        let restores = memory.kept.is_some() && memory.saved.is_none();
         let tasks = &self.host.relay_tasks;
         let span = self.host.sampling.span();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             match slot.ask(full, full || index == leader, span, tasks) {
-                Asked::Died { pid } => {
+                Asked::Died { pid, unloadable } => {
+                    if index == leader && restores {
+                        self.keeping.unloadable = unloadable;
+                    }
                     self.roll.note_death(&store.shard(self.shard).roll, index);
                     tracing::warn!(cache.id = %desired.id.name, shard = %self.shard, node = index, pid, "an engine process is gone");
                 }

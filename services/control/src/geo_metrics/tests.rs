@@ -51,6 +51,8 @@ fn report(
         installed: None,
         problem: None,
         caches: vec![CacheObserved {
+            resize: model::ResizeObserved::default(),
+            persistence: Vec::new(),
             uid: record.uid,
             settled_revision: 1,
             epoch: Epoch(4),

@@ -14,7 +14,8 @@ use axum::{
 use model::{
     CacheDesired, CacheObserved, CacheUid, Door, Doors, EngineBuild, EventObserved, GeoRole,
     InstalledEngine, LinkActivity, LinkObserved, NodeObserved, Presence, PrivateDoorObserved,
-    PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, RollObserved,
+    PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ResizeObserved,
+    RollObserved,
     RollStanding, ShardIndex, ShardObserved, ShardStanding, Timestamp,
 };
 use parking_lot::Mutex;
@@ -31,6 +32,10 @@ pub(crate) struct Behaviour {
     pub(crate) no_engine: bool,
     /// It does not settle anything.
     pub(crate) stuck: bool,
+    /// Why it does not carry out what it is told of a cache.
+    pub(crate) refuses: Option<String>,
+    /// The memory that it says shards use, other than a byte.
+    pub(crate) used_memory: Option<u64>,
     /// It does not ask for the promotion.
     pub(crate) never_takes: bool,
     /// The standing of geo-secondaries, other than `Following`.
@@ -183,6 +188,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .clone()
             .unwrap_or(ShardStanding::Following),
     };
+    let refuses = behaviour.refuses.is_some();
     let stuck = behaviour.stuck || behaviour.no_engine;
     let standing = if stuck { ShardStanding::Starting } else { told };
     let activity = if standing == ShardStanding::Syncing {
@@ -206,7 +212,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
     };
     CacheObserved {
         uid: cache.uid.clone(),
-        settled_revision: if stuck { 0 } else { cache.revision },
+        settled_revision: if stuck || refuses { 0 } else { cache.revision },
         epoch: cache.epoch,
         role: cache.role.kind(),
         doors: cache.door.public.then(doors),
@@ -221,7 +227,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
                 7
             },
             standing,
-            used_memory: 1,
+            used_memory: behaviour.used_memory.unwrap_or(1),
             ops_per_second: 0,
             clients: 0,
             nodes: nodes(cache, behaviour),
@@ -243,6 +249,11 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
+        resize: ResizeObserved {
+            doing: None,
+            refused: behaviour.refuses.clone().map(|why| (cache.revision, why)),
+        },
+        persistence: Vec::new(),
         roll: cache.roll.as_ref().map(|order| RollObserved {
             order: order.id,
             standing: behaviour.roll.clone().unwrap_or(RollStanding::Done),

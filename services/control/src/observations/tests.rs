@@ -39,6 +39,8 @@ pub(crate) fn report(
         problem: None,
         events: vec![],
         caches: vec![CacheObserved {
+            resize: model::ResizeObserved::default(),
+            persistence: Vec::new(),
             uid: cache(name, place).uid,
             settled_revision: 1,
             epoch: Epoch(4),

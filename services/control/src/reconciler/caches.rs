@@ -1,6 +1,6 @@
 //! Caches: those on their way that have arrived, and those that are gone.
 
-use model::{CacheObserved, CacheRecord, Lifecycle, ShardStanding};
+use model::{CacheObserved, CacheRecord, GivenOrder, Lifecycle, RollStanding, ShardStanding};
 
 use super::{Breadth, Sight, Step};
 use crate::{
@@ -25,8 +25,19 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
         | Lifecycle::Scaling
         | Lifecycle::Failed { .. } => {
             let seen = sight.seen.cache(&cache.region, &cache.uid)?;
+            let maintenance = match resize_order(cache) {
+                None => cache.maintenance.clone(),
+                Some(order) => match order.standing(seen) {
+                    Some(RollStanding::Done) => cache.maintenance.after_order(sight.now, None),
+                    Some(RollStanding::UnderWay { .. } | RollStanding::Stopped { .. }) | None => {
+                        return None;
+                    }
+                },
+            };
             let ready = CacheRecord {
                 lifecycle: Lifecycle::Ready,
+                resize: None,
+                maintenance,
                 ..CacheRecord::clone(cache)
             };
             is_settled(cache, seen).then(|| Step {
@@ -35,6 +46,13 @@ fn step(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
             })
         }
     }
+}
+
+/// The order to restart nodes that a change of what the cache is made of has given.
+pub(super) fn resize_order(cache: &CacheRecord) -> Option<&GivenOrder> {
+    let resize = cache.resize.as_ref()?;
+    let order = cache.maintenance.order.as_ref();
+    order.filter(|order| order.operation == resize.operation)
 }
 
 /// Changes of who may come in that the engines have, or refuse.

@@ -5,6 +5,7 @@ use model::{
 };
 
 mod private_endpoint;
+mod resize;
 
 use super::{Breadth, Sight, Step, caches::is_settled, rolls};
 use crate::{
@@ -71,8 +72,7 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
         }
         Verdict::SucceedWith(cache, becomes) => {
             let change = change.replace(&cache, &becomes);
-            let change = change.replace(op, &op.succeeded(sight.now));
-            (change, "succeeded".to_owned())
+            (change, op.succeeded(sight.now), "succeeded".to_owned())
         }
         Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
@@ -159,6 +159,9 @@ fn settling(sight: &Sight<'_>, op: &OperationRecord, id: &CacheId, uid: &CacheUi
         Lifecycle::Deleting => Verdict::Fail(format!("the cache `{}` is being deleted", id.name)),
         Lifecycle::Failed { why } => Verdict::Fail(why.clone()),
         Lifecycle::Creating | Lifecycle::Updating | Lifecycle::Scaling => {
+            if let Some((back, why)) = resize::refused(sight, op, cache) {
+                return Verdict::FailWith(cache.clone(), Box::new(back), why);
+            }
             match hopeless(sight, op, cache) {
                 Some(why) => {
                     let failed = CacheRecord {
@@ -221,8 +224,9 @@ fn hopeless(sight: &Sight<'_>, op: &OperationRecord, cache: &CacheRecord) -> Opt
         let why = problem.unwrap_or("it has not found valkey-server or redis-server");
         return past(NO_ENGINE_MS).then(|| format!("the agent of {place} has no engine: {why}"));
     }
-    // A full sync takes as long as it takes.
-    if cache.link.is_some() || seen.is_some_and(|seen| is_settled(cache, seen)) {
+    // A full sync takes as long as it takes, and so does what fills new nodes.
+    let moves = cache.resize.is_some() && seen.is_some_and(|seen| seen.resize.doing.is_some());
+    if moves || cache.link.is_some() || seen.is_some_and(|seen| is_settled(cache, seen)) {
         return None;
     }
     let problem = seen.and_then(|seen| seen.problem.clone());

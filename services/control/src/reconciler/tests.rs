@@ -138,6 +138,8 @@ fn sees(
     standing: ShardStanding,
 ) -> CacheObserved {
     CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: record.uid.clone(),
         settled_revision: 1,
         epoch: Epoch(epoch),

@@ -11,6 +11,7 @@ use crate::store::Record;
 
 pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
     CacheRecord {
+        resize: None,
         id: CacheId {
             subscription: "5d0c4f30-0000-4000-8000-000000000001".parse().unwrap(),
             group: "g".parse().unwrap(),

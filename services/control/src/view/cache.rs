@@ -164,12 +164,12 @@ fn instances(cache: &CacheRecord, observed: Option<&CacheObserved>) -> Vec<Value
     let all = (0..shards).flat_map(|shard| (0..nodes).map(move |node| (shard, node)));
     all.map(|(shard, node)| {
         let port = shard * nodes + node;
+        // By rank: after nodes have gone, indices have gaps.
         let leads = observed
             .and_then(|seen| seen.shards.iter().find(|s| s.shard.0 == shard))
             .is_some_and(|s| {
-                s.nodes
-                    .iter()
-                    .any(|n| u16::from(n.index) == node && n.leads)
+                let at = s.nodes.get(usize::from(node));
+                at.is_some_and(|n| n.leads)
             });
         let mut instance = json!({
             "sslPort": NODE_PORTS.0 + port, "isMaster": leads, "isPrimary": leads,

@@ -2,8 +2,8 @@
 //! what it waits for.
 
 use model::{
-    CacheId, CacheUid, LinkActivity, LinkPhase, LinkRecord, RoleKind, RollStanding, ShardObserved,
-    ShardStanding, Timestamp,
+    CacheId, CacheUid, Lifecycle, LinkActivity, LinkPhase, LinkRecord, RoleKind, RollStanding,
+    ShardObserved, ShardStanding, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -122,9 +122,22 @@ impl Progress {
 fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
     match &op.work {
         Work::CreateCache { cache, uid } => settling(state, seen, "Creating", cache, uid),
-        Work::UpdateCache { cache, uid } | Work::ChangeAccess { cache, uid, .. } => {
-            settling(state, seen, "Updating", cache, uid)
+        Work::UpdateCache { cache, uid } => {
+            let lifecycle = state.cache(cache).map(|cache| cache.lifecycle.clone());
+            let phase = match lifecycle {
+                Some(Lifecycle::Scaling) => "Scaling",
+                Some(
+                    Lifecycle::Creating
+                    | Lifecycle::Ready
+                    | Lifecycle::Updating
+                    | Lifecycle::Deleting
+                    | Lifecycle::Failed { .. },
+                )
+                | None => "Updating",
+            };
+            settling(state, seen, phase, cache, uid)
         }
+        Work::ChangeAccess { cache, uid, .. } => settling(state, seen, "Updating", cache, uid),
         Work::PrivateEndpoint {
             cache, endpoint, ..
         } => Progress::new(
@@ -210,7 +223,9 @@ fn settling(
         let waits = format!("the agent of {place} to start `{name}`");
         return Progress::new(phase, problem.unwrap_or(waits));
     };
-    let waits = if observed.settled_revision < cache.revision {
+    let waits = if let Some(doing) = &observed.resize.doing {
+        doing.clone()
+    } else if observed.settled_revision < cache.revision {
         format!("the engines of `{name}` to take the settings")
     } else {
         format!("the engines of `{name}` to be ready")

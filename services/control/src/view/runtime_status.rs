@@ -2,8 +2,8 @@
 
 use model::{
     CacheObserved, CacheRecord, Door, Doors, JournalObserved, LagObserved, LinkActivity,
-    LinkObserved, LinkRecord, LinkSeen, OffsetsObserved, ShardObserved, ShardStanding, Standing,
-    Timestamp, WireObserved,
+    LinkObserved, LinkRecord, LinkSeen, OffsetsObserved, Persistence, PersistenceObserved,
+    ShardObserved, ShardStanding, Standing, Timestamp, WireObserved, is_storage_key,
 };
 use psync::Position;
 use serde_json::{Value, json};
@@ -65,9 +65,50 @@ pub(crate) fn cache_status(
         "engine": observed.and_then(|seen| seen.engine).map(|engine| engine.to_string()),
         "maintenance": maintenance_status(state, seen, cache, plane.clock.now()),
         "settled": observed.is_some_and(|seen| is_settled(cache, seen)),
+        "resize": observed.and_then(|seen| seen.resize.doing.as_ref()).map(|doing| json!({"waitingFor": doing})),
+        "persistence": persistence(cache, observed),
         "problem": problem,
         "msSinceReport": last.map(|heard| whole_ms(seen.age(heard))),
         "shards": observed.map_or_else(Vec::new, |seen| seen.shards.iter().map(shard_json).collect()),
+    })
+}
+
+/// What is asked for to keep a cache's data, and what is in force; `null` without any.
+fn persistence(cache: &CacheRecord, observed: Option<&CacheObserved>) -> Option<Value> {
+    let asked = cache.spec.persistence();
+    let shards = observed.map_or(&[][..], |seen| &seen.persistence);
+    (asked != Persistence::Off || !shards.is_empty()).then(|| {
+        let in_force = shards.iter().all(|shard| shard.in_force == asked);
+        let accounts = cache.spec.configuration.keys();
+        let accounts: Vec<_> = accounts.filter(|key| is_storage_key(key)).collect();
+        let (kind, every, keep) = match asked {
+            Persistence::Off => ("None", None, None),
+            Persistence::Snapshots {
+                every_minutes,
+                keep,
+            } => ("RDB", Some(every_minutes), Some(keep)),
+            Persistence::AppendOnly => ("AOF", None, None),
+        };
+        json!({
+            "kind": kind,
+            "everyMinutes": every,
+            "maxSnapshots": keep,
+            "inForce": in_force && !shards.is_empty(),
+            "storage": "the disk of the host that runs the cache's engines",
+            "unusedStorageAccounts": accounts,
+            "shards": shards.iter().map(kept_json).collect::<Vec<_>>(),
+        })
+    })
+}
+
+fn kept_json(shard: &PersistenceObserved) -> Value {
+    json!({
+        "snapshotAgeMs": shard.snapshot_age_ms,
+        "snapshots": shard.snapshots,
+        "bytes": shard.bytes,
+        "writing": shard.writing,
+        "failures": shard.failures,
+        "problem": shard.problem,
     })
 }
 

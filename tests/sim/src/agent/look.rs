@@ -230,7 +230,11 @@ impl Agent {
                 return Ok(());
             }
             Step::SaveLost { at, from, .. } => return self.save_lost(*at, *from).await,
-            Step::Retire { .. } | Step::TakeServiceAddress { .. } | Step::TakePauseOver { .. } => {
+            Step::Restore { .. }
+            | Step::Stop { .. }
+            | Step::Retire { .. }
+            | Step::TakeServiceAddress { .. }
+            | Step::TakePauseOver { .. } => {
                 return Ok(());
             }
         };
@@ -284,6 +288,8 @@ impl Agent {
             ..LinkObserved::default()
         });
         let observed = CacheObserved {
+            resize: model::ResizeObserved::default(),
+            persistence: Vec::new(),
             uid: order.uid.clone(),
             settled_revision: if settled { order.revision } else { 0 },
             epoch,

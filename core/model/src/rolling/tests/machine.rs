@@ -220,7 +220,9 @@ impl World {
                 self.processes.get_mut(&node).unwrap().shut = gate == Gate::Shut;
             }
             Step::LiftFence => {}
-            Step::Retire { .. }
+            Step::Restore { .. }
+            | Step::Stop { .. }
+            | Step::Retire { .. }
             | Step::TakePauseOver { .. }
             | Step::ExpectFence
             | Step::DeclareBarrier { .. }

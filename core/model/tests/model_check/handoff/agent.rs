@@ -282,6 +282,8 @@ impl Handoff {
             | Planned::DeclareBarrier { .. }
             | Planned::Drain
             | Planned::SaveLost { .. }
+            | Planned::Restore { .. }
+            | Planned::Stop { .. }
             | Planned::LiftFence => false,
         });
         u8::try_from(unseen.count()).unwrap()
@@ -370,6 +372,8 @@ impl Handoff {
             Planned::Start { .. }
             | Planned::Retire { .. }
             | Planned::TakeServiceAddress { .. }
+            | Planned::Restore { .. }
+            | Planned::Stop { .. }
             | Planned::TakePauseOver { .. } => return Err("engines that run are left running"),
         }
         Ok(())
@@ -493,6 +497,8 @@ pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
             fork: seen.fork,
         });
     CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: member(side).uid,
         settled_revision: 0,
         epoch: told.epoch,

@@ -66,8 +66,12 @@ impl ShardRunner {
             let index = usize::from(node.index);
             let slot = self.slots.get(index);
             let admits = slot.is_some_and(|slot| slot.admits(&desired.door.users));
-            admits && file.applied.get(index) == Some(&desired.revision)
+            let has = slot.and_then(Slot::databases);
+            let sized = has == Some(desired.settings.databases);
+            admits && sized && file.applied.get(index) == Some(&desired.revision)
         };
-        shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node))
+        let nodes =
+            shown.len() == wanted && shown.iter().all(|node| in_step(node) && applied(node));
+        nodes && self.keeps(&file.memory, desired)
     }
 }

@@ -104,6 +104,8 @@ impl ShardRunner {
             }
             Step::Remember(_)
             | Step::Start { .. }
+            | Step::Restore { .. }
+            | Step::Stop { .. }
             | Step::Retire { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }

@@ -22,6 +22,8 @@ fn usual(step: &Step) -> &'static str {
     match step {
         Step::Remember(_) => "Remember",
         Step::Start { .. } => "Start",
+        Step::Restore { .. } => "Restore",
+        Step::Stop { .. } => "Stop",
         Step::Retire { .. } => "Retire",
         Step::Follow {
             upstream: Upstream::Inbound,

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{DISCARD_GRACE, ShardRunner, stop::SAVE_GRACE};
-use crate::cache::{handoff::attempt_of, store::CacheStore};
+use crate::cache::{handoff::attempt_of, node::Slot, store::CacheStore};
 
 /// Writes, or the stream, wait for so long at most while two nodes change places.
 const PLACES: Duration = Duration::from_millis(1_500);
@@ -400,14 +400,18 @@ impl ShardRunner {
             // The engine's stop would wait for whoever acknowledges for the lease.
             self.let_lease_go();
         }
+        // One with fewer databases than it followed may have taken a write for another one: it gets all
+        // of it anew.
+        let databases = self.slots.get(usize::from(node)).and_then(Slot::databases);
+        let fewer = databases.is_some_and(|has| has < desired.settings.databases);
         let slot = self.slots.get_mut(usize::from(node));
         let Some(engine) = slot.and_then(|slot| slot.begin_stop()) else {
             return;
         };
         let (how, grace) = match keep {
             Keep::Surely => (StopHow::SaveOrStay, SAVE_GRACE),
-            Keep::IfPossible => (StopHow::SaveAtOnce, SAVE_GRACE),
-            Keep::Nothing => (StopHow::Discard, DISCARD_GRACE),
+            Keep::IfPossible if !fewer => (StopHow::SaveAtOnce, SAVE_GRACE),
+            Keep::IfPossible | Keep::Nothing => (StopHow::Discard, DISCARD_GRACE),
         };
         tracing::info!(cache.id = %desired.id.name, shard = %self.shard, node, pid = engine.pid(), ?keep, "stopping an engine to start it again");
         let (answer, asked) = oneshot::channel();

@@ -14,6 +14,9 @@ impl ShardRunner {
         store: &mut CacheStore,
         desired: &CacheDesired,
     ) -> Result<(), String> {
+        if !self.may_apply(store, desired).await? {
+            return Ok(());
+        }
         for index in 0..self.slots.len() {
             let applied = store
                 .shard(self.shard)

@@ -7,7 +7,7 @@ use engine::{
 };
 use model::{
     CacheDesired, EventKind,
-    shard::{Step, Upstream},
+    shard::{Kept, Step, Upstream},
 };
 use runtime::{chain, dice::Dice};
 
@@ -47,6 +47,8 @@ impl ShardRunner {
                 let start = (*node, *upstream, *saved, *at_service_address);
                 self.start(store, desired, start).await
             }
+            Step::Restore { node } => self.restore(store, *node),
+            Step::Stop { node } => self.stop_node(*node).await,
             Step::Retire { node } => self.retire(*node).await,
             Step::Follow { node, upstream } => {
                 let address = self.address_of(*upstream)?;
@@ -111,6 +113,8 @@ impl ShardRunner {
             Step::LiftFence => self.link.lift_fence(),
             Step::Remember(_)
             | Step::Start { .. }
+            | Step::Restore { .. }
+            | Step::Stop { .. }
             | Step::Retire { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }
@@ -179,7 +183,14 @@ impl ShardRunner {
             let kept = store.change(|file| file.in_step_once = None);
             kept.map_err(|error| chain(&error).to_string())?;
         }
-        let config = self.node_config(store, desired, node, upstream, saved, at_service)?;
+        let mut config = self.node_config(store, desired, node, upstream, saved, at_service)?;
+        let memory = store.shard(self.shard).memory;
+        if saved && memory.kept == Some(Kept::AppendOnly { node }) && memory.saved != Some(node) {
+            (config.load_saved, config.load_append_only) = (false, true);
+        } else if memory.kept == Some(Kept::AppendOnly { node }) {
+            // It goes with this start, which has newer data or wants none.
+            self.remember_kept(store, None)?;
+        }
         let program = self.program_of(store, node).await?;
         match Node::start(&program, &config).await {
             Ok(started) => {
@@ -237,19 +248,25 @@ impl ShardRunner {
                 .map(|upstream| self.address_of(upstream))
                 .transpose()?,
             load_saved,
+            load_append_only: false,
             serve_stale: upstream != Some(Upstream::Inbound),
             refuses_writes: at_service && needs_lease(desired),
         })
     }
 
-    async fn retire(&mut self, node: u8) -> Result<(), String> {
-        let directory = self.host.directory.node(&self.uid, self.shard.0, node);
+    async fn stop_node(&mut self, node: u8) -> Result<(), String> {
         let slot = self.slot(node)?;
         if let Some(engine) = slot.node.take() {
             let stopped = engine.stop(StopHow::Discard, DISCARD_GRACE).await;
             stopped.map_err(|error| chain(&error).to_string())?;
         }
         *slot = Slot::default();
+        Ok(())
+    }
+
+    async fn retire(&mut self, node: u8) -> Result<(), String> {
+        let directory = self.host.directory.node(&self.uid, self.shard.0, node);
+        self.stop_node(node).await?;
         match std::fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(format!("remove {}: {error}", directory.display()))
@@ -284,6 +301,7 @@ fn is_taken(error: &StartError) -> bool {
         StartError::Config { .. }
         | StartError::Directory { .. }
         | StartError::File { .. }
+        | StartError::NoAppendOnly { .. }
         | StartError::AlreadyRuns { .. }
         | StartError::NoPort { .. }
         | StartError::Spawn { .. }

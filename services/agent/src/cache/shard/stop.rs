@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use engine::StopHow;
+use model::{CacheDesired, Persistence, shard::Kept};
 use runtime::chain;
 
-use super::{DISCARD_GRACE, ShardRunner, node_index};
+use super::{DISCARD_GRACE, ShardRunner, keeping::wanted, node_index};
 use crate::cache::store::CacheStore;
 
 /// How long a leader may take to save its data set at an orderly stop.
@@ -13,12 +14,22 @@ pub(super) const SAVE_GRACE: Duration = Duration::from_secs(240);
 
 impl ShardRunner {
     /// Stops in order: the leader saves its data set first, while whoever follows it still can.
-    pub(in crate::cache) async fn stop(&mut self, store: &mut CacheStore) {
-        let leader = usize::from(store.shard(self.shard).memory.leader);
+    /// With a whole append-only file nothing need be saved: it has everything, and is loaded next.
+    pub(in crate::cache) async fn stop(&mut self, store: &mut CacheStore, order: &CacheDesired) {
+        let memory = store.shard(self.shard).memory;
+        let leader = usize::from(memory.leader);
+        let node = memory.leader;
+        let has_file = memory.kept == Some(Kept::AppendOnly { node }) && memory.saved.is_none();
         self.let_lease_go();
+        if has_file {
+            self.stop_appending(leader).await;
+        }
         if let Some(node) = self.slots.get_mut(leader).and_then(|slot| slot.node.take()) {
             match node.stop(StopHow::SaveSnapshot, SAVE_GRACE).await {
                 Ok(stopped) if stopped.snapshot_saved => {
+                    if let Persistence::Snapshots { .. } = wanted(order) {
+                        self.keep_last_snapshot(leader);
+                    }
                     let saved = node_index(leader);
                     let kept = store.change_shard(self.shard, |file| file.memory.saved = saved);
                     if let Err(error) = kept {
@@ -30,6 +41,15 @@ impl ShardRunner {
             }
         }
         self.discard(false).await;
+    }
+
+    async fn stop_appending(&mut self, leader: usize) {
+        let slot = self.slots.get_mut(leader);
+        if let Some(node) = slot.and_then(|slot| slot.node.take())
+            && let Err(error) = node.stop(StopHow::KeepAppendOnly, SAVE_GRACE).await
+        {
+            tracing::error!(error = %chain(&error), "an engine does not stop");
+        }
     }
 
     /// Stops what runs without saving, and ends the link's half; `remove`: with its files.

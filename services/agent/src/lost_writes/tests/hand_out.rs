@@ -411,6 +411,7 @@ fn config(directory: PathBuf) -> NodeConfig {
         },
         replica_of: None,
         load_saved: false,
+        load_append_only: false,
         serve_stale: true,
         refuses_writes: false,
     }

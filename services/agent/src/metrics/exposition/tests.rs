@@ -67,6 +67,8 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         fork: None,
     };
     let cache = CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: CacheUid::new("u"),
         settled_revision: 1,
         epoch: Epoch(1),

@@ -8,11 +8,15 @@ use axum::{
     response::Response,
 };
 use model::{
-    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, Lifecycle, Maintenance,
-    OperationId, Region, engine_settings,
+    Access, AccessKeys, CacheId, CacheRecord, CacheSpec, CacheUid, Epoch, FormerSize, Lifecycle,
+    Maintenance, OperationId, RebootNodes, Region, Resize, RollWhat, engine_settings,
+    refused_resize, resizes,
 };
 
-use super::{Names, being_deleted, name_taken, requested::Requested};
+use super::{
+    Names, being_deleted, name_taken,
+    requested::{Requested, not_resizable},
+};
 use crate::{
     api::{
         ApiError, answer,
@@ -147,6 +151,7 @@ fn create(
         epoch: Epoch(0),
         link: None,
         lifecycle: Lifecycle::Creating,
+        resize: None,
         revision: 1,
         created: now,
     };
@@ -232,18 +237,69 @@ fn update(
         let change = Change::new().replace(cache, &record).insert(&op);
         return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
     }
-    let sized = |spec: &CacheSpec| (spec.sku, spec.replicas, spec.shards);
-    if sized(&record.spec) != sized(&cache.spec) {
+    one_at_a_time(cache)?;
+    let resizes = resizes(&cache.spec, &record.spec);
+    if resizes {
         not_restarting(cache, "scale")?;
+        fits(plane, cache, &record.spec)?;
     }
-    record.lifecycle = if record.spec.sku == cache.spec.sku {
+    let sized = |spec: &CacheSpec| (spec.sku, spec.replicas);
+    record.lifecycle = if sized(&record.spec) == sized(&cache.spec) {
         Lifecycle::Updating
     } else {
         Lifecycle::Scaling
     };
     record.revision += 1;
+    // A change that came to nothing is still to be gone back from.
+    let former = cache.resize.as_ref().map(|resize| resize.former.clone());
+    record.resize = (resizes || former.is_some()).then(|| Resize {
+        operation: id.clone(),
+        revision: record.revision,
+        former: former.unwrap_or_else(|| FormerSize::of(&cache.spec)),
+    });
+    if record
+        .resize
+        .as_ref()
+        .is_some_and(|resize| resize.restarts(&record.spec))
+    {
+        let nodes = RebootNodes::All;
+        let what = RollWhat::Reboot { shard: None, nodes };
+        record.maintenance = cache
+            .maintenance
+            .with_order(what, op.started, op.id.clone(), None);
+    }
     let change = Change::new().replace(cache, &record).insert(&op);
     Ok(Plan::Commit(change, (StatusCode::OK, record, op)))
+}
+
+/// What a cache is made of is changed in one way at a time, so that it is known what to go back to.
+fn one_at_a_time(cache: &CacheRecord) -> Result<(), ApiError> {
+    let under_way = match cache.lifecycle {
+        Lifecycle::Updating | Lifecycle::Scaling => cache.resize.is_some(),
+        Lifecycle::Creating | Lifecycle::Ready | Lifecycle::Deleting | Lifecycle::Failed { .. } => {
+            false
+        }
+    };
+    if !under_way {
+        return Ok(());
+    }
+    Err(ApiError::conflict(format!(
+        "The cache `{}` is being changed: its size, its replicas or its persistence. Wait until it is `Succeeded`, then try again.",
+        cache.id.name
+    )))
+}
+
+/// Whether the data have room in what the cache is to be, by what its agent sees now; the agent looks
+/// again before it does anything.
+fn fits(plane: &Plane, cache: &CacheRecord, spec: &CacheSpec) -> Result<(), ApiError> {
+    let seen = plane.observations.seen();
+    let seen = seen.cache(&cache.region, &cache.uid);
+    let used: Option<Vec<u64>> =
+        seen.map(|seen| seen.shards.iter().map(|shard| shard.used_memory).collect());
+    match refused_resize(cache, spec, used.as_deref()) {
+        None => Ok(()),
+        Some(refused) => Err(not_resizable(&refused)),
+    }
 }
 
 /// Tells whether the agents have nothing to do for the change.
@@ -251,7 +307,8 @@ fn same_for_agents(a: &CacheRecord, b: &CacheRecord) -> bool {
     let made_of = |cache: &CacheRecord| {
         let spec = &cache.spec;
         let settings = engine_settings(spec.sku, &spec.configuration).ok();
-        (spec.sku, spec.shards, spec.replicas, settings)
+        let persistence = spec.persistence();
+        (spec.sku, spec.shards, spec.replicas, settings, persistence)
     };
     made_of(a) == made_of(b) && a.front_door() == b.front_door()
 }

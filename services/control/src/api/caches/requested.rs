@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    CacheRecord, CacheSpec, Identity, Region, Sku, Tier, engine_settings, is_read_only_key,
+    CacheRecord, CacheSpec, Identity, Region, ResizeRefused, Sku, Tier, check_databases,
+    check_persistence, engine_settings, is_read_only_key, is_storage_key, without_storage_secret,
 };
 
 use super::kept::{IdentityAsked, Placement};
@@ -155,6 +156,8 @@ impl Requested {
             tags: self.tags.clone().unwrap_or_default(),
         };
         check_configuration(sku, &self.configuration)?;
+        check_databases(sku, &self.configuration).map_err(not_configurable)?;
+        check_persistence(sku, &spec.configuration).map_err(not_configurable)?;
         somebody_may_come_in(&spec)?;
         Ok(spec)
     }
@@ -164,12 +167,9 @@ impl Requested {
     pub(super) fn updated(&self, cache: &CacheRecord) -> Result<CacheSpec, ApiError> {
         let old = &cache.spec;
         let sku = self.sku.unwrap_or(old.sku);
-        if sku.tier() < old.sku.tier() {
-            return Err(ApiError::body(format!(
-                "The field `properties.sku` cannot be taken: a {} cache cannot become {}; create another cache.",
-                old.sku.tier(),
-                sku.tier()
-            )));
+        let (from, to) = (old.sku.tier(), sku.tier());
+        if to < from {
+            return Err(not_resizable(&ResizeRefused::Downgrade { from, to }));
         }
         self.check_shards(old.shards)?;
         let kept = if sku.tier() == old.sku.tier() {
@@ -214,6 +214,7 @@ impl Requested {
             while_linked(cache, &spec)?;
         }
         check_configuration(sku, &asked)?;
+        check_persistence(sku, &spec.configuration).map_err(not_configurable)?;
         somebody_may_come_in(&spec)?;
         no_rules_behind_a_closed_door(cache, &spec)?;
         keep_databases(cache, &mut spec)?;
@@ -281,22 +282,39 @@ fn read_sku(mut of: Fields) -> Result<Sku, ApiError> {
     Ok(sku)
 }
 
-/// The keys that are stored: answers make the others anew.
+/// A size that the cache does not get.
+pub(super) fn not_resizable(refused: &ResizeRefused) -> ApiError {
+    ApiError::body(format!(
+        "The field `properties.sku` cannot be taken: {refused}."
+    ))
+}
+
+fn not_configurable(error: impl std::error::Error) -> ApiError {
+    ApiError::body(format!(
+        "The field `properties.redisConfiguration` cannot be taken: {error}."
+    ))
+}
+
+/// The keys that are stored: answers make the others anew. Keys of storage accounts are not: nothing
+/// is written there, and a secret that nobody uses is better not kept.
 fn settable(configuration: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let pairs = configuration.iter();
     pairs
         .filter(|(key, _)| !is_read_only_key(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
+        .map(|(key, value)| {
+            let value = if is_storage_key(key) {
+                without_storage_secret(value)
+            } else {
+                value.clone()
+            };
+            (key.clone(), value)
+        })
         .collect()
 }
 
 fn check_configuration(sku: Sku, configuration: &BTreeMap<String, String>) -> Result<(), ApiError> {
     let settings = engine_settings(sku, configuration);
-    settings.map(drop).map_err(|error| {
-        ApiError::body(format!(
-            "The field `properties.redisConfiguration` cannot be taken: {error}."
-        ))
-    })
+    settings.map(drop).map_err(not_configurable)
 }
 
 /// Without access keys there must be tokens.
@@ -342,7 +360,8 @@ fn while_linked(cache: &CacheRecord, spec: &CacheSpec) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Engines cannot change their number of databases while they run: it stays as it was made.
+/// The number of databases is chosen when a cache is created, or follows its size upward. It never
+/// goes down: whoever uses those that would go would lose what is in them.
 fn keep_databases(cache: &CacheRecord, spec: &mut CacheSpec) -> Result<(), ApiError> {
     const KEY: &str = "databases";
     let refuse = |why: String| {
@@ -353,16 +372,19 @@ fn keep_databases(cache: &CacheRecord, spec: &mut CacheSpec) -> Result<(), ApiEr
     let Ok(before) = engine_settings(cache.spec.sku, &cache.spec.configuration) else {
         return Ok(());
     };
+    let was = cache.spec.configuration.get(KEY);
     let asked = spec.configuration.get(KEY);
-    if asked.is_some_and(|asked| *asked != before.databases.to_string()) {
+    if asked != was && asked.is_some_and(|asked| *asked != before.databases.to_string()) {
         return refuse(format!(
-            "`{KEY}` is {} since the cache was created and cannot be changed",
+            "`{KEY}` is {} since the cache was created and cannot be changed; it follows the size upward when it was not chosen then",
             before.databases
         ));
     }
-    let pinned = before.databases.to_string();
-    if spec.sku.databases() != before.databases {
-        spec.configuration.insert(KEY.to_owned(), pinned);
+    if was.is_none() && spec.sku.databases() >= before.databases {
+        spec.configuration.remove(KEY);
+    } else {
+        let kept = before.databases.to_string();
+        spec.configuration.insert(KEY.to_owned(), kept);
     }
     match engine_settings(spec.sku, &spec.configuration) {
         Ok(_) => Ok(()),

@@ -120,9 +120,9 @@ fn bad_values() -> Vec<(Value, &'static str)> {
         (
             with(
                 "properties.redisConfiguration",
-                json!({"rdb-backup-enabled": "true"}),
+                json!({"rdb-backup-enabled": "sometimes"}),
             ),
-            "persist caches",
+            "use `true` or `false`",
         ),
         (
             with(

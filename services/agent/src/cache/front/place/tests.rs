@@ -27,6 +27,7 @@ fn order(role: GeoRole) -> CacheDesired {
     let key = || Secret::new("k");
     let linked = role.link().is_some();
     CacheDesired {
+        persistence: model::Persistence::Off,
         uid: CacheUid::new("u"),
         id: id("east"),
         revision: 1,
