@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod issuer;
+pub(crate) mod transfers;
 pub(crate) mod wan;
 
 use std::{

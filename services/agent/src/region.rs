@@ -150,6 +150,7 @@ impl Agent {
             relay_tasks: relay_tasks.clone(),
             lost,
             fronts,
+            transfers: config.transfers,
             crash: config.crash,
         };
         let host = Arc::new(host);

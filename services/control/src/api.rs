@@ -35,6 +35,7 @@ mod operations;
 mod providers;
 mod query;
 mod subscriptions;
+mod transfers;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
@@ -47,6 +48,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(access::routes())
         .merge(agents::routes())
         .merge(certificates::routes())
+        .merge(transfers::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))

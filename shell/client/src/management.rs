@@ -21,6 +21,7 @@ mod access;
 mod change;
 mod failover;
 mod lost_writes;
+mod transfers;
 
 pub use change::CacheChange;
 

@@ -17,3 +17,4 @@ mod lost_writes;
 mod names;
 mod refusals;
 mod settings;
+mod transfers;
