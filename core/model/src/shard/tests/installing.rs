@@ -11,7 +11,7 @@ fn staged(import: &OperationId) -> Staged<'_> {
     Staged {
         import,
         node: 2,
-        position: Position::new(id('i'), Offset(0)),
+        position: Position::new(id('f'), Offset(0)),
     }
 }
 
@@ -34,7 +34,7 @@ fn with_staged(role: &GeoRole, memory: &ShardMemory, nodes: &[NodeView]) -> Plan
 fn installed(kept: bool) -> ShardMemory {
     ShardMemory {
         leader: 2,
-        lineage: vec![id('i')],
+        lineage: vec![id('f')],
         saved: (!kept).then_some(2),
         installed: Some(Installed {
             import: import(),
@@ -47,7 +47,7 @@ fn installed(kept: bool) -> ShardMemory {
 /// The node that was staged, as the leader.
 fn leader() -> NodeView {
     Up(NodeFacts {
-        position: Position::new(id('i'), Offset(7)),
+        position: Position::new(id('f'), Offset(7)),
         ..primary(7)
     })
 }
@@ -160,7 +160,7 @@ fn a_replica_that_has_it_is_the_heir() {
     let has_it = Up(NodeFacts {
         upstream: Some(Upstream::Node(2)),
         link_up: false,
-        position: Position::new(id('i'), Offset(7)),
+        position: Position::new(id('f'), Offset(7)),
         ..primary(7)
     });
     let next = steps(&GeoRole::Alone, &m, &[has_it, Down, Down]);
