@@ -207,7 +207,7 @@ mod tests {
             prop_assert!(inspected.has_checksum);
             // A checksum that begins with the mark is right with a zero behind it, too.
             let more = inspected.bytes - bytes;
-            prop_assert!(more <= 7.min(padding as u64), "{more}");
+            prop_assert!(more <= 8.min(padding as u64), "{more}");
             prop_assert_eq!(inspected.header.version, 9);
         }
 
