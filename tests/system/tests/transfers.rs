@@ -206,7 +206,7 @@ fn linked(engine: &str) {
     waiting::until_true("west follows again", || {
         get(&mut west.connect(), "after").as_deref() == Some("the import")
     });
-    world.ok(&["failover", "west", "--yes"]);
+    world.ok(&["failover", "west"]);
     assert_eq!(world.primary(), "west");
     assert_eq!(
         get(&mut west.connect(), "after").as_deref(),
