@@ -31,7 +31,7 @@ fn done(notes: &[&str]) -> TransferOutcome {
 }
 
 impl World {
-    async fn transfer(&self, cache: &str, what: &str, body: Value) -> Answer {
+    async fn begin_transfer(&self, cache: &str, what: &str, body: Value) -> Answer {
         let path = format!("{}/{what}", self.cache(cache));
         self.ask("POST", &path, Some(body)).await
     }
@@ -52,7 +52,7 @@ async fn exports_and_imports_are_followed_as_deletions_are() {
     let (world, east, _west) = World::with_caches(dir.path()).await;
     for (what, body) in [("export", exports()), ("import", imports())] {
         east.set(|agent| agent.transfers = None);
-        let begun = world.transfer("east", what, body).await;
+        let begun = world.begin_transfer("east", what, body).await;
         assert_eq!(
             (begun.status, &begun.body),
             (StatusCode::ACCEPTED, &Value::Null)
@@ -110,7 +110,7 @@ async fn a_failure_is_told_and_the_order_forgotten() {
     let (world, east, _west) = World::with_caches(dir.path()).await;
     let why = "the file is cut off; the cache has the data of before".to_owned();
     east.set(|agent| agent.transfers = Some(TransferOutcome::Failed { why: why.clone() }));
-    let begun = world.transfer("east", "import", imports()).await;
+    let begun = world.begin_transfer("east", "import", imports()).await;
     let ended = world.ended(&begun).await;
     assert_eq!(ended.body["status"], "Failed");
     assert_eq!(ended.body["error"]["message"], why);
@@ -122,14 +122,14 @@ async fn a_failure_is_told_and_the_order_forgotten() {
 async fn one_transfer_at_a_time_and_none_beside_what_changes_the_cache() {
     let dir = tempfile::tempdir().unwrap();
     let (world, _east, _west) = World::with_caches(dir.path()).await;
-    let begun = world.transfer("east", "import", imports()).await;
+    let begun = world.begin_transfer("east", "import", imports()).await;
     assert_eq!(begun.status, StatusCode::ACCEPTED);
     for (what, body) in [
         ("export", exports()),
         ("import", imports()),
         ("flush", json!({})),
     ] {
-        let second = world.transfer("east", what, body).await;
+        let second = world.begin_transfer("east", what, body).await;
         assert_eq!(
             (second.status, second.code()),
             (StatusCode::CONFLICT, "Conflict")
@@ -168,7 +168,7 @@ async fn a_geo_secondary_is_exported_and_takes_no_other_data() {
     let dir = tempfile::tempdir().unwrap();
     let (world, east, west) = World::with_link(dir.path()).await;
     for (what, body) in [("import", imports()), ("flush", json!({}))] {
-        let refused = world.transfer("west", what, body).await;
+        let refused = world.begin_transfer("west", what, body).await;
         assert_eq!(
             (refused.status, refused.code()),
             (StatusCode::BAD_REQUEST, "InvalidRequestBody")
@@ -185,15 +185,15 @@ async fn a_geo_secondary_is_exported_and_takes_no_other_data() {
         agent.set(|agent| agent.transfers = Some(done(&[])));
     }
     for name in ["east", "west"] {
-        let exported = world.transfer(name, "export", exports()).await;
+        let exported = world.begin_transfer(name, "export", exports()).await;
         world.done(&exported).await;
     }
     for (what, body) in [("import", imports()), ("flush", json!({}))] {
-        let taken = world.transfer("east", what, body).await;
+        let taken = world.begin_transfer("east", what, body).await;
         world.done(&taken).await;
     }
     east.set(|agent| agent.transfers = None);
-    world.transfer("east", "import", imports()).await;
+    world.begin_transfer("east", "import", imports()).await;
     let failover = world.link("west", "east", "Secondary").await;
     assert_eq!(failover.status, StatusCode::CONFLICT, "{failover:?}");
     assert!(
@@ -212,7 +212,7 @@ async fn no_data_are_exchanged_while_roles_are() {
     });
     let failover = world.link("west", "east", "Secondary").await;
     assert_eq!(failover.status, StatusCode::OK, "{failover:?}");
-    let refused = world.transfer("east", "import", imports()).await;
+    let refused = world.begin_transfer("east", "import", imports()).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 }
 
@@ -226,13 +226,13 @@ async fn only_premium_caches_are_exported_and_all_are_flushed() {
     let made = world.put(&world.cache("small"), small).await;
     world.done(&made).await;
     for (what, body) in [("export", exports()), ("import", imports())] {
-        let refused = world.transfer("small", what, body).await;
+        let refused = world.begin_transfer("small", what, body).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST);
         assert!(refused.message().contains("Standard tier"), "{refused:?}");
     }
-    let flushed = world.transfer("small", "flush", json!({})).await;
+    let flushed = world.begin_transfer("small", "flush", json!({})).await;
     world.done(&flushed).await;
-    let missing = world.transfer("absent", "flush", json!({})).await;
+    let missing = world.begin_transfer("absent", "flush", json!({})).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
 }
 
@@ -306,7 +306,7 @@ async fn bodies_are_read_field_by_field_and_signatures_are_not_shown() {
         ),
         ("flush", json!({"force": true}), "`force` is not known"),
     ] {
-        let refused = world.transfer("east", what, body).await;
+        let refused = world.begin_transfer("east", what, body).await;
         assert_eq!(
             (refused.status, refused.code()),
             (StatusCode::BAD_REQUEST, "InvalidRequestBody"),
@@ -315,7 +315,7 @@ async fn bodies_are_read_field_by_field_and_signatures_are_not_shown() {
         assert!(refused.message().contains(says), "{says}: {refused:?}");
         assert!(!refused.message().contains("hunter2"), "{refused:?}");
     }
-    let begun = world.transfer("east", "export", exports()).await;
+    let begun = world.begin_transfer("east", "export", exports()).await;
     for path in [begun.leads("azure-asyncoperation"), world.cache("east")] {
         let shown = world.get(&path).await.body.to_string();
         assert!(!shown.contains("hunter2"), "{shown}");
