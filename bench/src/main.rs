@@ -6,6 +6,7 @@
 //! directory and is killed when it ends, however it ends but by SIGKILL.
 
 mod client;
+mod export;
 mod gateway;
 mod info;
 mod load;
@@ -80,6 +81,7 @@ enum Other {
     Gateway(gateway::Gateway),
     #[command(name = "control")]
     Scale(scale::Scale),
+    Export(export::Export),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
     let ran = match arguments.other {
         Some(Other::Gateway(gateway)) => run_gateway(gateway),
         Some(Other::Scale(scale)) => run_scale(scale),
+        Some(Other::Export(export)) => run_export(export, &arguments.engines),
         None => run(&arguments),
     };
     match ran {
@@ -130,6 +133,29 @@ fn run_scale(scale: scale::Scale) -> anyhow::Result<()> {
         move || {
             let report = scale.measure(&handle, &root, &godwit, say)?;
             shown(scale.json(), &report, || report.table())
+        }
+    });
+    runtime.shutdown_background();
+    let text = measured?;
+    writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+fn run_export(export: export::Export, engines: &[Engine]) -> anyhow::Result<()> {
+    let runtime = start_runtime()?;
+    let godwit = find_godwit(export.godwit.as_deref())?;
+    let programs = runtime.block_on(find_engines(engines))?;
+    let directory = start_directory()?;
+    let root = directory.path().to_owned();
+    let measured = guarded(&runtime, &root, {
+        let root = root.clone();
+        move || {
+            let measure = |program| export.measure(&root, &godwit, program, say);
+            let reports = programs
+                .iter()
+                .map(measure)
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            let lines = || reports.iter().map(export::Report::text).collect::<Vec<_>>();
+            shown(export.json, &reports, || lines().join("\n"))
         }
     });
     runtime.shutdown_background();

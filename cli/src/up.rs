@@ -9,6 +9,7 @@ mod names;
 mod relay;
 mod supervisor;
 mod targets;
+mod transfers;
 
 use std::{
     net::SocketAddr,
@@ -87,6 +88,8 @@ pub(crate) struct UpArgs {
     certificates: certificates::Certificates,
     #[command(flatten)]
     sampling: Sampling,
+    #[command(flatten)]
+    transfers: transfers::Transfers,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -150,6 +153,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         relays: args.relays,
         certificates: args.certificates.clone(),
         sampling: args.sampling,
+        transfers: args.transfers,
         token: token.clone(),
     };
     let mut supervisor = tokio::select! {

@@ -15,6 +15,7 @@ mod private_endpoint;
 mod reboot;
 mod scale;
 mod show;
+mod transfer;
 mod update;
 mod upgrade;
 
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     Keys(keys::Keys),
     RegenerateKey(keys::Regenerate),
+    Export(transfer::Export),
+    Import(transfer::Import),
+    Flush(transfer::Flush),
     /// Say from which addresses clients may connect
     #[command(subcommand)]
     Firewall(firewall::Firewall),
@@ -81,6 +85,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
         Command::RegenerateKey(regenerate) => regenerate.run(session).await,
+        Command::Export(export) => export.run(session).await,
+        Command::Import(import) => import.run(session).await,
+        Command::Flush(flush) => flush.run(session).await,
         Command::Firewall(firewall) => firewall::run(firewall, session).await,
         Command::Access(access) => access::run(access, session).await,
         Command::Policy(policy) => policy::run(policy, session).await,

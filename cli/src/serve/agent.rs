@@ -14,7 +14,10 @@ use engine::EngineChoice;
 use model::Region;
 use runtime::{dice::Dice, tasks::Tasks};
 
-use super::{Ready, crash_points, read_pem, read_token, search_path, tell, told_to_stop, trace};
+use super::{
+    Ready, crash_points, read_pem, read_token, search_path, tell, told_to_stop, trace,
+    transfers::TransferArgs,
+};
 
 /// Run an agent: the engines and links of one region's caches on this host
 #[derive(Debug, clap::Args)]
@@ -65,6 +68,8 @@ pub(crate) struct AgentArgs {
     full_syncs: NonZeroUsize,
     #[command(flatten)]
     sampling: Sampling,
+    #[command(flatten)]
+    transfers: TransferArgs,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -141,6 +146,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
         full_syncs: args.full_syncs,
         metrics: args.metrics,
         sampling: args.sampling.pace(),
+        transfers: args.transfers.allowed()?,
         crash,
     };
     let tasks = Tasks::new();

@@ -10,6 +10,7 @@ use super::{
     child::{Child, Recipe},
     relay::Relays,
     targets::Targets,
+    transfers::Transfers,
 };
 use crate::{
     serve::{agent::Sampling, api::ApiArgs},
@@ -46,6 +47,7 @@ pub(super) struct Plan {
     pub(super) relays: Relays,
     pub(super) certificates: Certificates,
     pub(super) sampling: Sampling,
+    pub(super) transfers: Transfers,
     /// The management API's token.
     pub(super) token: Secret,
 }
@@ -335,6 +337,7 @@ fn agent_recipe(
     arguments.extend(plan.relays.arguments(region));
     arguments.extend(plan.certificates.arguments());
     arguments.extend(plan.sampling.arguments());
+    arguments.extend(plan.transfers.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

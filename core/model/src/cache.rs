@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, Identity, LinkId, Maintenance,
-    Persistence, PrivateEndpoint, Region, Resize, Sku, Timestamp, TlsVersion, private_endpoint,
+    Persistence, PrivateEndpoint, Region, Resize, Sku, Timestamp, TlsVersion, TransferOrder,
+    private_endpoint,
 };
 
 /// One cache.
@@ -44,6 +45,9 @@ pub struct CacheRecord {
     pub revision: u64,
     /// When it was created.
     pub created: Timestamp,
+    /// An export, import or flush that is under way; gone when it has ended.
+    #[serde(default)]
+    pub transfer: Option<TransferOrder>,
 }
 
 /// Where a cache is in its life.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Persistence, Region,
-    ReplicationSettings, RollOrder, Secret, ShardIndex, StoreId, TokenIssuer,
+    ReplicationSettings, RollOrder, Secret, ShardIndex, StoreId, TokenIssuer, TransferOrder,
 };
 
 /// Everything that a region's agent is to run.
@@ -94,6 +94,9 @@ pub struct CacheDesired {
     /// Nodes to restart, once for each order.
     #[serde(default)]
     pub roll: Option<RollOrder>,
+    /// What to do with its data set, once.
+    #[serde(default)]
+    pub transfer: Option<TransferOrder>,
 }
 
 /// The link of a cache, whatever the cache's role in it.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     CacheUid, Doors, EngineBuild, EngineVersion, Epoch, EventObserved, PersistenceObserved,
     PrivateDoorObserved, Receipt, Region, ResizeObserved, RoleKind, RollObserved, ShardIndex,
-    Timestamp,
+    Timestamp, TransferObserved,
 };
 
 /// Everything that an agent sees.
@@ -82,6 +82,9 @@ pub struct CacheObserved {
     /// The last order to restart nodes that it has taken up, as long as it is there.
     #[serde(default)]
     pub roll: Option<RollObserved>,
+    /// How far it is with the order's transfer, or how that ended.
+    #[serde(default)]
+    pub transfer: Option<TransferObserved>,
 }
 
 /// One side's part of a handoff, on that side's clock.

@@ -50,6 +50,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         resize: None,
         revision: 1,
         created: Timestamp(0),
+        transfer: None,
     }
 }
 
@@ -100,5 +101,6 @@ pub(crate) fn observed(
         resize: ResizeObserved::default(),
         persistence: Vec::new(),
         roll: None,
+        transfer: None,
     }
 }

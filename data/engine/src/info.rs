@@ -96,6 +96,10 @@ pub struct NodeInfo {
     pub keys: u64,
     /// The database that holds them, when it is one alone.
     pub only_database: Option<u32>,
+    /// The databases that hold any, each with its keys.
+    pub databases: Vec<(u32, u64)>,
+    /// While it loads: bytes that are loaded, and all of them.
+    pub loaded: Option<(u64, u64)>,
     /// Bytes, as the engine counts them.
     pub used_memory: u64,
     /// Of those, bytes that do not count against `maxmemory`: what waits for replicas and for the
@@ -197,6 +201,10 @@ impl NodeInfo {
             loading: is_loading(text)?,
             keys: fields.keys(),
             only_database: fields.only_database(),
+            databases: fields.databases().collect(),
+            loaded: fields
+                .maybe("loading_loaded_bytes")
+                .zip(fields.maybe("loading_total_bytes")),
             used_memory: fields.number("used_memory")?,
             uncounted_memory: fields.maybe("mem_not_counted_for_evict").unwrap_or(0),
             maxmemory: fields.number("maxmemory")?,

@@ -47,13 +47,13 @@ pub use info::{
     Replication, Writing,
 };
 pub use node::{
-    AdoptError, Begun, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow,
-    Stopped,
+    AdoptError, Begun, Failure, ListenError, MergeError, Node, RefusedUser, StartError, StopError,
+    StopHow, Stopped,
 };
 pub use orphans::{Orphan, StopOrphanError, find_orphans, stop_orphan};
 pub use process::Holder;
 use runtime::durable::FileError;
-pub use snapshot::{keep_saved, offer as offer_saved};
+pub use snapshot::{keep_saved, offer as offer_saved, offer_snapshot};
 
 /// Tells whether a node that was told to save its data set as it stops, and has ended meanwhile, left
 /// it in `directory` for a start that asks for it. For an agent that was not there to see it: the

@@ -3,6 +3,7 @@
 mod adopt;
 mod commands;
 mod failure;
+mod importing;
 mod keeping;
 mod listen;
 mod start;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 
 pub use adopt::AdoptError;
 pub use failure::Failure;
+pub use importing::MergeError;
 pub use keeping::Begun;
 pub use listen::ListenError;
 pub use start::StartError;

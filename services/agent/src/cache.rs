@@ -9,9 +9,11 @@ mod resize;
 mod rolling;
 mod shard;
 mod store;
+mod transfer;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use ::transfer::Allowed;
 use client::Agents;
 use futures_util::future::{pending, select_all};
 use model::{
@@ -34,10 +36,10 @@ use tokio::{
 pub(crate) use front::Fronts;
 pub(crate) use node::NodeSample;
 
+use self::transfer::Transfers;
 use crate::{
     Addresses, leases::Leases, lost_writes::Stores, programs::Programs, reporter::Board,
-    sampling::Sampling,
-    state::Directory,
+    sampling::Sampling, state::Directory,
 };
 use front::{Front, Seen, place};
 use handoff::{Handoff, attempt_of};
@@ -69,6 +71,8 @@ pub(crate) struct Host {
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
     pub(crate) fronts: Fronts,
+    /// What exports and imports may use.
+    pub(crate) transfers: Allowed,
     pub(crate) crash: Points,
 }
 
@@ -135,6 +139,7 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         resize: ResizeObserved::default(),
         persistence: Vec::new(),
         roll: None,
+        transfer: None,
     }
 }
 
@@ -144,6 +149,7 @@ struct Worker {
     store: CacheStore,
     shards: Vec<ShardRunner>,
     front: Front,
+    transfer: Transfers,
     adopted: bool,
     lease: LeaseWatch,
     /// The handoff that was answered, so that it is asked about once.
@@ -159,6 +165,7 @@ impl Worker {
     fn open(host: Arc<Host>, order: Order) -> Result<Self, crate::state::StateError> {
         let store = CacheStore::open(&host, &order.uid)?;
         let front = Front::open(&host, &order);
+        let transfer = Transfers::new(&host, &order.uid);
         let shards = Vec::new();
         Ok(Self {
             host,
@@ -166,6 +173,7 @@ impl Worker {
             store,
             shards,
             front,
+            transfer,
             adopted: false,
             lease: LeaseWatch::new(),
             answered: None,
@@ -200,6 +208,11 @@ impl Worker {
         let mut pause = CALM.min(right.ends_in());
         // Of a cache's shards one restarts its nodes at a time.
         let mut turn = true;
+        let (store, shards) = (&mut self.store, &mut self.shards);
+        if let Err(why) = self.transfer.look(store, &self.order, shards).await {
+            problem = Some(why);
+            pause = AFTER_FAILURE.min(right.ends_in());
+        }
         for shard in &mut self.shards {
             let looked = shard
                 .look(&mut self.store, &self.order, (right, turn), &mut self.front)
@@ -416,6 +429,7 @@ impl Worker {
             resize: self.resize(settled),
             persistence: self.persistence(),
             roll: self.rolling(),
+            transfer: self.transfer.observed(&self.store, &self.order),
         });
     }
 
@@ -503,6 +517,7 @@ impl Worker {
     /// afterwards.
     async fn stop(mut self) {
         self.front.close(&self.order).await;
+        self.transfer.stop(&mut self.store, &mut self.shards).await;
         for shard in &mut self.shards {
             shard.stop(&mut self.store, &self.order).await;
         }
@@ -522,6 +537,7 @@ impl Worker {
                 self.shards.push(shard);
             }
         }
+        self.transfer.stop(&mut self.store, &mut self.shards).await;
         for shard in &mut self.shards {
             shard.discard(true).await;
         }

@@ -38,3 +38,4 @@ pub use certificate::CertificateFiles;
 pub use config::{Config, SamplingPace};
 pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};
+pub use transfer::{Allowed, S3Settings};

@@ -163,6 +163,7 @@ impl Agent {
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
             fronts,
+            transfers: config.transfers,
             crash: config.crash,
         };
         let host = Arc::new(host);

@@ -12,8 +12,8 @@ use std::{
 };
 
 use model::{
-    CacheUid, Door, Doors, EngineBuild, Epoch, LinkId, RegionDesired, Secret, rolling::RollMemory,
-    shard::ShardMemory,
+    CacheUid, Door, Doors, EngineBuild, Epoch, LinkId, OperationId, RegionDesired, Secret,
+    TransferFigures, TransferOutcome, rolling::RollMemory, shard::ShardMemory,
 };
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -120,6 +120,20 @@ pub(crate) struct CacheFile {
     pub(crate) engine: Option<EngineBuild>,
     /// By shard index.
     pub(crate) shards: Vec<ShardFile>,
+    /// What came of the transfer that is asked for: it is done once.
+    #[serde(default)]
+    pub(crate) transfer: Option<TransferFile>,
+}
+
+/// A transfer in `cache.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TransferFile {
+    /// The order's.
+    pub(crate) id: OperationId,
+    /// What is known of it before it has ended.
+    pub(crate) figures: TransferFigures,
+    /// How it ended.
+    pub(crate) outcome: Option<TransferOutcome>,
 }
 
 /// One shard in `cache.json`.
@@ -134,6 +148,10 @@ pub(crate) struct ShardFile {
     /// Its share of the last order to restart nodes.
     #[serde(default)]
     pub(crate) roll: RollMemory,
+    /// The index of a node that loads a data set from outside, and is none of the shard's nodes yet:
+    /// what an earlier run left of it is worth nothing.
+    #[serde(default)]
+    pub(crate) staging: Option<u8>,
 }
 
 /// `cache.json` of version 1: clients connected to the leading engine, with the access keys.
@@ -172,6 +190,7 @@ impl CacheFile {
             in_step_once: None,
             engine: None,
             shards: Vec::new(),
+            transfer: None,
         }
     }
 
@@ -220,6 +239,11 @@ impl Directory {
     /// The files of a shard's link: journal, snapshots.
     pub(crate) fn link(&self, uid: &CacheUid, shard: u16) -> PathBuf {
         self.cache(uid).join(format!("s{shard}link"))
+    }
+
+    /// Files that are on their way in or out.
+    pub(crate) fn transfer(&self, uid: &CacheUid) -> PathBuf {
+        self.cache(uid).join("transfer")
     }
 
     /// Lost writes of a cache: they outlive its links, and go with it.

@@ -49,6 +49,7 @@ mod resources;
 mod roles;
 mod service_principals;
 mod subscriptions;
+mod transfers;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
@@ -70,6 +71,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(roles::routes())
         .merge(service_principals::routes())
         .merge(insights::routes())
+        .merge(transfers::routes())
         .route(names::PATH, get(names::show))
         .route(openapi::PATH, get(openapi::show))
         .route("/metrics", get(scrape))

@@ -172,6 +172,7 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
             .order
             .as_ref()
             .map(|given| given.order.clone()),
+        transfer: cache.transfer.clone(),
     })
 }
 

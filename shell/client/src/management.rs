@@ -27,6 +27,7 @@ mod maintenance;
 mod metrics;
 mod private_endpoints;
 mod sign_in;
+mod transfers;
 
 pub use change::CacheChange;
 

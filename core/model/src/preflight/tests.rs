@@ -73,6 +73,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         lost_writes: vec![],
         handoff: None,
         roll: None,
+        transfer: None,
     }
 }
 

@@ -2,6 +2,7 @@ mod following;
 mod forced;
 mod gates;
 mod handoff;
+mod installing;
 mod kept;
 mod rejoin;
 mod succession;
@@ -63,6 +64,7 @@ pub(super) fn memory(stance: Stance) -> ShardMemory {
         emptied: None,
         fork: None,
         rejoined: None,
+        installed: None,
     }
 }
 
@@ -110,6 +112,7 @@ fn ask(role: &GeoRole, memory: &ShardMemory, nodes: &[NodeView], link: LinkView)
         link,
         lease: None,
         saving: Saving::Idle,
+        staged: None,
     })
 }
 

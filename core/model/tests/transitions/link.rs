@@ -146,6 +146,7 @@ fn report(record: &LinkRecord, uid: &CacheUid, what: &Reported) -> CacheObserved
         lost_writes: vec![],
         handoff: None,
         roll: None,
+        transfer: None,
     }
 }
 

@@ -248,6 +248,7 @@ fn step(step: &Step) -> String {
         Step::Restore { .. } => "restore".to_owned(),
         Step::Stop { .. } => "stop".to_owned(),
         Step::Retire { .. } => "retire".to_owned(),
+        Step::Install { .. } => "install".to_owned(),
         Step::Follow { upstream: of, .. } => format!("follow({})", upstream(of)),
         Step::StandAlone { .. } => "stand alone".to_owned(),
         Step::TakeServiceAddress { .. } => "take the address".to_owned(),
@@ -295,6 +296,7 @@ fn block(role: &GeoRole, stance: Stance) -> String {
             link,
             lease: None,
             saving: Saving::Idle,
+            staged: None,
         });
         let told = told(&plan);
         match rows.iter_mut().find(|(known, _)| *known == told) {
@@ -376,5 +378,6 @@ fn plan_with_gate(lease: Option<bool>, gate: Gate) -> Plan {
         link: LinkView::default(),
         lease,
         saving: Saving::Idle,
+        staged: None,
     })
 }

@@ -38,6 +38,9 @@ pub enum Failure {
     /// The saved data set, or the append-only file, cannot be loaded.
     #[error("it cannot load the saved data set: {0}")]
     BadSnapshot(String),
+    /// The saved data set has keys in a database that this engine does not have.
+    #[error("the data set has keys in more databases than the cache has")]
+    MoreDatabases,
     /// No room to write to.
     #[error("the disk is full; free some space")]
     DiskFull,
@@ -130,6 +133,12 @@ impl Remains {
         }
         if self.line_with(&["Permission denied"]).is_some() {
             return Failure::NotPermitted;
+        }
+        if self
+            .line_with(&["configured to handle more than"])
+            .is_some()
+        {
+            return Failure::MoreDatabases;
         }
         if let Some(line) = self.failed_load() {
             return Failure::BadSnapshot(line.clone());

@@ -182,6 +182,7 @@ mod tests {
             },
             door: FrontDoor::default(),
             roll: None,
+            transfer: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod resize;
 mod rolling;
 mod sample;
 mod settings;
+mod staging;
 mod steps;
 mod stop;
 
@@ -34,6 +35,7 @@ use super::{
     link::{Engines, LinkHalf},
     node::{Asked, Heard, Slot},
     store::CacheStore,
+    transfer::Staging,
 };
 use handoff::ShardHandoff;
 use keeping::ShardKeeping;
@@ -66,6 +68,8 @@ pub(super) struct ShardRunner {
     roll: ShardRoll,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
+    /// A node beside the shard's that has loaded the data set which is to be the shard's.
+    staged: Option<Staging>,
     /// The forced failover of which people were told that no write is taken any more.
     told_shut: Option<Epoch>,
     /// The epoch in which every figure was asked for. The first report of an epoch must not carry
@@ -105,6 +109,7 @@ impl ShardRunner {
             took_over: false,
             roll: ShardRoll::default(),
             saving: None,
+            staged: None,
             told_shut: None,
             fresh_in: None,
         }
@@ -156,6 +161,9 @@ impl ShardRunner {
             let Some(node) = node_index(index) else {
                 continue;
             };
+            if store.shard(self.shard).staging == Some(node) {
+                continue;
+            }
             let config = self.node_config(store, desired, node, None, false, false);
             let Ok(config) = config else { continue };
             match Node::adopt(&config).await {
@@ -232,7 +240,7 @@ impl ShardRunner {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
-            if let RollStep::Usual(Step::Pause { .. }) = step {
+            if let RollStep::Usual(Step::Pause { .. } | Step::Install { .. }) = step {
                 front.hold(self.round_trip()).await;
             }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
@@ -368,6 +376,7 @@ impl ShardRunner {
             },
             lease,
             saving: self.saving_view(),
+            staged: self.staged_view(),
         })
     }
 

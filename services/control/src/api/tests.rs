@@ -31,4 +31,5 @@ mod refusals;
 mod resize;
 mod roles;
 mod settings;
+mod transfers;
 mod webhook;

@@ -79,6 +79,7 @@ fn report(
             lost_writes: Vec::new(),
             handoff: None,
             roll: None,
+            transfer: None,
         }],
         events: vec![],
     }

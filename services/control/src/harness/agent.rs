@@ -66,6 +66,8 @@ pub(crate) struct Behaviour {
     pub(crate) roll: Option<RollStanding>,
     /// What upgrades have brought, by cache.
     upgraded: BTreeMap<CacheUid, EngineBuild>,
+    /// How every transfer ends; `None`: none does.
+    pub(crate) transfers: Option<model::TransferOutcome>,
 }
 
 /// A fake agent.
@@ -260,6 +262,16 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             restarted: 1,
             nodes: 2,
         }),
+        transfer: cache
+            .transfer
+            .as_ref()
+            .map(|order| model::TransferObserved {
+                id: order.id.clone(),
+                phase: model::TransferPhase::Load,
+                done: 250,
+                total: Some(1_000),
+                outcome: behaviour.transfers.clone(),
+            }),
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn report(
             lost_writes: vec![],
             handoff: None,
             roll: None,
+            transfer: None,
         }],
     }
 }

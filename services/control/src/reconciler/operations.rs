@@ -6,6 +6,7 @@ use model::{
 
 mod private_endpoint;
 mod resize;
+mod transfers;
 
 use super::{Breadth, Sight, Step, caches::is_settled, rolls};
 use crate::{
@@ -32,6 +33,8 @@ pub(super) enum Verdict {
     Fail(String),
     /// It succeeded, and the cache that it is about becomes what is told.
     SucceedWith(Versioned<CacheRecord>, Box<CacheRecord>),
+    /// It came to that, and the cache that it is about becomes what is told.
+    SucceedAs(Versioned<CacheRecord>, Box<CacheRecord>, Work),
     /// It failed, and the cache that it is about becomes what is told.
     FailWith(Versioned<CacheRecord>, Box<CacheRecord>, String),
 }
@@ -73,6 +76,14 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
         Verdict::SucceedWith(cache, becomes) => {
             let change = change.replace(&cache, &becomes);
             (change, op.succeeded(sight.now), "succeeded".to_owned())
+        }
+        Verdict::SucceedAs(cache, becomes, work) => {
+            let done = OperationRecord {
+                work,
+                ..op.succeeded(sight.now)
+            };
+            let change = change.replace(&cache, &becomes);
+            (change, done, "succeeded".to_owned())
         }
         Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
@@ -138,6 +149,9 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
             None => Verdict::Succeed,
             Some(_) => Verdict::Wait,
         },
+        Work::Export { cache, uid, .. }
+        | Work::Import { cache, uid, .. }
+        | Work::Flush { cache, uid } => transfers::judge(sight, op, cache, uid),
     }
 }
 

@@ -163,6 +163,7 @@ fn sees(
         lost_writes: Vec::new(),
         handoff: None,
         roll: None,
+        transfer: None,
     }
 }
 

@@ -156,6 +156,7 @@ impl Agent {
             } else {
                 Saving::Idle
             },
+            staged: None,
         })
     }
 
@@ -233,6 +234,7 @@ impl Agent {
             Step::Restore { .. }
             | Step::Stop { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::TakeServiceAddress { .. }
             | Step::TakePauseOver { .. } => {
                 return Ok(());
@@ -313,6 +315,7 @@ impl Agent {
             lost_writes: Vec::new(),
             handoff: None,
             roll: None,
+            transfer: None,
         };
         let is_news = state.observed.as_ref().is_none_or(|before| {
             let standing = |seen: &CacheObserved| seen.shards[0].standing.clone();

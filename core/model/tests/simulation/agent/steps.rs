@@ -60,6 +60,7 @@ impl World {
             ),
             Step::Retire { .. } => panic!("there is no node to retire"),
             Step::Restore { .. } | Step::Stop { .. } => panic!("nothing is persistent in a link"),
+            Step::Install { .. } => panic!("nothing is imported"),
             Step::Follow { node, upstream } => {
                 let n = usize::from(*node);
                 let (Some(address), true) = (self.address(r, *upstream), self.obeys(r, n)) else {

@@ -107,6 +107,7 @@ impl ShardRunner {
             | Step::Restore { .. }
             | Step::Stop { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }
             | Step::TakeServiceAddress { .. }

@@ -25,6 +25,7 @@ fn usual(step: &Step) -> &'static str {
         Step::Restore { .. } => "Restore",
         Step::Stop { .. } => "Stop",
         Step::Retire { .. } => "Retire",
+        Step::Install { .. } => "Install",
         Step::Follow {
             upstream: Upstream::Inbound,
             ..

@@ -50,6 +50,7 @@ impl ShardRunner {
             Step::Restore { node } => self.restore(store, *node),
             Step::Stop { node } => self.stop_node(*node).await,
             Step::Retire { node } => self.retire(*node).await,
+            Step::Install { memory, .. } => self.install(store, memory),
             Step::Follow { node, upstream } => {
                 let address = self.address_of(*upstream)?;
                 let engine = self.engine(*node)?;
@@ -116,6 +117,7 @@ impl ShardRunner {
             | Step::Restore { .. }
             | Step::Stop { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }
             | Step::TakeServiceAddress { .. }
@@ -182,6 +184,9 @@ impl ShardRunner {
             // It starts with nothing: it has nothing to serve until it was in step again.
             let kept = store.change(|file| file.in_step_once = None);
             kept.map_err(|error| chain(&error).to_string())?;
+        }
+        if saved {
+            self.offer_given(store, node)?;
         }
         let mut config = self.node_config(store, desired, node, upstream, saved, at_service)?;
         let memory = store.shard(self.shard).memory;

@@ -176,6 +176,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         )
         .unwrap(),
         directory,
+        transfers: crate::Allowed::default(),
         crash: runtime::crash::Points::none(),
     }
 }

@@ -81,6 +81,7 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         lost_writes: Vec::new(),
         handoff: None,
         roll: None,
+        transfer: None,
     };
     Row::new(name, &cache, &shard, Some(Duration::from_millis(1_250)))
 }

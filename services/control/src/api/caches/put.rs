@@ -26,6 +26,7 @@ use crate::{
         find::{cache_id, find_cache, find_group},
         groups::not_deleting,
         maintenance::not_restarting,
+        transfers::no_data_change,
     },
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache, deployment},
@@ -154,6 +155,7 @@ fn create(
         resize: None,
         revision: 1,
         created: now,
+        transfer: None,
     };
     let op = operation(plane, &record, &rolled.operation, |cache, uid| {
         Work::CreateCache { cache, uid }
@@ -238,6 +240,7 @@ fn update(
         return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
     }
     one_at_a_time(cache)?;
+    no_data_change(cache, "change")?;
     let resizes = resizes(&cache.spec, &record.spec);
     if resizes {
         not_restarting(cache, "scale")?;

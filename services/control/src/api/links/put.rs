@@ -28,6 +28,7 @@ use crate::{
         decide::{Plan, decide},
         find::find_cache,
         maintenance::not_restarting,
+        transfers::no_data_change,
     },
     observations::Seen,
     plane::Plane,
@@ -281,6 +282,7 @@ fn create(
     refuse(&unmet, "create geo-replication link")?;
     for cache in [primary, secondary] {
         not_restarting(cache, "link")?;
+        no_data_change(cache, "link")?;
     }
     let epoch = primary.epoch.max(secondary.epoch).next();
     let mut link = LinkRecord::begin(

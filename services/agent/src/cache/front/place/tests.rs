@@ -54,6 +54,7 @@ fn order(role: GeoRole) -> CacheDesired {
         },
         door: FrontDoor::default(),
         roll: None,
+        transfer: None,
     }
 }
 
