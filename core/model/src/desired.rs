@@ -343,6 +343,9 @@ mod tests {
             settings: crate::engine_settings(record.spec.sku, &record.spec.configuration).unwrap(),
             keys: record.keys,
             door: FrontDoor::default(),
+            persistence: Persistence::Off,
+            roll: None,
+            transfer: None,
         }
     }
 

@@ -109,11 +109,11 @@ pub use replication::{
     AutoFailover, Compression, Fencing, LEAST_JOURNAL, LEAST_RATE, ReplicationSettingError,
     ReplicationSettings, Retention, SecondaryReads, SnapshotSource,
 };
-pub use role::{ParseRoleError, Rights, Role, Scope};
 pub use resize::{
     DoesNotFit, FormerSize, Resize, ResizeObserved, ResizeRefused, does_not_fit, refused_resize,
     resizes,
 };
+pub use role::{ParseRoleError, Rights, Role, Scope};
 pub use rolling::{RebootNodes, RollObserved, RollOrder, RollStanding, RollWhat};
 pub use secret::Secret;
 pub use settings::EngineSettings;

@@ -89,6 +89,7 @@ impl Unmet {
             Self::Replicas(..) => "Replicas",
             Self::Persistence(_) => "Persistence",
             Self::Shards { .. } => "Shards",
+            Self::Databases { .. } => "Databases",
             Self::Smaller { .. } => "Smaller",
             Self::Unequal { .. } => "UnequalSizes",
             Self::EngineUnknown(_) => "EngineUnknown",
@@ -112,6 +113,7 @@ impl Unmet {
             | Self::GroupDeleting(id) => Some(id),
             Self::Subscription { .. }
             | Self::Shards { .. }
+            | Self::Databases { .. }
             | Self::Smaller { .. }
             | Self::Unequal { .. }
             | Self::Engine { .. } => None,

@@ -133,6 +133,7 @@ fn is_done_by_then(step: &Step, from: u8, heir: u8) -> bool {
         | Step::Start { .. }
         | Step::Stop { .. }
         | Step::Retire { .. }
+        | Step::Install { .. }
         | Step::StandAlone { .. }
         | Step::Pause { .. }
         | Step::TakePauseOver { .. }

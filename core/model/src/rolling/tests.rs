@@ -129,6 +129,7 @@ pub(super) fn ask(
         },
         lease: None,
         saving: Saving::Idle,
+        staged: None,
     };
     plan(&now, roll)
 }

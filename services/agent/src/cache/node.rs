@@ -100,7 +100,7 @@ impl Figures {
             only_database: info.only_database,
             used_memory: info.used_memory,
             ops_per_second: info.ops_per_second,
-            on_disk: info.on_disk.clone(),
+            on_disk: info.on_disk,
         }
     }
 }

@@ -198,18 +198,12 @@ pub(super) async fn delete(
     Ok(answer::empty(StatusCode::ACCEPTED, headers))
 }
 
-    let groups = state.groups.list(group::all_of(&subscription.id));
-    let groups = groups.filter(|group| {
-        filter.passes(&Subject {
-            name: group.name.as_str(),
-            kind: KIND,
-            group: group.name.as_str(),
-            location: group.location.as_str(),
-            tags: &group.tags,
-        })
-    });
-    let key = |group: &&Versioned<GroupRecord>| group.name.folded();
-    Ok(answer::ok(&page.of(groups, key, |group| shown(group))))
+/// The operation that deletes a group. Groups of two subscriptions may have one name.
+fn being_deleted_by<'a>(state: &'a Records, group: &GroupRecord) -> Option<&'a OperationRecord> {
+    let mut operations = state.operations.restless().map(|op| &**op);
+    operations.find(|op| {
+        let same = matches!(&op.work, Work::DeleteGroup { group: name } if *name == group.name);
+        same && op.subscription == group.subscription && op.is_running()
     })
 }
 

@@ -15,8 +15,7 @@ use model::{
     CacheDesired, CacheObserved, CacheUid, Door, Doors, EngineBuild, EventObserved, GeoRole,
     InstalledEngine, LinkActivity, LinkObserved, NodeObserved, Presence, PrivateDoorObserved,
     PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ResizeObserved,
-    RollObserved,
-    RollStanding, ShardIndex, ShardObserved, ShardStanding, Timestamp,
+    RollObserved, RollStanding, ShardIndex, ShardObserved, ShardStanding, Timestamp,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;

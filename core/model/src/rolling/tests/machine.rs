@@ -139,6 +139,7 @@ impl World {
             link: LinkView::default(),
             lease: None,
             saving: Saving::Idle,
+            staged: None,
         };
         let roll = RollSight {
             order: Some(order),
@@ -223,6 +224,7 @@ impl World {
             Step::Restore { .. }
             | Step::Stop { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::TakePauseOver { .. }
             | Step::ExpectFence
             | Step::DeclareBarrier { .. }
