@@ -11,8 +11,8 @@ use std::{
 use client::Agents;
 use model::{
     CacheDesired, CacheObserved, Door, Doors, EngineKind, EngineVersion, GeoRole, LinkActivity,
-    LinkObserved, NodeObserved, Presence, Region, RegionDesired, RegionObserved, ShardIndex,
-    ShardObserved, ShardStanding,
+    LinkObserved, NodeObserved, Presence, Region, RegionDesired, RegionObserved, ResizeObserved,
+    ShardIndex, ShardObserved, ShardStanding,
 };
 use parking_lot::Mutex;
 use psync::{Offset, Position};
@@ -148,6 +148,7 @@ impl Agent {
             problem: None,
             caches: there.map(observed).collect(),
             events: Vec::new(),
+            installed: None,
         };
         let bytes = serde_json::to_vec(&report).map_or(0, |bytes| bytes.len());
         *self.shared.bytes.lock() = bytes;
@@ -184,6 +185,7 @@ fn observed(cache: &CacheDesired) -> CacheObserved {
         address: Some(([127, 0, 0, 1], 20_000).into()),
         leads: index == 0,
         in_step: true,
+        build: None,
     };
     let position = Position::new(
         REPLID.parse().unwrap_or_else(|_| unreachable!("it is one")),
@@ -211,6 +213,11 @@ fn observed(cache: &CacheDesired) -> CacheObserved {
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        private_doors: Vec::new(),
+        resize: ResizeObserved::default(),
+        persistence: Vec::new(),
+        roll: None,
+        transfer: None,
     }
 }
 

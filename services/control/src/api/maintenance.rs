@@ -13,7 +13,7 @@ use axum::{
 };
 use model::{CacheRecord, LinkPhase, OperationId, RollWhat};
 
-use super::ApiError;
+use super::{ApiError, transfers::no_data_change};
 use crate::{
     plane::Plane,
     records::{OperationRecord, Outcome, Work},
@@ -60,6 +60,7 @@ fn may_restart(state: &Records, cache: &CacheRecord) -> Result<(), ApiError> {
             "Nodes of the cache `{name}` are being restarted already; wait until that has ended."
         )));
     }
+    no_data_change(cache, "restart nodes of")?;
     let Some(link) = state.link_of(cache) else {
         return Ok(());
     };
@@ -116,6 +117,7 @@ fn ordered(
         started: now,
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     };
     let next = CacheRecord {
         maintenance,

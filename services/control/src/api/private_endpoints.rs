@@ -351,6 +351,7 @@ fn followed(
         started,
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     };
     let op = if changes { op } else { op.succeeded(started) };
     (Change::new().replace(cache, &next).insert(&op), op)

@@ -22,6 +22,7 @@ use super::{
     caller::{Caller, Leads},
     decide::{Plan, decide},
     find::find_cache,
+    maintenance::not_restarting,
 };
 use crate::{
     plane::Plane,
@@ -173,6 +174,7 @@ async fn begin(
             started: plane.clock.now(),
             outcome: Outcome::InProgress,
             failover: None,
+            origin: None,
         };
         let next = CacheRecord {
             transfer: Some(TransferOrder {
@@ -235,8 +237,17 @@ fn permit(
             "Cannot {verb} the cache `{name}`, since it is in the {tier} tier, and only Premium caches are exported and imported into."
         )));
     }
+    if kind == TransferKind::Import && cache.spec.is_persistent() {
+        // What is on disk would be older than the import, and come back after a crash.
+        return Err(ApiError::body(format!(
+            "Cannot import into the cache `{name}` while its persistence is enabled. Disable it, import, and enable it again: that takes the imported data to disk."
+        )));
+    }
     if let Some(link) = link.filter(|_| kind.changes_data()) {
         permit_in_link(cache, link, kind)?;
+    }
+    if kind.changes_data() {
+        not_restarting(cache, verb)?;
     }
     idle(cache, kind)
 }

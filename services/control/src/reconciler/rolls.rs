@@ -41,7 +41,8 @@ pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
 
 fn begin(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     let schedule = cache.maintenance.schedule.as_ref()?;
-    if cache.maintenance.order.is_some() || !schedule.is_open(sight.now) {
+    let is_busy = cache.maintenance.order.is_some() || cache.transfer.is_some();
+    if is_busy || !schedule.is_open(sight.now) {
         return None;
     }
     let Newer::Ready { from, to } = upgrade_of(sight.seen, cache) else {
@@ -75,6 +76,7 @@ fn begin(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
         started: at,
         outcome: Outcome::InProgress,
         failover: None,
+        origin: None,
     };
     Some(Step {
         change: Change::new().replace(cache, &next).insert(&op),

@@ -23,7 +23,11 @@ impl Record for CacheRecord {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.lifecycle == Lifecycle::Ready && self.access.is_settled()
+        self.lifecycle == Lifecycle::Ready
+            && self.access.is_settled()
+            && self.resize.is_none()
+            && self.maintenance.order.is_none()
+            && self.transfer.is_none()
     }
 }
 

@@ -132,7 +132,7 @@ type Show = fn(&mut State, &Key) -> Option<serde_json::Value>;
 fn show<T: Record>(state: &mut State, key: &Key) -> Option<serde_json::Value> {
     let of_kind = key.as_str().starts_with(T::PREFIX);
     let row = T::table_mut(state).get(key).filter(|_| of_kind)?;
-    serde_json::to_value(&*row.record).ok()
+    serde_json::to_value(&**row).ok()
 }
 
 type Take = fn(&mut State, &Key, Option<&str>, u64) -> Result<bool, DecodeError>;

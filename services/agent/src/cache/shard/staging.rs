@@ -3,7 +3,7 @@
 
 use std::io;
 
-use engine::NodeConfig;
+use engine::{EngineProgram, NodeConfig};
 use model::{
     CacheDesired, OperationId, ShardStanding,
     shard::{ShardMemory, Staged, has_installed},
@@ -56,10 +56,12 @@ impl ShardRunner {
             | ShardStanding::Rejoining { .. }
             | ShardStanding::Unsaved { .. } => false,
         };
+        let engine = store.file().engine.as_ref().map(|engine| engine.version);
+        let version = engine.unwrap_or_else(|| self.host.programs.installed().version);
         let source = |address| EngineSource {
             address,
             login: Login::new(engine::INTERNAL_USER, store.file().internal.reveal()),
-            version: self.host.program.version,
+            version,
         };
         fit.into_iter()
             .filter(|_| has_data)
@@ -80,7 +82,7 @@ impl ShardRunner {
         &mut self,
         store: &mut CacheStore,
         desired: &CacheDesired,
-    ) -> Result<(u8, NodeConfig), String> {
+    ) -> Result<(u8, NodeConfig, EngineProgram), String> {
         self.drop_staged(store).await?;
         let leader = store.shard(self.shard).memory.leader;
         let others = (0..=u8::MAX).filter(|index| *index != leader);
@@ -96,7 +98,8 @@ impl ShardRunner {
         clear(&self.host.directory.node(&self.uid, self.shard.0, free)).await?;
         let mut config = self.node_config(store, desired, free, None, true, false)?;
         config.refuses_writes = needs_lease(desired);
-        Ok((free, config))
+        let program = self.program_of(store, free).await?;
+        Ok((free, config, program))
     }
 
     /// A node has loaded the data set that is to be the shard's.

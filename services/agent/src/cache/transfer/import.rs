@@ -48,9 +48,9 @@ impl Import {
         let folder = host.directory.transfer(&desired.uid);
         loading::clear(&folder).await?;
         durable::make_directory(&folder).map_err(|error| chain(&error).to_string())?;
-        let (index, config) = shard.prepare_staging(store, desired).await?;
+        let (index, config, program) = shard.prepare_staging(store, desired).await?;
         let work = Work {
-            program: host.program.clone(),
+            program,
             allowed: host.transfers.clone(),
             from,
             folder,

@@ -101,6 +101,7 @@ impl LoadError {
             | StartError::AlreadyRuns { .. }
             | StartError::NoPort { .. }
             | StartError::Spawn { .. }
+            | StartError::NoAppendOnly { .. }
             | StartError::Silent { .. } => Self::Start(error),
         }
     }
