@@ -30,12 +30,13 @@ async fn what_commits_change_is_what_would_be_derived_anew() {
     let reached = AddressRecord {
         uid: east.uid.clone(),
         region: east.region.clone(),
-        direct: "127.70.0.1".parse().unwrap(),
-        geo: "127.70.0.2".parse().unwrap(),
+        direct: Some("127.70.0.1".parse().unwrap()),
+        geo: Some("127.70.0.2".parse().unwrap()),
+        private: Default::default(),
     };
     store.commit(Change::new().insert(&reached)).await.unwrap();
     let told = follow(&names, &store);
-    assert_eq!(told[0].leads, Leads::Addresses(vec![reached.direct]));
+    assert_eq!(told[0].leads, Leads::Addresses(vec![reached.direct.unwrap()]));
 
     let link = LinkRecord::begin(
         LinkId::new("l"),

@@ -16,7 +16,8 @@ impl World {
 
     /// Where the names of the private endpoints, and of the cache itself, lead.
     fn leads(&self, cache: &str) -> Vec<(String, Vec<String>)> {
-        let names: PublishedNames = PublishedNames::clone(&self.plane.names.watch().borrow());
+        let published = Arc::clone(&self.plane.names.watch().borrow());
+        let names = self.plane.names.shown(&published);
         let of = names
             .names
             .into_iter()

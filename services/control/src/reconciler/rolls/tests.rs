@@ -75,7 +75,7 @@ impl Bench {
             desired: &Desired::new(self.store.id(), &[], &state),
         };
         let mut told = Vec::new();
-        for step in plan(&sight) {
+        for step in plan(&sight, Breadth::Everything) {
             self.store.commit(step.change).await.unwrap();
             told.push(step.what);
         }
@@ -174,7 +174,11 @@ fn observed(
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        private_doors: Vec::new(),
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         roll: None,
+        transfer: None,
     }
 }
 
