@@ -61,7 +61,7 @@ fn life(engine: &str) {
     until_told("Microsoft.Cache/redis/delete Failed Conflict");
     world.ok(&["cache", "keys", "east"]);
     until_told("Microsoft.Cache/redis/listKeys/action Succeeded");
-    world.ok(&["failover", "west", "--yes"]);
+    world.ok(&["failover", "west"]);
     until_told("Godwit.Cache/linkedServers/FailoverDecided Succeeded");
     // Whoever follows goes on when the control plane is there again, and is told nothing twice.
     world.kill_control();

@@ -251,7 +251,11 @@ mod tests {
             names: Names::Own,
         };
         compare(place, before.as_ref(), after.as_ref(), &mut found);
-        let shown = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
+        let shown = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), Value::to_string)
+        };
         found
             .iter()
             .map(|one| {
