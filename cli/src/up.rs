@@ -9,6 +9,7 @@ mod names;
 mod relay;
 mod supervisor;
 mod targets;
+mod transfers;
 
 use std::{
     net::SocketAddr,
@@ -81,6 +82,8 @@ pub(crate) struct UpArgs {
     relays: relay::Relays,
     #[command(flatten)]
     certificates: certificates::Certificates,
+    #[command(flatten)]
+    transfers: transfers::Transfers,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -142,6 +145,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         ports: args.addresses == "ports",
         relays: args.relays,
         certificates: args.certificates.clone(),
+        transfers: args.transfers,
         token: token.clone(),
     };
     let mut supervisor = tokio::select! {

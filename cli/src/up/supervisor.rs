@@ -10,6 +10,7 @@ use super::{
     child::{Child, Recipe},
     relay::Relays,
     targets::Targets,
+    transfers::Transfers,
 };
 use crate::{serve::api::ApiArgs, talk::Talk};
 
@@ -40,6 +41,7 @@ pub(super) struct Plan {
     pub(super) ports: bool,
     pub(super) relays: Relays,
     pub(super) certificates: Certificates,
+    pub(super) transfers: Transfers,
     /// The management API's token.
     pub(super) token: Secret,
 }
@@ -311,6 +313,7 @@ fn agent_recipe(
     ];
     arguments.extend(plan.relays.arguments(region));
     arguments.extend(plan.certificates.arguments());
+    arguments.extend(plan.transfers.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

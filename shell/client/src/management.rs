@@ -22,6 +22,7 @@ mod change;
 mod failover;
 mod lost_writes;
 mod sign_in;
+mod transfers;
 
 pub use change::CacheChange;
 

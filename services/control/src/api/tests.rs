@@ -19,3 +19,4 @@ mod names;
 mod refusals;
 mod roles;
 mod settings;
+mod transfers;

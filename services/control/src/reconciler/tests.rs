@@ -143,6 +143,7 @@ fn sees(
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        transfer: None,
     }
 }
 
