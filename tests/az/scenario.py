@@ -71,7 +71,8 @@ class World:
             "REQUESTS_CA_BUNDLE": os.path.join(self.data, "ca.pem"),
         }
         command = [sys.executable, "-m", "azure.cli", *arguments, "--output", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment,
+                              stdin=subprocess.DEVNULL)
         shown = arguments[:arguments.index("--password")] if "--password" in arguments else arguments
         words = " ".join(word for word in shown if not word.startswith("--"))[:100]
         print("%6.1f s  az %s" % (time.monotonic() - started, words), flush=True)
@@ -173,7 +174,7 @@ def transfers(world):
     world.az("redis", "flush", *cache, "--yes")
     assert ask("DBSIZE") == "0"
     world.az("redis", "import", *cache, "--files", "file://%s/nightly.rdb" % world.backups,
-             "--file-format", "RDB")
+             "--file-format", "RDB", "--yes")
     assert ask("GET", "kept") == "yes"
 
 
