@@ -214,12 +214,15 @@ pub(super) async fn merge(
     progress: &Progress,
 ) -> Result<(PathBuf, Vec<String>), LoadError> {
     progress.begin(TransferPhase::Merge, None);
+    let directory = folder.join("merge");
     // What was tried before may be there.
-    clear(&plan.config.directory)
-        .await
-        .map_err(|why| LoadError::File(io::Error::other(why)))?;
+    for tried in [&plan.config.directory, &directory] {
+        clear(tried)
+            .await
+            .map_err(|why| LoadError::File(io::Error::other(why)))?;
+    }
     let mut config = NodeConfig {
-        directory: folder.join("merge"),
+        directory,
         load_saved: true,
         refuses_writes: false,
         ..plan.config.clone()
@@ -331,3 +334,6 @@ fn free_memory() -> Option<u64> {
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib.saturating_mul(1024))
 }
+
+#[cfg(test)]
+mod tests;
