@@ -235,17 +235,19 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
-        transfer: cache
-            .transfer
-            .as_ref()
-            .map(|order| model::TransferObserved {
-                id: order.id.clone(),
-                phase: model::TransferPhase::Load,
-                done: 250,
-                total: Some(1_000),
-                outcome: behaviour.transfers.clone(),
-            }),
+        transfer: transfer(cache, behaviour),
     }
+}
+
+fn transfer(cache: &CacheDesired, behaviour: &Behaviour) -> Option<model::TransferObserved> {
+    let order = cache.transfer.as_ref()?;
+    Some(model::TransferObserved {
+        id: order.id.clone(),
+        phase: model::TransferPhase::Load,
+        done: 250,
+        total: Some(1_000),
+        outcome: behaviour.transfers.clone(),
+    })
 }
 
 fn doors() -> Doors {
