@@ -83,7 +83,7 @@ impl Allowed {
         };
         // What is there already must not lead out by a symbolic link.
         let there = wanted.ancestors().find(|part| part.exists());
-        let there = there.unwrap_or(Path::new("/")).canonicalize();
+        let there = there.unwrap_or_else(|| Path::new("/")).canonicalize();
         self.stays_within(&there.map_err(unusable)?, &root, path)?;
         durable::make_directory(&wanted).map_err(|error| unusable(io::Error::other(error)))?;
         let made = wanted.canonicalize().map_err(unusable)?;

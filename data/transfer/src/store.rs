@@ -305,24 +305,40 @@ fn reason(error: &Error) -> String {
         .and_then(|(_, rest)| rest.split_once("</Code>"))
         .map(|(code, _)| code.chars().filter(char::is_ascii_alphanumeric).take(80));
     let code: Option<String> = code.map(Iterator::collect);
-    let with_code = |what: &str| match &code {
-        Some(code) => format!("{what} ({code})"),
-        None => what.to_owned(),
-    };
-    match error {
-        Error::NotFound { .. } => with_code("the storage has nothing there"),
-        Error::PermissionDenied { .. } => with_code("the storage does not permit it"),
-        Error::Unauthenticated { .. } => {
-            with_code("the storage does not accept the signature or credentials")
-        }
-        Error::AlreadyExists { .. } | Error::Precondition { .. } => {
-            with_code("something else is there, or is being written")
-        }
-        other => match code {
-            Some(code) => format!("the storage answered {code}"),
-            None => innermost(other),
-        },
+    let what = known(error);
+    match (what, code) {
+        (Some(what), Some(code)) => format!("{what} ({code})"),
+        (Some(what), None) => what.to_owned(),
+        (None, Some(code)) => format!("the storage answered {code}"),
+        (None, None) => innermost(error),
     }
+}
+
+/// What the storage answered, where the client knows it.
+fn known(error: &Error) -> Option<&'static str> {
+    let answers = [
+        (
+            matches!(error, Error::NotFound { .. }),
+            "the storage has nothing there",
+        ),
+        (
+            matches!(error, Error::PermissionDenied { .. }),
+            "the storage does not permit it",
+        ),
+        (
+            matches!(error, Error::Unauthenticated { .. }),
+            "the storage does not accept the signature or credentials",
+        ),
+        (
+            matches!(
+                error,
+                Error::AlreadyExists { .. } | Error::Precondition { .. }
+            ),
+            "something else is there, or is being written",
+        ),
+    ];
+    let found = answers.into_iter().find(|(is_so, _)| *is_so);
+    found.map(|(_, what)| what)
 }
 
 /// The innermost error, which is about sockets and names.

@@ -261,16 +261,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             restarted: 1,
             nodes: 2,
         }),
-        transfer: cache
-            .transfer
-            .as_ref()
-            .map(|order| model::TransferObserved {
-                id: order.id.clone(),
-                phase: model::TransferPhase::Load,
-                done: 250,
-                total: Some(1_000),
-                outcome: behaviour.transfers.clone(),
-            }),
+        transfer: transfer(cache, behaviour),
     }
 }
 
@@ -325,6 +316,17 @@ fn private_doors(cache: &CacheDesired, behaviour: &Behaviour) -> Vec<PrivateDoor
         }
     });
     open.collect()
+}
+
+fn transfer(cache: &CacheDesired, behaviour: &Behaviour) -> Option<model::TransferObserved> {
+    let order = cache.transfer.as_ref()?;
+    Some(model::TransferObserved {
+        id: order.id.clone(),
+        phase: model::TransferPhase::Load,
+        done: 250,
+        total: Some(1_000),
+        outcome: behaviour.transfers.clone(),
+    })
 }
 
 fn doors() -> Doors {
