@@ -100,4 +100,5 @@ def main():
     print("azure-mgmt-redis drives godwit with %s: ok (%.0f s)" % (engine, time.monotonic() - began))
 
 
-main()
+if __name__ == "__main__":
+    main()

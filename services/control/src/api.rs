@@ -49,7 +49,7 @@ pub(crate) use error::ApiError;
 fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
-        .merge(caches_and_links())
+        .merge(resources())
         .merge(access::routes())
         .merge(private_endpoints::routes())
         .merge(candidates::routes())
@@ -121,7 +121,7 @@ fn management() -> Router<Arc<Plane>> {
         )
 }
 
-fn caches_and_links() -> Router<Arc<Plane>> {
+fn resources() -> Router<Arc<Plane>> {
     const CACHE_PROVIDER: &str = "/subscriptions/{subscription}/providers/microsoft.cache";
     const CACHES: &str =
         "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.cache/redis";
