@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use client::resources::Group;
-use model::GroupName;
+use model::{CacheName, GroupName};
 use serde_json::Value;
 
 use crate::{
@@ -95,6 +95,14 @@ fn show(session: &Session, json: &Value, group: &Group) -> Result<(), Failure> {
     })
 }
 
+/// What is said of a linked cache whose group goes.
+fn stays(session: &Session, name: &CacheName, other: &CacheName) -> String {
+    let unlink = session.command(&format!("link delete {name}"));
+    format!(
+        "`{name}` is linked with `{other}`: it goes on, and is deleted once it is unlinked: `{unlink}`"
+    )
+}
+
 impl Delete {
     async fn run(self, session: &Session) -> Result<(), Failure> {
         let Self { name, yes, waiting } = self;
@@ -105,14 +113,15 @@ impl Delete {
         let (linked, free): (Vec<_>, Vec<_>) = caches
             .iter()
             .partition(|cache| !cache.properties.linked_servers.is_empty());
-        let unlinking = linked.iter().map(|cache| {
-            let unlink = session.command(&format!("link delete {}", cache.name));
-            format!(
-                "`{}` is linked, goes on, and goes once it is unlinked: `{unlink}`",
-                cache.name
-            )
-        });
-        let unlinking: Vec<_> = unlinking.collect();
+        let unlinking: Vec<_> = linked
+            .iter()
+            .filter_map(|cache| {
+                let other = cache.properties.linked_servers.first()?.other()?;
+                // Of two in this group the first tells of both.
+                let both = linked.iter().any(|one| one.name == other);
+                (!both || cache.name < other).then(|| stays(session, &cache.name, &other))
+            })
+            .collect();
         if !yes && !caches.is_empty() {
             let names: Vec<_> = free
                 .iter()

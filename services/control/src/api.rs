@@ -59,7 +59,7 @@ pub(crate) use login::{Attempts, Believed};
 fn routes(plane: Arc<Plane>) -> Router {
     Router::new()
         .merge(management())
-        .merge(caches_and_links())
+        .merge(resources())
         .merge(access::routes())
         .merge(activity::routes())
         .merge(private_endpoints::routes())
@@ -139,7 +139,7 @@ fn management() -> Router<Arc<Plane>> {
         )
 }
 
-fn caches_and_links() -> Router<Arc<Plane>> {
+fn resources() -> Router<Arc<Plane>> {
     const CACHE_PROVIDER: &str = "/subscriptions/{subscription}/providers/microsoft.cache";
     const CACHES: &str =
         "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.cache/redis";

@@ -246,15 +246,22 @@ fn group_waits(state: &State, group: &GroupRecord) -> String {
     let caches: Vec<_> = state.caches_in(group).collect();
     let mut linked = Vec::new();
     for cache in &caches {
-        if let Some(link) = state.link_of(cache) {
-            let name = &cache.id.name;
-            let other = &link.other(&cache.uid).id.name;
-            linked.push(if link.is_unlinking() {
-                format!("`{name}` to leave its link with `{other}`")
-            } else {
-                format!("`{name}` to be unlinked from `{other}`")
-            });
+        let Some(link) = state.link_of(cache) else {
+            continue;
+        };
+        let (name, other) = (&cache.id.name, link.other(&cache.uid));
+        let both = caches.iter().any(|cache| cache.uid == other.uid);
+        if both && link.primary.uid != cache.uid {
+            // The pair is named once.
+            continue;
         }
+        let other = &other.id.name;
+        linked.push(match (both, link.is_unlinking()) {
+            (true, false) => format!("`{name}` and `{other}` to be unlinked"),
+            (true, true) => format!("`{name}` and `{other}` to leave their link"),
+            (false, false) => format!("`{name}` to be unlinked from `{other}`"),
+            (false, true) => format!("`{name}` to leave its link with `{other}`"),
+        });
     }
     if !linked.is_empty() {
         return format!("{}: a linked cache is not deleted", linked.join(", "));

@@ -58,27 +58,8 @@ impl Case {
     }
 }
 
-#[tokio::test]
-async fn codes_and_shapes_of_a_life() {
-    let dir = tempfile::tempdir().unwrap();
-    let (world, _east, _west) = World::with_agents(dir.path()).await;
-    let (east, west) = (world.cache("Demo-East"), world.cache("west"));
-    let id = |name: &str| world.cache(name).replace("/redis/", "/Redis/");
-    let cases = [
-        case("create", "PUT", &east, 201)
-            .with(premium("EastUS"))
-            .holds("/id", id("Demo-East"))
-            .holds("/name", "Demo-East")
-            .holds("/type", "Microsoft.Cache/Redis")
-            .holds("/location", "East US")
-            .holds("/properties/provisioningState", "Creating")
-            .holds("/properties/hostName", "demo-east.zone.test"),
-        case("create the other", "PUT", &west, 201).with(premium("west us")),
-    ];
-    for case in cases {
-        let made = case.check(&world).await;
-        world.done(&made).await;
-    }
+/// What is read of caches that are there.
+fn shapes(world: &World, east: &str) -> Vec<Case> {
     let lower = east
         .to_lowercase()
         .replace("/subscriptions/", "/SUBSCRIPTIONS/");
@@ -87,22 +68,19 @@ async fn codes_and_shapes_of_a_life() {
         "{}/providers/Microsoft.Cache/CheckNameAvailability",
         world.sub
     );
-    let absent = world.cache("absent");
-    let gone =
-        "The Resource 'Microsoft.Cache/Redis/absent' under resource group 'g' was not found.";
     let of_group = format!(
         "{}/resourceGroups/G/providers/Microsoft.Cache/redis",
         world.sub
     );
     let of_subscription = format!("{}/providers/microsoft.cache/Redis", world.sub);
-    let cases = [
+    vec![
         case("names keep their case", "GET", &lower, 200).holds("/name", "Demo-East"),
-        case("keys are not shown", "GET", &east, 200).holds("/properties/accessKeys", Value::Null),
-        case("unlinked is an empty list", "GET", &east, 200)
+        case("keys are not shown", "GET", east, 200).holds("/properties/accessKeys", Value::Null),
+        case("unlinked is an empty list", "GET", east, 200)
             .holds("/properties/linkedServers", json!([])),
-        case("not clustered has no shardCount", "GET", &east, 200)
+        case("not clustered has no shardCount", "GET", east, 200)
             .holds("/properties/shardCount", Value::Null),
-        case("both names of replicas", "GET", &east, 200)
+        case("both names of replicas", "GET", east, 200)
             .holds("/properties/replicasPerMaster", 1)
             .holds("/properties/replicasPerPrimary", 1),
         case("by group", "GET", of_group, 200)
@@ -116,6 +94,15 @@ async fn codes_and_shapes_of_a_life() {
         case("a taken name", "POST", &check, 409)
             .with(names("DEMO-east"))
             .code("NameNotAvailable"),
+    ]
+}
+
+/// Codes, targets and sentences.
+fn refusals(world: &World, east: &str) -> Vec<Case> {
+    let absent = world.cache("absent");
+    let gone =
+        "The Resource 'Microsoft.Cache/Redis/absent' under resource group 'g' was not found.";
+    vec![
         case("an absent cache", "GET", &absent, 404)
             .code("ResourceNotFound")
             .holds("/error/message", gone),
@@ -137,7 +124,7 @@ async fn codes_and_shapes_of_a_life() {
             .with(json!({"location": "eastus", "properties": {"sise": 1}}))
             .code("InvalidRequestBody")
             .holds("/error/target", "properties.sise"),
-        case("a wrong value is named", "PATCH", &east, 400)
+        case("a wrong value is named", "PATCH", east, 400)
             .with(json!({"properties": {"updateChannel": "Weekly"}}))
             .holds("/error/target", "properties.updateChannel"),
         case(
@@ -154,7 +141,13 @@ async fn codes_and_shapes_of_a_life() {
             404,
         )
         .code("NotFound"),
-        case("a method that is none", "POST", &east, 405).code("MethodNotAllowed"),
+        case("a method that is none", "POST", east, 405).code("MethodNotAllowed"),
+    ]
+}
+
+/// Which versions of the API are spoken.
+fn versions(east: &str) -> Vec<Case> {
+    vec![
         case(
             "a version before the first",
             "GET",
@@ -183,7 +176,33 @@ async fn codes_and_shapes_of_a_life() {
         .code("MissingApiVersionParameter"),
         case("no date", "GET", format!("{east}?api-version=latest"), 400)
             .code("InvalidApiVersionParameter"),
+    ]
+}
+
+#[tokio::test]
+async fn codes_and_shapes_of_a_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _east, _west) = World::with_agents(dir.path()).await;
+    let (east, west) = (world.cache("Demo-East"), world.cache("west"));
+    let id = |name: &str| world.cache(name).replace("/redis/", "/Redis/");
+    let cases = [
+        case("create", "PUT", &east, 201)
+            .with(premium("EastUS"))
+            .holds("/id", id("Demo-East"))
+            .holds("/name", "Demo-East")
+            .holds("/type", "Microsoft.Cache/Redis")
+            .holds("/location", "East US")
+            .holds("/properties/provisioningState", "Creating")
+            .holds("/properties/hostName", "demo-east.zone.test"),
+        case("create the other", "PUT", &west, 201).with(premium("west us")),
     ];
+    for case in cases {
+        let made = case.check(&world).await;
+        world.done(&made).await;
+    }
+    let mut cases = shapes(&world, &east);
+    cases.extend(refusals(&world, &east));
+    cases.extend(versions(&east));
     for case in cases {
         case.check(&world).await;
     }
@@ -352,22 +371,28 @@ async fn every_long_running_operation_is_followed_in_its_shape() {
         )
         .check(&world)
         .await;
+    unlinking_and_deleting(&world, &link).await;
+    world.stop().await;
+}
+
+async fn unlinking_and_deleting(world: &World, link: &str) {
+    let east = world.cache("east");
     // D: unlinking; both headers are the same, and the end has no body to fetch.
-    let unlinked = case("unlink", "DELETE", &link, 202).check(&world).await;
+    let unlinked = case("unlink", "DELETE", link, 202).check(world).await;
     followed(&unlinked, "/asyncOperations/");
     assert_eq!(
         unlinked.header("location"),
         unlinked.header("azure-asyncoperation")
     );
     world.done(&unlinked).await;
-    case("the link is gone", "GET", &link, 404)
-        .check(&world)
+    case("the link is gone", "GET", link, 404)
+        .check(world)
         .await;
-    case("and may be unlinked again", "DELETE", &link, 200)
-        .check(&world)
+    case("and may be unlinked again", "DELETE", link, 200)
+        .check(world)
         .await;
     // B: deletion, by its result.
-    let gone = case("delete", "DELETE", &east, 202).check(&world).await;
+    let gone = case("delete", "DELETE", &east, 202).check(world).await;
     followed(&gone, "/operationresults/");
     world.done(&gone).await;
     let result = world.get(&gone.leads("location")).await;
@@ -376,7 +401,6 @@ async fn every_long_running_operation_is_followed_in_its_shape() {
     for header in ["azure-asyncoperation", "location", "retry-after"] {
         assert_eq!(result.header(header), "", "{header}");
     }
-    world.stop().await;
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn deleting_a_group_spares_linked_caches_until_they_are_unlinked() {
     let waits = running.body["properties"]["waitingFor"].as_str().unwrap();
     assert_eq!(
         waits,
-        "`east` to be unlinked from `west`, `west` to be unlinked from `east`: a linked cache is not deleted"
+        "`east` and `west` to be unlinked: a linked cache is not deleted"
     );
     let unlinked = world
         .delete(&format!("{}/linkedServers/west", world.cache("east")))
