@@ -299,8 +299,9 @@ mod tests {
         programs.keep(&old.path, &old.engine()).await.unwrap();
         assert_eq!(programs.of(&old.engine()), Some(old.clone()));
 
-        let wrong = programs.keep(&old.path, &EngineBuild::new(old.version, "other"));
-        assert!(matches!(wrong.await, Err(KeepError::Another(_))));
+        let other = EngineBuild::new(old.version, "fed");
+        let wrong = programs.keep(&old.path, &other).await;
+        assert!(matches!(wrong, Err(KeepError::Another(_))));
 
         let new = program(package.path(), 2);
         programs.refresh().await;
