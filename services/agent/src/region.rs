@@ -3,12 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use engine::{EngineProgram, FindError};
+use engine::{EngineChoice, EngineProgram, FindError};
 use model::{CacheUid, Presence, RegionDesired, Secret};
 use relay::{BindError, Event, Events, Outbound};
 use runtime::{
@@ -140,12 +140,10 @@ impl Agent {
         directory
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
-        let programs = Programs::new(directory.root(), &config.engine, config.search, program);
-        forget_programs(&directory, &programs);
-        let programs = Arc::new(programs);
-        relay_tasks.spawn("engine programs", Arc::clone(&programs).run());
         let boot = dice.number();
-        let host = Host {
+        let programs = open_programs(&directory, &config.engine, config.search, program);
+        relay_tasks.spawn("engine programs", Arc::clone(&programs).run());
+        let host = Arc::new(Host {
             region: config.region,
             addresses: config.addresses,
             programs,
@@ -165,8 +163,7 @@ impl Agent {
             fronts,
             transfers: config.transfers,
             crash: config.crash,
-        };
-        let host = Arc::new(host);
+        });
         relay_tasks.spawn("certificate for clients", show(shown, Arc::clone(&host)));
         Ok(Self {
             metrics: Metrics::new(Arc::clone(&host)),
@@ -428,6 +425,18 @@ async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
         }
     }
     listen(anew).await
+}
+
+/// The engine programs: the one that is installed, and copies of those that caches run.
+fn open_programs(
+    directory: &Directory,
+    choice: &EngineChoice,
+    search: Vec<PathBuf>,
+    program: EngineProgram,
+) -> Arc<Programs> {
+    let programs = Programs::new(directory.root(), choice, search, program);
+    forget_programs(directory, &programs);
+    Arc::new(programs)
 }
 
 /// Copies of engines that no cache of this directory is started with are of no use.
