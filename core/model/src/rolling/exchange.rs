@@ -8,7 +8,7 @@
 
 use super::{Keep, RollMemory, RollPlan, RollSight, RollStep, doing, is_fed, others, view};
 use crate::{
-    GeoRole,
+    GeoRole, ShardStanding,
     shard::{
         Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
         plan as plan_shard,
@@ -54,14 +54,18 @@ pub(super) fn begin(
             let plan = RollPlan::of(base, told).without(resume);
             plan.after([noted, RollStep::Usual(shut)])
         }
-        Some(_) if still => RollPlan::of(base, told).without(resume),
+        // It may have been too slow to answer this once.
+        Some(_) | None if still => RollPlan::of(base, told).without(resume),
         Some(_) if follows && !roll.cut => RollPlan::of(base, told).after([RollStep::CutInbound]),
         Some(_) if follows => RollPlan::of(base, told),
         Some(_) => {
             let pause = RollStep::Usual(Step::Pause { node: leader });
-            RollPlan::of(base, told).without(resume).after([pause])
+            let mut plan = RollPlan::of(base, told).without(resume).after([pause]);
+            // Whoever is held before the pause stays so: it takes no writes from here on.
+            plan.standing = ShardStanding::Starting;
+            plan
         }
-        None => RollPlan::of(base, told).after(super::rejoined(roll)),
+        None => RollPlan::of(base, told),
     }
 }
 
@@ -70,6 +74,11 @@ fn handing(memory: &RollMemory, from: Option<u8>) -> RollMemory {
         handing: from,
         ..memory.clone()
     }
+}
+
+/// Every other node is down.
+fn are_gone(now: &Situation<'_>, leader: u8) -> bool {
+    others(now, leader).all(|node| view(now, node) == NodeView::Down)
 }
 
 /// The node that stands furthest, among those that get every write.
@@ -198,12 +207,13 @@ fn shut(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, over: RollSte
             lead(now, base, heir, facts.paused)
         }
         Some(_) if !roll.late => plan.only([]),
+        None if !roll.late && !are_gone(now, from) => plan.only([]),
         Some(_) | None => plan.after([over]),
     }
 }
 
 /// Another node leads, and the former leader may still take writes: it is made a replica before
-/// anything else is done, and killed if it does not answer.
+/// anything else is done, and killed if it does not answer for long.
 fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) -> RollPlan {
     let heir = now.memory.leader;
     let over = RollStep::Note(handing(roll.memory, None));
@@ -212,6 +222,9 @@ fn succeed(now: &Situation<'_>, roll: &RollSight<'_>, plan: RollPlan, from: u8) 
         NodeView::Down | NodeView::Silent => false,
     };
     match view(now, from) {
+        // It was seen to take no writes before anybody was promoted.
+        NodeView::Silent if promoted => plan,
+        NodeView::Silent if !roll.late => plan.only([]),
         NodeView::Silent => plan.only([RollStep::Stop {
             node: from,
             keep: Keep::Nothing,

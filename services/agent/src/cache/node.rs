@@ -113,18 +113,15 @@ impl Slot {
         let Some(node) = &self.node else {
             return Asked::Down;
         };
+        if self.stopping {
+            // Whoever stops it tidies its directory up after it has ended.
+            return Asked::Waits;
+        }
         if node.has_exited() {
-            let (pid, expected) = (node.pid(), self.stopping);
+            let pid = node.pid();
             let unloadable = node.failed_load();
             *self = Self::default();
-            return if expected {
-                Asked::Down
-            } else {
-                Asked::Died { pid, unloadable }
-            };
-        }
-        if self.stopping {
-            return Asked::Waits;
+            return Asked::Died { pid, unloadable };
         }
         if self.asking.is_some() && !fresh {
             return Asked::Waits;
@@ -283,8 +280,11 @@ impl Slot {
         self.node.clone()
     }
 
-    /// It goes on.
-    pub(super) fn end_stop(&mut self) {
+    /// Nobody stops it any more: it has ended, or it goes on.
+    pub(super) fn end_stop(&mut self, ended: bool) {
+        if ended {
+            *self = Self::default();
+        }
         self.stopping = false;
     }
 

@@ -89,21 +89,24 @@ fn begin(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
 
 /// A GUID that a cache's order has and no other: nothing here rolls dice.
 fn name(cache: &CacheRecord, order: u64) -> String {
-    let uid: String = cache
-        .uid
-        .as_str()
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .collect();
-    let head = uid.get(..20).unwrap_or("0000000040008000ffff");
-    let part = |from: usize, to: usize| head.get(from..to).unwrap_or_default();
+    let (high, low) = (hash(cache, order, 1), hash(cache, order, 2));
     format!(
-        "{}-{}-{}-{}-{order:012x}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20)
+        "{:08x}-{:04x}-5{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff
     )
+}
+
+/// FNV-1a.
+fn hash(cache: &CacheRecord, order: u64, salt: u8) -> u64 {
+    let order = order.to_be_bytes();
+    let bytes = cache.uid.as_str().bytes().chain(order).chain([salt]);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn hinders(sight: &Sight<'_>, cache: &CacheRecord, to: &model::EngineBuild) -> Option<Hindrance> {

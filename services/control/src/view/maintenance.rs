@@ -47,7 +47,9 @@ pub(crate) fn duration_of(text: &str) -> Option<Duration> {
     if text.eq_ignore_ascii_case("P1D") {
         return Some(Duration::from_secs(24 * 3_600));
     }
-    let length: jiff::SignedDuration = text.parse().ok()?;
+    // Without a sign, and not as people write it.
+    let iso = text.starts_with(['P', 'p']);
+    let length: jiff::SignedDuration = text.parse().ok().filter(|_| iso)?;
     Duration::try_from(length).ok()
 }
 

@@ -118,15 +118,25 @@ fn the_former_leader_is_a_replica_before_the_new_one_is_promoted() {
 fn a_former_leader_that_does_not_answer_is_killed_before_the_new_one_is_promoted() {
     let order = reboot(RebootNodes::Primary);
     let (memory, known) = handing();
-    let plan = |former| {
-        let nodes = [former, chained(9)];
-        ask(&GeoRole::Alone, &memory, &nodes, &sight(&order, &known))
+    let plan_with = |former, heir, late| {
+        let roll = RollSight {
+            late,
+            ..sight(&order, &known)
+        };
+        ask(&GeoRole::Alone, &memory, &[former, heir], &roll)
     };
+    let plan = |former| plan_with(former, chained(9), true);
     let kill = RollStep::Stop {
         node: 0,
         keep: Keep::Nothing,
     };
-    assert_eq!(plan(Silent).steps, [kill]);
+    assert_eq!(plan(Silent).steps, [kill.clone()]);
+    assert_eq!(plan_with(Silent, chained(9), false).steps, []);
+    let leads = plan_with(Silent, Up(primary(9)), true);
+    assert!(
+        !leads.steps.contains(&kill),
+        "it was fenced before: {leads:?}"
+    );
     place_of(&plan(Down), &promote(1));
 }
 

@@ -246,7 +246,7 @@ impl World {
         self.saved.remove(&node);
         let process = Process {
             upstream,
-            position: kept.unwrap_or(at(0)),
+            position: kept.unwrap_or_else(|| at(0)),
             paused: false,
             shut: false,
             build,

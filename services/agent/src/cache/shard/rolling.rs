@@ -231,13 +231,17 @@ impl ShardRunner {
             return;
         };
         let (node, answer) = (*node, answer.try_recv());
-        match answer {
+        let ended = match &answer {
             Err(TryRecvError::Empty) => return,
+            Ok(Ok(_)) => true,
+            Ok(Err(_)) | Err(TryRecvError::Closed) => false,
+        };
+        if let Some(slot) = self.slots.get_mut(usize::from(node)) {
+            slot.end_stop(ended);
+        }
+        match answer {
             Ok(Ok(saved)) => self.roll.ended = Some((node, saved)),
             Ok(Err(error)) => {
-                if let Some(slot) = self.slots.get_mut(usize::from(node)) {
-                    slot.end_stop();
-                }
                 self.roll.refused = Some(match error {
                     StopError::NotSaved { why, .. } => {
                         format!("it holds the only data, and they cannot be saved: {why}")
@@ -248,7 +252,7 @@ impl ShardRunner {
                 });
             }
             // The task is gone with all others of the agent.
-            Err(TryRecvError::Closed) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => {}
         }
         self.roll.stopping = None;
     }

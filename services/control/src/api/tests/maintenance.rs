@@ -25,7 +25,7 @@ impl World {
     }
 
     /// Waits until the agents' reports are in.
-    async fn until_told(&self, agents: [&Agent; 2], installed: u16) {
+    async fn until_installed(&self, agents: [&Agent; 2], installed: u16) {
         for agent in agents {
             agent.set(|behaviour| behaviour.installed = Some(installed));
         }
@@ -268,10 +268,10 @@ async fn schedules_that_mean_nothing_are_refused_by_the_field() {
 async fn an_upgrade_goes_to_the_geo_secondary_first_and_is_told_of() {
     let dir = tempfile::tempdir().unwrap();
     let (world, east, west) = World::with_link(dir.path()).await;
-    world.until_told([&east, &west], 1).await;
+    world.until_installed([&east, &west], 1).await;
     let nothing = world.upgrade("east", json!({})).await;
     assert_eq!(nothing.status, StatusCode::OK, "{nothing:?}");
-    world.until_told([&east, &west], 2).await;
+    world.until_installed([&east, &west], 2).await;
     let notes = format!(
         "{}/listUpgradeNotifications?history=10",
         world.cache("east")
@@ -318,7 +318,7 @@ async fn an_upgrade_goes_to_the_geo_secondary_first_and_is_told_of() {
 async fn outside_its_window_a_cache_is_upgraded_only_at_somebody_s_word() {
     let dir = tempfile::tempdir().unwrap();
     let (world, east, west) = World::with_caches(dir.path()).await;
-    world.until_told([&east, &west], 2).await;
+    world.until_installed([&east, &west], 2).await;
     // Half a week from now, whenever now is.
     let now = world.plane.clock.now();
     let day = (now.0 / 86_400_000 + 3 + 3) % 7;
@@ -361,18 +361,15 @@ async fn an_order_reaches_the_agent_once() {
     let orders: Vec<_> = orders.collect();
     assert_eq!(orders.len(), 1);
     assert!(matches!(orders[0].order.what, RollWhat::Reboot { .. }));
-    let desired = world
-        .plane
-        .desired
-        .of(&crate::harness::region("eastus"))
-        .unwrap();
-    assert_eq!(desired.caches[0].roll.as_ref(), Some(&orders[0].order));
+    let told = || {
+        let desired = world.plane.desired.of(&crate::harness::region("eastus"));
+        desired.unwrap().caches[0].roll.clone()
+    };
+    let order = &orders[0].order;
+    world
+        .until("the agent is told", || told().as_ref() == Some(order))
+        .await;
     east.set(|behaviour| behaviour.roll = None);
     world.done(&answer).await;
-    let desired = world
-        .plane
-        .desired
-        .of(&crate::harness::region("eastus"))
-        .unwrap();
-    assert_eq!(desired.caches[0].roll, None);
+    world.until("it is over", || told().is_none()).await;
 }

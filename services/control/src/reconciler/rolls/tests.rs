@@ -51,7 +51,8 @@ impl Bench {
             record.link = Some(id.clone());
             change = change.insert(&record);
         }
-        let (east, west) = (member("east", "eastus"), member("west", "westus"));
+        let [east, west] = [("east", "eastus"), ("west", "westus")]
+            .map(|(name, place)| member(&cache(name, place)));
         let mut link = LinkRecord::begin(id, east, west, Epoch(4), Timestamp(0));
         link.phase = LinkPhase::Linked;
         let dir = tempfile::tempdir().unwrap();
@@ -74,7 +75,7 @@ impl Bench {
             desired: &Desired::new(self.store.id(), &[], &state),
         };
         let mut told = Vec::new();
-        for step in super::super::plan(&sight) {
+        for step in plan(&sight) {
             self.store.commit(step.change).await.unwrap();
             told.push(step.what);
         }
@@ -152,6 +153,8 @@ fn observed(
         build: Some(build(runs)),
     };
     CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: record.uid.clone(),
         settled_revision: 1,
         epoch: Epoch(4),
