@@ -130,7 +130,7 @@ fn a_former_leader_that_does_not_answer_is_killed_before_the_new_one_is_promoted
         node: 0,
         keep: Keep::Nothing,
     };
-    assert_eq!(plan(Silent).steps, [kill.clone()]);
+    assert_eq!(plan(Silent).steps, std::slice::from_ref(&kill));
     assert_eq!(plan_with(Silent, chained(9), false).steps, []);
     let leads = plan_with(Silent, Up(primary(9)), true);
     assert!(
