@@ -299,7 +299,7 @@ mod tests {
         programs.keep(&old.path, &old.engine()).await.unwrap();
         assert_eq!(programs.of(&old.engine()), Some(old.clone()));
 
-        let other = EngineBuild::new(old.version, "other");
+        let other = EngineBuild::new(old.version, "fed");
         let wrong = programs.keep(&old.path, &other).await;
         assert!(matches!(wrong, Err(KeepError::Another(_))));
 

@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use client::Agents;
-use engine::{EngineProgram, FindError};
+use engine::{EngineChoice, EngineProgram, FindError};
 use model::{CacheUid, Presence, RegionDesired, Secret};
 use relay::{BindError, Event, Events, Outbound};
 use runtime::{
@@ -139,15 +139,13 @@ impl Agent {
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
-        let lost = Stores::new(directory.clone());
-        let programs = Programs::new(directory.root(), &config.engine, config.search, program);
-        forget_programs(&directory, &programs);
-        let programs = Arc::new(programs);
+        let programs = open_programs(&directory, &config.engine, config.search, program);
         relay_tasks.spawn("engine programs", Arc::clone(&programs).run());
-        let host = Host {
+        let host = Arc::new(Host {
             region: config.region,
             addresses: config.addresses,
             programs,
+            lost: Stores::new(directory.clone()),
             directory,
             advertised: config.advertise.unwrap_or_else(|| outbound.address()),
             outbound,
@@ -159,11 +157,9 @@ impl Agent {
             board: Board::new(boot),
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
-            lost,
             fronts,
             crash: config.crash,
-        };
-        let host = Arc::new(host);
+        });
         relay_tasks.spawn("certificate for clients", show(shown, Arc::clone(&host)));
         Ok(Self {
             metrics: Metrics::new(Arc::clone(&host)),
@@ -424,6 +420,18 @@ async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
         }
     }
     listen(anew).await
+}
+
+/// The engine programs: the one that is installed, and copies of those that caches run.
+fn open_programs(
+    directory: &Directory,
+    choice: &EngineChoice,
+    search: Vec<PathBuf>,
+    program: EngineProgram,
+) -> Arc<Programs> {
+    let programs = Programs::new(directory.root(), choice, search, program);
+    forget_programs(directory, &programs);
+    Arc::new(programs)
 }
 
 /// Copies of engines that no cache of this directory is started with are of no use.

@@ -160,7 +160,7 @@ fn upgrades_a_pair(engine: &str) {
     scoring::assert_nothing_lost(&score);
     assert_eq!(scoring::errors(&score), 0, "{score:#?}\n{}", world.logs());
     assert_eq!(full_syncs(&world), 1, "{}", world.logs());
-    let path = format!("{}/listUpgradeNotifications?history=60", east.id());
+    let path = format!("{}/listUpgradeNotifications", east.id());
     let told = waiting::until("what happened is told", || world.get(&path));
     assert_eq!(told["value"][0]["upsellNotification"]["state"], "Succeeded");
     // A node that dies is started with what its cache runs now.

@@ -245,10 +245,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
-        resize: ResizeObserved {
-            doing: None,
-            refused: behaviour.refuses.clone().map(|why| (cache.revision, why)),
-        },
+        resize: resize(cache, behaviour),
         persistence: Vec::new(),
         roll: cache.roll.as_ref().map(|order| RollObserved {
             order: order.id,
@@ -256,6 +253,14 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             restarted: 1,
             nodes: 2,
         }),
+    }
+}
+
+fn resize(cache: &CacheDesired, behaviour: &Behaviour) -> ResizeObserved {
+    let refused = behaviour.refuses.clone();
+    ResizeObserved {
+        doing: None,
+        refused: refused.map(|why| (cache.revision, why)),
     }
 }
 
