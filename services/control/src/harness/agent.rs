@@ -238,12 +238,7 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .then(|| position(100)),
         }],
         problem: behaviour.problem.clone(),
-        lost_writes: behaviour
-            .lost_writes
-            .iter()
-            .filter(|receipt| receipt.cache == cache.id.name)
-            .cloned()
-            .collect(),
+        lost_writes: lost_writes(cache, behaviour),
         handoff: behaviour.handoff.clone(),
         resize: resize(cache, behaviour),
         persistence: Vec::new(),
@@ -254,6 +249,13 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             nodes: 2,
         }),
     }
+}
+
+fn lost_writes(cache: &CacheDesired, behaviour: &Behaviour) -> Vec<model::Receipt> {
+    let all = behaviour.lost_writes.iter();
+    all.filter(|receipt| receipt.cache == cache.id.name)
+        .cloned()
+        .collect()
 }
 
 fn resize(cache: &CacheDesired, behaviour: &Behaviour) -> ResizeObserved {
