@@ -219,7 +219,8 @@ fn damaged(engine: &str) {
         cache.status()["problem"].as_str().map(str::to_owned)
     });
     assert!(told.contains("nothing is started empty"), "{told}");
-    std::fs::write(snapshot.path(), good).unwrap();
+    let mut file = std::fs::File::create(snapshot.path()).unwrap();
+    std::io::Write::write_all(&mut file, &good).unwrap();
     assert_eq!(get(&cache, "k").as_deref(), Some("1"), "{}", world.logs());
 }
 

@@ -137,8 +137,8 @@ fn preview(cache: &Cache, sku: Option<Sku>, replicas: Option<u8>) -> Vec<[String
     row("client connections", clients(before), clients(after));
     let chosen = cache.properties.redis_configuration.get("databases");
     let chosen = chosen.and_then(|n| n.parse::<u16>().ok());
-    let has = chosen.unwrap_or(before.databases());
-    let gets = chosen.unwrap_or(after.databases().max(has));
+    let has = chosen.unwrap_or_else(|| before.databases());
+    let gets = chosen.unwrap_or_else(|| after.databases().max(has));
     row("databases", has.to_string(), gets.to_string());
     let has = cache.properties.replicas_per_primary;
     let has = has.unwrap_or_else(|| before.default_replicas());

@@ -132,12 +132,10 @@ async fn a_damaged_append_only_file_is_told_and_stays() {
         signal(node.pid(), Signal::KILL);
         node.exited().await;
         let directory = config.directory.join("appendonlydir");
-        let base = fs::read_dir(&directory).unwrap().flatten();
-        let base = base.map(|entry| entry.path());
-        let base = base
-            .filter(|path| path.to_string_lossy().contains("base"))
-            .next()
-            .unwrap();
+        let files = fs::read_dir(&directory).unwrap().flatten();
+        let mut files = files.map(|entry| entry.path());
+        let base = files.find(|path| path.to_string_lossy().contains("base"));
+        let base = base.unwrap();
         let mut file = fs::File::create(&base).unwrap();
         std::io::Write::write_all(&mut file, b"REDIS0009 and then nonsense").unwrap();
         let loads = NodeConfig {

@@ -243,17 +243,9 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .then(|| position(100)),
         }],
         problem: behaviour.problem.clone(),
-        lost_writes: behaviour
-            .lost_writes
-            .iter()
-            .filter(|receipt| receipt.cache == cache.id.name)
-            .cloned()
-            .collect(),
+        lost_writes: lost_writes(cache, behaviour),
         handoff: behaviour.handoff.clone(),
-        resize: ResizeObserved {
-            doing: None,
-            refused: behaviour.refuses.clone().map(|why| (cache.revision, why)),
-        },
+        resize: resize(cache, behaviour),
         persistence: Vec::new(),
         roll: cache.roll.as_ref().map(|order| RollObserved {
             order: order.id,
@@ -262,6 +254,21 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             nodes: 2,
         }),
         transfer: transfer(cache, behaviour),
+    }
+}
+
+fn lost_writes(cache: &CacheDesired, behaviour: &Behaviour) -> Vec<model::Receipt> {
+    let all = behaviour.lost_writes.iter();
+    all.filter(|receipt| receipt.cache == cache.id.name)
+        .cloned()
+        .collect()
+}
+
+fn resize(cache: &CacheDesired, behaviour: &Behaviour) -> ResizeObserved {
+    let refused = behaviour.refuses.clone();
+    ResizeObserved {
+        doing: None,
+        refused: refused.map(|why| (cache.revision, why)),
     }
 }
 

@@ -153,6 +153,8 @@ fn observed(
         build: Some(build(runs)),
     };
     CacheObserved {
+        resize: model::ResizeObserved::default(),
+        persistence: Vec::new(),
         uid: record.uid.clone(),
         settled_revision: 1,
         epoch: Epoch(4),
