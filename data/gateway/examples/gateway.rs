@@ -16,7 +16,7 @@ use std::{fs, net::Ipv4Addr};
 
 use gateway::{Entry, Gateway, Limits, Place};
 use model::{AccessKeys, CacheId, Door, Doors, FrontDoor, Region, Secret};
-use runtime::tasks::Tasks;
+use runtime::{lanes::Lanes, tasks::Tasks};
 use tls::{FrontTls, Identity, ServerCertificate};
 
 fn main() {
@@ -75,7 +75,15 @@ async fn serve() {
     let region: Region = "example".parse().unwrap();
     let tasks = Tasks::new();
     let limits = Limits::default();
-    let gateway = Gateway::open(&tasks, cache, Identity::vacant(region), entry, limits);
+    let lanes = Lanes::for_processors().unwrap();
+    let gateway = Gateway::open(
+        &tasks,
+        lanes,
+        cache,
+        Identity::vacant(region),
+        entry,
+        limits,
+    );
     gateway.lead(Place::Here {
         engine: engine.parse().unwrap(),
         client: Secret::new(password),

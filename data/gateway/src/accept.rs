@@ -1,6 +1,8 @@
 //! Lets clients in as far as their first byte: firewall, number of clients, TLS.
 
-use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn, io, net::SocketAddr, os::fd::AsFd, sync::Arc, task::Poll, time::Duration,
+};
 
 use parking_lot::Mutex;
 use runtime::chain;
@@ -8,6 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tls::{FrontStream, FrontTls};
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     time::sleep,
 };
 
@@ -103,24 +106,33 @@ async fn admit(
 }
 
 fn serve(house: &Arc<House>, tcp: TcpStream, entered: Entered, whom: For, front: &FrontTls) {
-    if let Err(error) = prepare(&tcp) {
-        tracing::debug!(peer = %entered.peer, error = %chain(&error), "a client went away");
-        return;
-    }
     house.roster.totals.note_accepted();
     let (house, front) = (Arc::clone(house), front.clone());
     let tasks = house.tasks.clone();
+    let seat = house.lanes.seat();
+    let lane = seat.scheduler();
+    let _on_lane = lane.as_ref().map(Handle::enter);
+    let tcp = match tcp.into_std().and_then(TcpStream::from_std) {
+        Ok(tcp) => tcp,
+        Err(error) => {
+            tracing::warn!(peer = %entered.peer, error = %chain(&error), "cannot serve a client");
+            return;
+        }
+    };
     match entered.through().carrier {
         Carrier::Plain | Carrier::Tunnel => {
             let stream = FrontStream::plain(tcp);
-            let serving = connection::serve(house, entered, stream);
-            tasks.spawn_until_done("gateway connection", serving);
+            tasks.spawn_until_done("gateway connection", async move {
+                connection::serve(house, entered, stream).await;
+                drop(seat);
+            });
         }
         Carrier::Tls => tasks.spawn_until_done("gateway connection", async move {
             if let Some(stream) = Box::pin(shake(&house, &entered, tcp, whom, &front)).await {
                 drop(front);
                 connection::serve(house, entered, stream).await;
             }
+            drop(seat);
         }),
     }
 }
@@ -178,14 +190,16 @@ fn is_geo(name: Option<&str>) -> bool {
         .is_some_and(|label| label.eq_ignore_ascii_case("geo"))
 }
 
-/// Small writes leave at once, and a host that vanished is noticed.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+/// Small writes leave at once, and a host that vanished is noticed. A listener passes it on to the
+/// connections that it accepts (tcp(7)), and saves them the calls.
+pub(crate) fn prepare<S: AsFd>(socket: &S) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15))
         .with_retries(4);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use model::{CacheId, Doors};
 use parking_lot::Mutex;
-use runtime::tasks::Tasks;
+use runtime::{lanes::Lanes, tasks::Tasks};
 use tls::{FrontTls, Identity};
 use tokio::time::{Instant, timeout_at};
 
@@ -34,10 +34,11 @@ pub struct Held {
 impl Gateway {
     /// Opens the gateway of `cache`, which is [`Place::Nowhere`] and listens nowhere yet. It
     /// serves until `tasks` are cancelled or it is [closed](Gateway::close). As `identity` it goes
-    /// over to the other side's gateway.
+    /// over to the other side's gateway. Its connections are served on `lanes`.
     #[must_use]
     pub fn open(
         tasks: &Tasks,
+        lanes: Lanes,
         cache: CacheId,
         identity: Identity,
         entry: Entry,
@@ -45,7 +46,7 @@ impl Gateway {
     ) -> Self {
         let tasks = tasks.child();
         let orders = Orders::new(entry);
-        let house = House::new(cache, tasks.clone(), identity, limits, orders);
+        let house = House::new(cache, tasks.clone(), lanes, identity, limits, orders);
         let house = Arc::new(house);
         let (ending, inner) = (tasks.clone(), Arc::clone(&house));
         tasks.spawn_until_done("gateway end", async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::CacheId;
 use parking_lot::Mutex;
-use runtime::{clock::Clock, tasks::Tasks};
+use runtime::{clock::Clock, lanes::Lanes, tasks::Tasks};
 use tls::Identity;
 
 use crate::{Limits, orders::Orders, roster::Roster, status::Refusal, throttle::Throttle};
@@ -14,6 +14,8 @@ use crate::{Limits, orders::Orders, roster::Roster, status::Refusal, throttle::T
 pub(crate) struct House {
     pub(crate) cache: CacheId,
     pub(crate) tasks: Tasks,
+    /// Where connections are served.
+    pub(crate) lanes: Lanes,
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
@@ -29,6 +31,7 @@ impl House {
     pub(crate) fn new(
         cache: CacheId,
         tasks: Tasks,
+        lanes: Lanes,
         identity: Identity,
         limits: Limits,
         orders: Orders,
@@ -36,6 +39,7 @@ impl House {
         Self {
             cache,
             tasks,
+            lanes,
             identity,
             clock: Clock,
             limits,

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     Endpoint,
-    accept::{For, accept},
+    accept::{For, accept, prepare},
     house::House,
     limits::BACKLOG,
     ticket::Carrier,
@@ -185,6 +185,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     };
     // The connections of a listener that was closed may still be there.
     socket.set_reuseaddr(true)?;
+    prepare(&socket)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

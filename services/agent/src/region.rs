@@ -10,6 +10,7 @@ use runtime::{
     chain,
     dice::Dice,
     durable::{self, DirectoryLock, FileError},
+    lanes::{Lanes, LanesError},
     tasks::Tasks,
 };
 use tls::{FrontError, FrontTls};
@@ -67,6 +68,9 @@ pub enum BuildError {
     /// Clients cannot be served by TLS.
     #[error("serve clients by TLS")]
     Front(#[from] FrontError),
+    /// There are no threads for clients.
+    #[error(transparent)]
+    Lanes(#[from] LanesError),
     /// The control plane's address cannot be used.
     #[error("reach the control plane")]
     Client(#[from] client::BuildError),
@@ -123,18 +127,18 @@ impl Agent {
         };
         let outbound = bind(listen, file.relay, config.relay).await?;
         outbound.allow_full_syncs(config.full_syncs);
-        let fronts = open_fronts(&directory, front, &outbound, &relay_tasks)
+        let lanes = Lanes::for_processors()?;
+        let fronts = open_fronts(&directory, front, lanes, &outbound, &relay_tasks)
             .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
         directory
             .write_agent(&file)
             .map_err(|error| directory_error(error.into()))?;
-        let boot = dice.number();
-        let lost = Stores::new(directory.clone());
         let host = Host {
             region: config.region,
             addresses: config.addresses,
             program,
+            lost: Stores::new(directory.clone()),
             directory,
             advertised: config.advertise.unwrap_or_else(|| outbound.address()),
             outbound,
@@ -142,12 +146,11 @@ impl Agent {
             zone: watch::Sender::new(zone.unwrap_or_default()),
             events,
             client,
+            board: Board::new(dice.number()),
+            sampling: Sampling::new(config.sampling, dice.number()),
             dice,
-            board: Board::new(boot),
-            sampling: Sampling::new(config.sampling, boot),
             leases: Arc::new(Leases::new()),
             relay_tasks: relay_tasks.clone(),
-            lost,
             fronts,
             crash: config.crash,
         };
@@ -420,10 +423,11 @@ async fn bind<L: Future<Output = Result<Outbound, BindError>>>(
 fn open_fronts(
     directory: &Directory,
     front: FrontTls,
+    lanes: Lanes,
     outbound: &Outbound,
     tasks: &Tasks,
 ) -> Result<Fronts, StateError> {
-    let fronts = Fronts::open(directory, front, tasks)?;
+    let fronts = Fronts::open(directory, front, lanes, tasks)?;
     let (to_gateways, from_gateways) = mpsc::channel(switchboard::WAITING);
     outbound.hand_gateways_to(to_gateways);
     let switchboard = Arc::clone(&fronts.switchboard);

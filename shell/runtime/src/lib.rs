@@ -7,6 +7,7 @@ pub mod crash;
 pub mod dice;
 pub mod durable;
 mod error_chain;
+pub mod lanes;
 pub mod simulated;
 pub mod tasks;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use gateway::{Entry, Gateway, GatewayStatus, Limits, Place};
 use model::{
     AccessKeys, CacheId, Door, Doors, EngineKind, FirewallRule, FrontDoor, Region, Secret,
 };
-use runtime::tasks::Tasks;
+use runtime::{lanes::Lanes, tasks::Tasks};
 use rustls::{
     ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject as _,
 };
@@ -105,7 +105,8 @@ impl Rig {
     ) -> Self {
         let node = Node::start(kind);
         let tasks = Tasks::new();
-        let gateway = Gateway::open(&tasks, cache(name), identity, entry, limits);
+        let lanes = Lanes::start(2).unwrap();
+        let gateway = Gateway::open(&tasks, lanes, cache(name), identity, entry, limits);
         let front = tls::testing::front(&authority);
         let any = Door {
             ip: Ipv4Addr::LOCALHOST.into(),

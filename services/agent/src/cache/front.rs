@@ -15,7 +15,7 @@ use std::{
 use gateway::{Entry, Gateway, GatewayStatus, Limits, Place, Verify};
 use model::{AccessKeys, CacheDesired, CacheUid, Doors, FrontDoor, Secret, TokenIssuer};
 use parking_lot::Mutex;
-use runtime::{chain, tasks::Tasks};
+use runtime::{chain, lanes::Lanes, tasks::Tasks};
 use tls::FrontTls;
 use tokens::Verifier;
 use tokio::time::Instant;
@@ -51,6 +51,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Fronts {
     /// Server certificates for clients.
     pub(crate) tls: FrontTls,
+    /// Where clients' connections are served.
+    lanes: Lanes,
     /// Whose tokens are believed.
     issuers: Verifier,
     /// The same, as gateways ask.
@@ -66,6 +68,7 @@ impl Fronts {
     pub(crate) fn open(
         directory: &Directory,
         tls: FrontTls,
+        lanes: Lanes,
         tasks: &Tasks,
     ) -> Result<Self, StateError> {
         let mut doors = BTreeMap::new();
@@ -81,6 +84,7 @@ impl Fronts {
         let issuers = Verifier::new(&[], tasks.child());
         Ok(Self {
             tls,
+            lanes,
             verify: Arc::new(Issuers(issuers.clone())),
             issuers,
             switchboard: Arc::default(),
@@ -134,6 +138,7 @@ impl Front {
         let told = told(order);
         let gateway = Gateway::open(
             &host.relay_tasks,
+            host.fronts.lanes.clone(),
             order.id.clone(),
             host.identity.clone(),
             entry(host, &told),

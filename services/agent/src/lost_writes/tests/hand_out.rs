@@ -175,8 +175,13 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         board: Board::new(1),
         relay_tasks: tasks.clone(),
         lost: Stores::new(directory.clone()),
-        fronts: crate::cache::Fronts::open(&directory, tls::FrontTls::new().unwrap(), tasks)
-            .unwrap(),
+        fronts: crate::cache::Fronts::open(
+            &directory,
+            tls::FrontTls::new().unwrap(),
+            runtime::lanes::Lanes::default(),
+            tasks,
+        )
+        .unwrap(),
         directory,
         crash: runtime::crash::Points::none(),
     }
