@@ -249,7 +249,9 @@ def main():
             goodbye(world)
         except BaseException:
             print(world.said(), file=sys.stderr)
-            world.process.kill()
+            # In order: nothing of it is to go on when its directory is gone.
+            world.process.terminate()
+            world.process.wait()
             raise
         world.stop()
     print("az did all of it, on %s" % engine)
