@@ -1,12 +1,20 @@
 //! What counters come to: growth, never less than nothing, and once.
 
-use engine::{CommandCalls, EngineRole, NodeInfo, Processor, Reading, Replication, Writing};
+use engine::{
+    CommandCalls, EngineRole, NodeInfo, OnDisk, Processor, Reading, Replication, Writing,
+};
 use gateway::{Connections, Passage, Refused};
-use model::{Cell, EngineKind, EngineVersion, ErrorKind, Figure, Part, Series};
+use model::{Cell, EngineBuild, EngineKind, EngineVersion, ErrorKind, Figure, Part, Series};
 use psync::Offset;
 
 use super::*;
 
+const VERSION: EngineVersion = EngineVersion {
+    kind: EngineKind::Valkey,
+    major: 8,
+    minor: 0,
+    patch: 1,
+};
 const FIRST: Place = Place {
     shard: ShardIndex(0),
     node: 0,
@@ -30,6 +38,8 @@ fn reading(run: &str, hits: u64) -> Reading {
             keys: 5,
             only_database: Some(0),
             used_memory: 1 << 20,
+            uncounted_memory: 0,
+            maxmemory: 4 << 20,
             resident_memory: 2 << 20,
             connected_clients: 3,
             blocked_clients: 0,
@@ -43,12 +53,11 @@ fn reading(run: &str, hits: u64) -> Reading {
             partial_syncs: 0,
             uptime_seconds: 1,
             run_id: run.to_owned(),
-            version: EngineVersion {
-                kind: EngineKind::Valkey,
-                major: 8,
-                minor: 0,
-                patch: 1,
-            },
+            version: VERSION,
+            databases: vec![(0, 5)],
+            loaded: None,
+            on_disk: OnDisk::default(),
+            engine: EngineBuild::new(VERSION, "abc"),
         },
         max_memory: 4 << 20,
         processor: Processor::default(),

@@ -61,6 +61,11 @@ fn may_restart(state: &Records, cache: &CacheRecord) -> Result<(), ApiError> {
         )));
     }
     no_data_change(cache, "restart nodes of")?;
+    if cache.resize.is_some() {
+        return Err(ApiError::conflict(format!(
+            "The cache `{name}` is being changed: its size, its replicas or its persistence. Wait until it is `Succeeded`, then restart its nodes."
+        )));
+    }
     let Some(link) = state.link_of(cache) else {
         return Ok(());
     };

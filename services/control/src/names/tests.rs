@@ -36,7 +36,10 @@ async fn what_commits_change_is_what_would_be_derived_anew() {
     };
     store.commit(Change::new().insert(&reached)).await.unwrap();
     let told = follow(&names, &store);
-    assert_eq!(told[0].leads, Leads::Addresses(vec![reached.direct.unwrap()]));
+    assert_eq!(
+        told[0].leads,
+        Leads::Addresses(vec![reached.direct.unwrap()])
+    );
 
     let link = LinkRecord::begin(
         LinkId::new("l"),

@@ -41,7 +41,8 @@ pub(super) fn plan(sight: &Sight<'_>, breadth: Breadth) -> Vec<Step> {
 
 fn begin(sight: &Sight<'_>, cache: &Versioned<CacheRecord>) -> Option<Step> {
     let schedule = cache.maintenance.schedule.as_ref()?;
-    let is_busy = cache.maintenance.order.is_some() || cache.transfer.is_some();
+    let is_busy =
+        cache.maintenance.order.is_some() || cache.transfer.is_some() || cache.resize.is_some();
     if is_busy || !schedule.is_open(sight.now) {
         return None;
     }

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use axum::http::StatusCode;
-use model::{Leads, PublishedNames};
+use model::Leads;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, World, region};

@@ -177,8 +177,6 @@ fn observed(
         lost_writes: Vec::new(),
         handoff: None,
         private_doors: Vec::new(),
-        resize: model::ResizeObserved::default(),
-        persistence: Vec::new(),
         roll: None,
         transfer: None,
     }

@@ -39,6 +39,7 @@ impl Bench {
             },
             replica_of: None,
             load_saved: true,
+            load_append_only: false,
             serve_stale: true,
             refuses_writes: false,
         };
