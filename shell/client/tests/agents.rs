@@ -8,12 +8,13 @@ use axum::{
     Json, Router,
     extract::Query,
     http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use client::{Agents, RequestError};
 use model::{
-    LinkId, PromotionAnswer, PromotionRequest, Region, RegionDesired, RegionObserved, ReportAnswer,
-    Secret, StoreId,
+    LinkId, PromotionAnswer, PromotionRequest, Region, RegionChanges, RegionDesired,
+    RegionObserved, ReportAnswer, Secret, StoreId,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -23,27 +24,43 @@ struct Asked {
     region: Region,
     after: Option<u64>,
     wait_ms: u64,
+    changes: Option<bool>,
 }
 
-async fn desired(
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-) -> Result<Json<RegionDesired>, StatusCode> {
+async fn desired(headers: HeaderMap, Query(asked): Query<Asked>) -> Result<Response, StatusCode> {
     if headers.get("authorization").unwrap() != "Bearer t" {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    assert_eq!((asked.region.as_str(), asked.wait_ms), ("eastus", 20_000));
-    match asked.after {
-        None => Ok(Json(RegionDesired {
-            store: StoreId::new("s"),
-            generation: 7,
-            zone: "redis.example".to_owned(),
-            issuers: Vec::new(),
-            caches: Vec::new(),
-        })),
-        Some(7) => Err(StatusCode::NO_CONTENT),
-        Some(other) => panic!("asked after {other}"),
+    assert_eq!(asked.region.as_str(), "eastus");
+    assert!([0, 20_000].contains(&asked.wait_ms));
+    match (asked.after, asked.changes) {
+        (None, None) => Ok(Json(told(7)).into_response()),
+        (Some(7), None) => Err(StatusCode::NO_CONTENT),
+        (Some(7), Some(true)) => Ok(changes(7, 9)),
+        // Not what it was asked for.
+        (Some(9), Some(true)) => Ok(changes(8, 10)),
+        (after, _) => panic!("asked after {after:?}"),
     }
+}
+
+fn told(generation: u64) -> RegionDesired {
+    RegionDesired {
+        store: StoreId::new("s"),
+        generation,
+        zone: "redis.example".to_owned(),
+        issuers: Vec::new(),
+        caches: Vec::new(),
+    }
+}
+
+fn changes(since: u64, generation: u64) -> Response {
+    let changes = RegionChanges {
+        store: StoreId::new("s"),
+        generation,
+        since,
+        caches: Vec::new(),
+    };
+    (StatusCode::PARTIAL_CONTENT, Json(changes)).into_response()
 }
 
 async fn promote(Json(request): Json<PromotionRequest>) -> Json<PromotionAnswer> {
@@ -66,6 +83,20 @@ async fn desired_tells_news_from_no_news() {
     assert_eq!(news.generation, 7);
     let none = agents.desired(&region, Some(7), wait).await.unwrap();
     assert_eq!(none, None);
+}
+
+#[tokio::test]
+async fn changes_are_taken_in_and_everything_is_asked_for_where_they_do_not_fit() {
+    let agents = serve().await;
+    let region = "eastus".parse().unwrap();
+    let wait = Duration::from_secs(20);
+    let after = async |generation| {
+        let known = told(generation);
+        let news = agents.desired_after(&region, &known, wait).await;
+        news.unwrap().unwrap()
+    };
+    assert_eq!(after(7).await, told(9));
+    assert_eq!(after(9).await, told(7));
 }
 
 #[tokio::test]
