@@ -87,9 +87,10 @@ impl Scale {
                 let filled = stock.fill(&plane, size).await?;
                 say(&format!("{size} caches: measuring"));
                 let round = round::measure(&mut plane, &mut stock, filled).await;
-                report
-                    .rounds
-                    .push(round.with_context(|| format!("with {size} caches"))?);
+                let round = round.with_context(|| format!("with {size} caches"))?;
+                report.rounds.push(round);
+                // A larger size may fail, and what is known is not lost with it.
+                say(&report.table());
             }
             stock.stop().await;
             Ok(report)

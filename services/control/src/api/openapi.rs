@@ -6,11 +6,17 @@
 //! router's own (`tests/openapi.rs`), so that no route is missing and none is made up.
 
 mod access;
+mod activity;
 mod agents;
 mod caches;
+mod figures;
 mod links;
+mod login;
+mod maintenance;
 mod management;
 mod operation;
+mod surface;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -25,12 +31,18 @@ use operation::Operation;
 /// Where it is served.
 pub(super) const PATH: &str = "/openapi.json";
 /// The shapes, by topic: each a `components` object's `schemas`.
-const SCHEMAS: [&str; 5] = [
+const SCHEMAS: [&str; 11] = [
     include_str!("openapi/access.json"),
+    include_str!("openapi/activity.json"),
     include_str!("openapi/caches.json"),
+    include_str!("openapi/figures.json"),
     include_str!("openapi/links.json"),
+    include_str!("openapi/login.json"),
+    include_str!("openapi/maintenance.json"),
     include_str!("openapi/management.json"),
     include_str!("openapi/status.json"),
+    include_str!("openapi/surface.json"),
+    include_str!("openapi/transfers.json"),
 ];
 /// The parameters of paths and queries, by name.
 const PARAMETERS: &str = include_str!("openapi/parameters.json");
@@ -46,6 +58,12 @@ fn operations() -> Vec<Operation> {
     all.extend(links::operations());
     all.extend(access::operations());
     all.extend(agents::operations());
+    all.extend(activity::operations());
+    all.extend(figures::operations());
+    all.extend(login::operations());
+    all.extend(maintenance::operations());
+    all.extend(surface::operations());
+    all.extend(transfers::operations());
     all
 }
 

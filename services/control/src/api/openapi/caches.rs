@@ -47,11 +47,6 @@ fn resources() -> Vec<Operation> {
         post(cache("/regenerateKey"), "Redis_RegenerateKey", "Make a new access key")
             .takes("KeyBody")
             .ok("AccessKeys"),
-        get(
-            cache("/patchSchedules/{schedule}"),
-            "PatchSchedules_Get",
-            "404: there are none",
-        ),
     ]
 }
 
