@@ -8,8 +8,12 @@ import tempfile
 import time
 
 import access
+import maintenance
+import metrics
 import private_endpoints
+import scaling
 import surroundings
+import transfers
 from world import GROUP, Deployment, absent, premium, refused, until
 
 
@@ -42,6 +46,9 @@ def lifecycle(world):
     private_endpoints.steps(world)
 
     until("the fresh key works", lambda: world.writable("sdk-east"))
+    transfers.steps(world)
+    scaling.steps(world)
+    maintenance.steps(world)
 
     def link(primary, secondary):
         other = sdk.redis.get(GROUP, secondary)
@@ -63,6 +70,8 @@ def lifecycle(world):
     assert not world.writable("sdk-west")
 
     private_endpoints.while_linked(world)
+    transfers.while_linked(world)
+    metrics.steps(world)
     refused(lambda: sdk.redis.begin_delete(GROUP, "sdk-east").result(), "link")
     refused(lambda: sdk.redis.begin_update(
         GROUP, "sdk-east", {"sku": {"name": "Premium", "family": "P", "capacity": 2}}).result(), "link")

@@ -64,10 +64,13 @@ class Deployment:
 
     def __init__(self, binary, engine, directory):
         self.data = os.path.join(directory, "data")
+        self.transfers = os.path.join(directory, "transfers")
+        os.mkdir(self.transfers)
         self.log = open(os.path.join(directory, "up.log"), "w+")
         self.process = subprocess.Popen(
             [binary, "up", "--data", self.data, "--listen", "127.0.0.1:0", "--addresses", "ports",
-             "--engine", engine, "--token-issuer", issuer(directory)],
+             "--engine", engine, "--token-issuer", issuer(directory),
+             "--transfer-directory", self.transfers],
             stderr=self.log, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         endpoint = os.path.join(self.data, "endpoint")
         until("godwit up is up", lambda: self.alive() and os.path.exists(endpoint))

@@ -39,6 +39,26 @@ const CACHES: &[(&str, &str)] = &[
         "Read when a cache may be patched",
     ),
     (
+        "redis/patchSchedules/write",
+        "Say when a cache may be patched",
+    ),
+    (
+        "redis/patchSchedules/delete",
+        "Let a cache be patched at any time",
+    ),
+    ("redis/forceReboot/action", "Restart nodes of a cache"),
+    (
+        "redis/upgradeEngine/action",
+        "Exchange the engine of a cache",
+    ),
+    (
+        "redis/listUpgradeNotifications/read",
+        "List upgrades of a cache",
+    ),
+    ("redis/export/action", "Export the data of a cache"),
+    ("redis/import/action", "Import data into a cache"),
+    ("redis/flush/action", "Remove all data of a cache"),
+    (
         "redis/runtimeStatus/read",
         "See what runs of a cache right now",
     ),
@@ -76,6 +96,10 @@ const LINKS: &[(&str, &str)] = &[
     (
         "redis/linkedServers/events/read",
         "Read what happened on a link",
+    ),
+    (
+        "redis/linkedServers/egress/read",
+        "Read what a link sent, and what it costs",
     ),
     (
         "redis/linkedServers/lostWrites/read",
