@@ -128,9 +128,8 @@ impl Agent {
         let fronts = open_fronts(&directory, front, &outbound, &relay_tasks)
             .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
-        directory
-            .write_agent(&file)
-            .map_err(|error| directory_error(error.into()))?;
+        let written = directory.write_agent(&file);
+        written.map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
         let lost = Stores::new(directory.clone());
         let host = Host {
