@@ -137,9 +137,8 @@ impl Agent {
         let fronts = open_fronts(&directory, front, lanes, &outbound, &relay_tasks)
             .map_err(|error| directory_error(error.into()))?;
         file.relay = Some(outbound.address());
-        directory
-            .write_agent(&file)
-            .map_err(|error| directory_error(error.into()))?;
+        let written = directory.write_agent(&file);
+        written.map_err(|error| directory_error(error.into()))?;
         let boot = dice.number();
         let programs = open_programs(&directory, &config.engine, config.search, program);
         relay_tasks.spawn("engine programs", Arc::clone(&programs).run());

@@ -113,10 +113,10 @@ async fn what_does_not_fit_is_refused_with_both_numbers_and_leaves_no_engine() {
         let bench = Bench::new(kind).await;
         let file = bench.file("a.rdb", values("key", 200));
         let refused = bench.load(&file).await.map(|_loaded| ()).unwrap_err();
-        match refused {
-            LoadError::TooLarge { needs, has } => assert!(needs > has && has == MEMORY),
-            other => panic!("{other}"),
-        }
+        assert!(
+            matches!(refused, LoadError::TooLarge { needs, has } if needs > has && has == MEMORY),
+            "{refused}"
+        );
         assert!(bench.runs_nothing());
     }
 }
