@@ -163,13 +163,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     let url = supervisor.url();
     names::write_endpoint(&data, supervisor.dns())?;
     durable::write_durable(&data.join("endpoint"), url.as_bytes())?;
-    // What another terminal has to add to find this deployment.
-    let at_hand = args.data == Path::new("./godwit-data");
-    let flag = if at_hand {
-        String::new()
-    } else {
-        format!(" --data {}", args.data.display())
-    };
+    let flag = data_flag(&args.data);
     introduce(&supervisor, &engines, &zone, talk);
     tell_https(supervisor.address(), &args.api, &data, talk);
     tell_token(shown.then_some(&token), &data, talk);
@@ -202,6 +196,14 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
     supervisor.stop(talk).await?;
     talk.say("Stopped.");
     Ok(())
+}
+
+/// What another terminal has to add to find this deployment.
+fn data_flag(data: &Path) -> String {
+    if data == Path::new("./godwit-data") {
+        return String::new();
+    }
+    format!(" --data {}", data.display())
 }
 
 /// The engine of each region: its program and its version.
