@@ -25,6 +25,7 @@ both!(
     what_is_on_the_way_is_answered_before_a_connection_is_held,
     a_geo_connection_is_carried_over_with_its_session,
     a_direct_connection_goes_over_to_another_node_of_its_cache,
+    a_direct_connection_goes_along_when_another_engine_of_its_cache_leads,
     a_transaction_that_is_open_does_not_run_at_another_engine,
     a_transaction_on_its_way_comes_to_its_end_first,
     a_blocked_command_is_not_waited_for,
@@ -147,6 +148,19 @@ async fn a_direct_connection_goes_over_to_another_node_of_its_cache(kind: Engine
     let mut there = other.client();
     assert_eq!(there.run("SELECT 3"), "OK");
     assert_eq!(there.run("GET a"), "b");
+}
+
+async fn a_direct_connection_goes_along_when_another_engine_of_its_cache_leads(kind: EngineKind) {
+    let rig = Rig::start(kind);
+    let other = Node::start(kind);
+    let mut client = rig.client();
+    assert_eq!(client.run("SELECT 3"), "OK");
+    rig.gateway.lead(leads(&other));
+    assert_eq!(client.run("SET a b"), "OK");
+    assert_eq!(other.run("EXISTS a"), "0", "it is in its own database");
+    assert_eq!(client.run("GET a"), "b");
+    assert_eq!(rig.client().run("SET c d"), "OK");
+    assert_eq!(other.run("GET c"), "d");
 }
 
 async fn a_transaction_that_is_open_does_not_run_at_another_engine(kind: EngineKind) {

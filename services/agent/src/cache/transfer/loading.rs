@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const SPARE_MEMORY: u64 = 128 << 20;
 /// Databases of an engine that puts files together: those that the cache does not have are seen then.
 const MANY_DATABASES: u16 = 10_000;
+/// What they take beside the data.
+const MANY_TAKE: u64 = 64 << 20;
 /// How long an engine may take to write what it has put together.
 const SAVES_WITHIN: Duration = Duration::from_secs(1_800);
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -118,7 +120,10 @@ pub(super) async fn load(
     let directory = &plan.config.directory;
     offer(directory, file).map_err(LoadError::File)?;
     progress.begin(TransferPhase::Load, Some(bytes));
-    let started = Node::start(program, &plan.config).await;
+    // Without a limit of its own, so that it evicts nothing before it is known whether all of it fits.
+    let mut config = plan.config.clone();
+    config.settings.maxmemory_bytes = 0;
+    let started = Node::start(program, &config).await;
     let node = started.map_err(LoadError::of_start)?;
     let loaded = prove(&node, &plan.config, progress).await;
     let (keys, position) = match loaded {
@@ -163,6 +168,7 @@ async fn prove(
     if keys == 0 {
         return Err(LoadError::Empty);
     }
+    node.apply(&config.settings).await?;
     node.begin_history().await?;
     let seen = node.replication().await?;
     Ok((keys, Position::new(seen.replid, seen.offset)))
@@ -228,7 +234,7 @@ pub(super) async fn merge(
         ..plan.config.clone()
     };
     config.settings.databases = MANY_DATABASES;
-    "noeviction".clone_into(&mut config.settings.maxmemory_policy);
+    config.settings.maxmemory_bytes = 0;
     let Some((first, rest)) = files.split_first() else {
         return Err(LoadError::Empty);
     };
@@ -257,7 +263,11 @@ async fn put_together(
     plan: &Plan,
     rest: &[PathBuf],
 ) -> Result<Vec<String>, LoadError> {
-    let has = plan.config.settings.maxmemory_bytes;
+    // Whether it fits into the cache is seen when it is loaded for good.
+    let has = match plan.config.settings.maxmemory_bytes {
+        0 => 0,
+        limited => limited.saturating_add(MANY_TAKE),
+    };
     watch(node, has, None).await?;
     for file in rest {
         let merged = tokio::select! {
