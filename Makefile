@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-az check fmt bench soak suites clients attacks cargo
+.PHONY: help demo test test-az check fmt bench soak blobs suites clients attacks cargo
 
 help:
 	@echo "make demo    build Godwit and run two linked caches on this machine, with a load"
@@ -15,7 +15,8 @@ help:
 	@echo "make fmt     format the code"
 	@echo "make soak    failovers by the hundred, scored; MINUTES=30, ARGS='--engine valkey'"
 	@echo "make bench   measure beside native replication; ARGS=--quick for small sizes,"
-	@echo "             ARGS=gateway for the gateway beside HAProxy"
+	@echo "             ARGS=gateway for the gateway beside HAProxy, ARGS=export for exports"
+	@echo "make blobs   export to and import from blob and S3 storage (emulators, by npm and pip)"
 	@echo "make suites  run the engines' and client libraries' own tests through a gateway"
 	@echo "make clients run real clients over TLS through 50 failovers; ARGS='--engine redis'"
 	@echo "make attacks attack a gateway: slow, many, greedy and malformed clients"
@@ -38,6 +39,7 @@ test: cargo
 	  $(CARGO) test --workspace --locked; \
 	fi
 	tests/sdk/run.sh
+	tests/blob/run.sh
 
 test-az: cargo
 	@scripts/install-engines.sh --tests
@@ -66,6 +68,11 @@ soak: cargo
 	  --minutes $(or $(MINUTES),30) $(ARGS)
 	$(CARGO) run --release --locked --package system --example crash_matrix -- \
 	  --minutes $(or $(MINUTES),30)
+
+blobs: cargo
+	@scripts/install-engines.sh --tests
+	$(CARGO) build --locked --package cli
+	tests/blob/run.sh $(ARGS)
 
 suites: cargo
 	@scripts/install-engines.sh --tests

@@ -6,6 +6,7 @@
 //! directory and is killed when it ends, however it ends but by SIGKILL.
 
 mod client;
+mod export;
 mod gateway;
 mod info;
 mod load;
@@ -77,6 +78,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Other {
     Gateway(gateway::Gateway),
+    Export(export::Export),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ran = match arguments.other {
         Some(Other::Gateway(gateway)) => run_gateway(gateway),
+        Some(Other::Export(export)) => run_export(export, &arguments.engines),
         None => run(&arguments),
     };
     match ran {
@@ -109,6 +112,29 @@ fn run_gateway(gateway: gateway::Gateway) -> anyhow::Result<()> {
         move || {
             let report = gateway.measure(&handle, &root, say)?;
             shown(gateway.json(), &report, || report.table())
+        }
+    });
+    runtime.shutdown_background();
+    let text = measured?;
+    writeln!(io::stdout().lock(), "{text}").context("write the report")
+}
+
+fn run_export(export: export::Export, engines: &[Engine]) -> anyhow::Result<()> {
+    let runtime = start_runtime()?;
+    let godwit = find_godwit(export.godwit.as_deref())?;
+    let programs = runtime.block_on(find_engines(engines))?;
+    let directory = start_directory()?;
+    let root = directory.path().to_owned();
+    let measured = guarded(&runtime, &root, {
+        let root = root.clone();
+        move || {
+            let measure = |program| export.measure(&root, &godwit, program, say);
+            let reports = programs
+                .iter()
+                .map(measure)
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            let lines = || reports.iter().map(export::Report::text).collect::<Vec<_>>();
+            shown(export.json, &reports, || lines().join("\n"))
         }
     });
     runtime.shutdown_background();

@@ -130,6 +130,8 @@ impl From<RequestError> for Failure {
         }
         let failure = Self::new(message);
         match error {
+            RequestError::NoConnection { .. } if failure.message.contains("certificate") => failure
+                .hint("--ca or GODWIT_CA names the certificate to trust: the control plane's ca.pem"),
             RequestError::NothingListens { .. } | RequestError::NoConnection { .. } => failure
                 .hint("--endpoint or GODWIT_ENDPOINT says where the control plane is reached"),
             RequestError::Refused { status, .. } if status.as_u16() == 401 => failure.hint(

@@ -6,6 +6,7 @@ pub(crate) mod api;
 pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod issuer;
+pub(crate) mod transfers;
 pub(crate) mod wan;
 pub(crate) mod webhook;
 

@@ -9,6 +9,7 @@ mod names;
 mod relay;
 mod supervisor;
 mod targets;
+mod transfers;
 
 use std::{
     net::SocketAddr,
@@ -84,6 +85,8 @@ pub(crate) struct UpArgs {
     relays: relay::Relays,
     #[command(flatten)]
     certificates: certificates::Certificates,
+    #[command(flatten)]
+    transfers: transfers::Transfers,
 }
 
 /// One `--engine`: for every region, or for one.
@@ -146,6 +149,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         webhook: args.webhook.arguments()?,
         relays: args.relays,
         certificates: args.certificates.clone(),
+        transfers: args.transfers,
         token: token.clone(),
     };
     let mut supervisor = tokio::select! {
@@ -163,7 +167,7 @@ pub(crate) async fn run(args: UpArgs, talk: &Talk) -> anyhow::Result<()> {
         format!(" --data {}", args.data.display())
     };
     introduce(&supervisor, &engines, &zone, talk);
-    tell_https(&url, &args.api, &data, talk);
+    tell_https(supervisor.address(), &args.api, &data, talk);
     tell_token(shown.then_some(&token), &data, talk);
     if args.certificates.are_the_authoritys() {
         let path = certificates::file(&data);
@@ -235,11 +239,8 @@ fn introduce(
 }
 
 /// Where tools find it that insist on https: the same address takes both.
-fn tell_https(url: &str, api: &ApiArgs, data: &Path, talk: &Talk) {
-    let url = api.https().map_or_else(
-        || url.replacen("http:", "https:", 1),
-        |address| format!("https://{address}"),
-    );
+fn tell_https(here: SocketAddr, api: &ApiArgs, data: &Path, talk: &Talk) {
+    let url = api.url(here);
     let trust = if api.is_the_authoritys() {
         format!(", trusting {}", certificates::file(data).display())
     } else {

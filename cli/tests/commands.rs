@@ -15,6 +15,8 @@ mod links;
 mod lost_writes;
 #[path = "commands/replay.rs"]
 mod replay;
+#[path = "commands/sign_in.rs"]
+mod sign_in;
 
 use fake::{Fake, OPERATION, accepted, cache, link, list, refused, says};
 use serde_json::{Value, json};

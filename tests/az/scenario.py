@@ -7,6 +7,7 @@ az is changed, and nothing outside of a directory of its own is written.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,10 +29,12 @@ class World:
         self.binary = binary
         self.directory = directory
         self.data = os.path.join(directory, "data")
+        self.backups = os.path.join(directory, "backups")
+        os.mkdir(self.backups)
         self.log = open(os.path.join(directory, "up.log"), "w+")
         self.process = subprocess.Popen(
             [binary, "up", "--data", self.data, "--listen", "127.0.0.1:0", "--no-dns",
-             "--addresses", "ports", "--engine", engine],
+             "--addresses", "ports", "--engine", engine, "--transfer-directory", self.backups],
             stderr=self.log, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         endpoint = os.path.join(self.data, "endpoint")
         end = time.monotonic() + PATIENCE
@@ -68,7 +71,8 @@ class World:
             "REQUESTS_CA_BUNDLE": os.path.join(self.data, "ca.pem"),
         }
         command = [sys.executable, "-m", "azure.cli", *arguments, "--output", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment,
+                              stdin=subprocess.DEVNULL)
         shown = arguments[:arguments.index("--password")] if "--password" in arguments else arguments
         words = " ".join(word for word in shown if not word.startswith("--"))[:100]
         print("%6.1f s  az %s" % (time.monotonic() - started, words), flush=True)
@@ -85,6 +89,16 @@ class World:
     def sign_in(self, principal):
         return self.az("login", "--service-principal", "--username", principal["appId"],
                        "--password", principal["secret"], "--tenant", principal["tenantId"])
+
+    def ask(self, cache, key, *command):
+        """Asks a cache, as its clients do."""
+        client = shutil.which("valkey-cli") or shutil.which("redis-cli")
+        done = subprocess.run(
+            [client, "--tls", "--cacert", os.path.join(self.data, "ca.pem"), "-h", "127.0.0.1", "-p",
+             str(cache["sslPort"]), "--no-auth-warning", "-a", key, *command],
+            capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout.strip()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -146,6 +160,22 @@ def firewall(world):
     assert len(world.az(*rules, "list", *cache)) == 1
     world.az(*rules, "delete", *cache, "--rule-name", "office")
     assert world.az(*rules, "list", *cache) == []
+
+
+def transfers(world):
+    """Out to a folder, everything gone, and back in."""
+    cache = ("--name", "az-east", "--resource-group", GROUP)
+    shown, keys = world.az("redis", "show", *cache), world.az("redis", "list-keys", *cache)
+    ask = lambda *command: world.ask(shown, keys["primaryKey"], *command)
+    assert ask("SET", "kept", "yes") == "OK"
+    world.az("redis", "export", *cache, "--container", "file://" + world.backups, "--prefix", "nightly",
+             "--file-format", "RDB")
+    assert os.listdir(world.backups) == ["nightly.rdb"], os.listdir(world.backups)
+    world.az("redis", "flush", *cache, "--yes")
+    assert ask("DBSIZE") == "0"
+    world.az("redis", "import", *cache, "--files", "file://%s/nightly.rdb" % world.backups,
+             "--file-format", "RDB", "--yes")
+    assert ask("GET", "kept") == "yes"
 
 
 def link(world, primary, secondary):
@@ -213,12 +243,15 @@ def main():
             subscription = signing_in(world, owner)
             caches(world)
             firewall(world)
+            transfers(world)
             links(world)
             roles(world, owner, subscription)
             goodbye(world)
         except BaseException:
             print(world.said(), file=sys.stderr)
-            world.process.kill()
+            # In order: nothing of it is to go on when its directory is gone.
+            world.process.terminate()
+            world.process.wait()
             raise
         world.stop()
     print("az did all of it, on %s" % engine)

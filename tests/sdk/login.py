@@ -97,7 +97,9 @@ def main():
         except BaseException:
             world.log.seek(0)
             print(world.log.read(), file=sys.stderr)
-            world.process.kill()
+            # In order: nothing of it is to go on when its directory is gone.
+            world.process.terminate()
+            world.process.wait()
             raise
         world.stop()
     print("sdk login over https on %s: ok" % engine)

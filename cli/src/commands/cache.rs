@@ -9,6 +9,7 @@ mod keys;
 mod list;
 mod policy;
 mod show;
+mod transfer;
 mod update;
 
 use std::{collections::BTreeMap, fmt};
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     Keys(keys::Keys),
     RegenerateKey(keys::Regenerate),
+    Export(transfer::Export),
+    Import(transfer::Import),
+    Flush(transfer::Flush),
     /// Say from which addresses clients may connect
     #[command(subcommand)]
     Firewall(firewall::Firewall),
@@ -58,6 +62,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Delete(delete) => delete.run(session).await,
         Command::Keys(keys) => keys.run(session).await,
         Command::RegenerateKey(regenerate) => regenerate.run(session).await,
+        Command::Export(export) => export.run(session).await,
+        Command::Import(import) => import.run(session).await,
+        Command::Flush(flush) => flush.run(session).await,
         Command::Firewall(firewall) => firewall::run(firewall, session).await,
         Command::Access(access) => access::run(access, session).await,
         Command::Policy(policy) => policy::run(policy, session).await,

@@ -13,7 +13,10 @@ use engine::EngineChoice;
 use model::Region;
 use runtime::{dice::Dice, tasks::Tasks};
 
-use super::{Ready, crash_points, read_pem, read_token, search_path, tell, told_to_stop, trace};
+use super::{
+    Ready, crash_points, read_pem, read_token, search_path, tell, told_to_stop, trace,
+    transfers::TransferArgs,
+};
 
 /// Run an agent: the engines and links of one region's caches on this host
 #[derive(Debug, clap::Args)]
@@ -62,6 +65,8 @@ pub(crate) struct AgentArgs {
     /// Full syncs that may go to one other region at the same time
     #[arg(long, default_value = "1")]
     full_syncs: NonZeroUsize,
+    #[command(flatten)]
+    transfers: TransferArgs,
     /// Stop when this process is no longer the parent
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -106,6 +111,7 @@ pub(crate) async fn run(args: AgentArgs) -> anyhow::Result<()> {
             .map(|(certificate, key)| CertificateFiles { certificate, key }),
         full_syncs: args.full_syncs,
         metrics: args.metrics,
+        transfers: args.transfers.allowed()?,
         crash,
     };
     let tasks = Tasks::new();

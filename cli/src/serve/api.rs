@@ -59,13 +59,54 @@ impl ApiArgs {
             .chain(key.map(|path| file("api-key", path)))
     }
 
-    /// Where others reach it, if they do.
-    pub(crate) fn https(&self) -> Option<SocketAddr> {
-        self.https
+    /// The URL by which tools reach it that insist on https; `here` is where it listens for this
+    /// machine, which takes both.
+    pub(crate) fn url(&self, here: SocketAddr) -> String {
+        let at = self.https.unwrap_or(here);
+        let named = self.names.first().filter(|_| self.https.is_some());
+        match named {
+            Some(name) if name.contains(':') => format!("https://[{name}]:{}", at.port()),
+            Some(name) => format!("https://{name}:{}", at.port()),
+            None if at.ip().is_unspecified() => format!("https://localhost:{}", at.port()),
+            None => format!("https://{at}"),
+        }
     }
 
     /// Tells whether clients trust the deployment's own authority here.
     pub(crate) fn is_the_authoritys(&self) -> bool {
         self.api_certificate.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_told_the_url_that_the_certificate_is_for() {
+        let here: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+        let url = |https: Option<&str>, name: Option<&str>| {
+            let args = ApiArgs {
+                https: https.map(|address| address.parse().unwrap()),
+                names: name.map(ToOwned::to_owned).into_iter().collect(),
+                ..ApiArgs::default()
+            };
+            args.url(here)
+        };
+        let name = Some("godwit.example");
+        for (https, name, expected) in [
+            (None, None, "https://127.0.0.1:8080"),
+            (None, name, "https://127.0.0.1:8080"),
+            (Some("0.0.0.0:8443"), None, "https://localhost:8443"),
+            (Some("10.0.0.1:8443"), None, "https://10.0.0.1:8443"),
+            (Some("[::]:8443"), name, "https://godwit.example:8443"),
+            (
+                Some("[::]:8443"),
+                Some("2001:db8::1"),
+                "https://[2001:db8::1]:8443",
+            ),
+        ] {
+            assert_eq!(url(https, name), expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     child::{Child, Recipe},
     relay::Relays,
     targets::Targets,
+    transfers::Transfers,
 };
 use crate::{serve::api::ApiArgs, talk::Talk};
 
@@ -42,6 +43,7 @@ pub(super) struct Plan {
     pub(super) webhook: Vec<String>,
     pub(super) relays: Relays,
     pub(super) certificates: Certificates,
+    pub(super) transfers: Transfers,
     /// The management API's token.
     pub(super) token: Secret,
 }
@@ -131,6 +133,11 @@ impl Supervisor {
     pub(super) fn metrics(&self) -> impl Iterator<Item = (&Region, SocketAddr)> {
         let agents = self.targets.regions.iter().zip(&self.metrics);
         agents.filter_map(|(region, address)| Some((region, (*address)?)))
+    }
+
+    /// Where the management API listens for this machine.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The management API's URL.
@@ -309,6 +316,7 @@ fn agent_recipe(
     ];
     arguments.extend(plan.relays.arguments(region));
     arguments.extend(plan.certificates.arguments());
+    arguments.extend(plan.transfers.arguments());
     Recipe {
         name: format!("agent of {region}"),
         arguments,

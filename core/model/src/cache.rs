@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AccessKeys, CacheId, CacheUid, Epoch, FrontDoor, LinkId, Region, Sku, Timestamp,
-    TlsVersion,
+    TlsVersion, TransferOrder,
 };
 
 /// One cache.
@@ -35,6 +35,9 @@ pub struct CacheRecord {
     pub revision: u64,
     /// When it was created.
     pub created: Timestamp,
+    /// An export, import or flush that is under way; gone when it has ended.
+    #[serde(default)]
+    pub transfer: Option<TransferOrder>,
 }
 
 /// Where a cache is in its life.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CacheId, CacheUid, EngineSettings, Epoch, FrontDoor, LinkId, Region, ReplicationSettings,
-    Secret, ShardIndex, StoreId, TokenIssuer,
+    Secret, ShardIndex, StoreId, TokenIssuer, TransferOrder,
 };
 
 /// Everything that a region's agent is to run.
@@ -58,6 +58,9 @@ pub struct CacheDesired {
     /// Who may come in, and where.
     #[serde(default)]
     pub door: FrontDoor,
+    /// What to do with its data set, once.
+    #[serde(default)]
+    pub transfer: Option<TransferOrder>,
 }
 
 /// The link of a cache, whatever the cache's role in it.

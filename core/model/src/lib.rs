@@ -31,6 +31,7 @@ mod secret;
 mod settings;
 pub mod shard;
 mod sku;
+mod transfer;
 
 pub use access::{
     Access, AccessPolicy, AccessProgress, AccessState, BUILT_IN_POLICIES, MOST_ACCESS_ENTRIES,
@@ -84,3 +85,8 @@ pub use role::{ParseRoleError, Rights, Role, Scope};
 pub use secret::Secret;
 pub use settings::EngineSettings;
 pub use sku::{Sku, SkuError, Tier};
+pub use transfer::{
+    BlobPlace, ExportPrefix, MOST_IMPORT_FILES, NotAPlace, NotAPrefix, Place, SasRefused, SasUse,
+    TransferFigures, TransferKind, TransferObserved, TransferOrder, TransferOutcome, TransferPhase,
+    TransferWork,
+};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CacheUid, Doors, EngineVersion, Epoch, EventObserved, Receipt, Region, RoleKind, ShardIndex,
+    TransferObserved,
 };
 
 /// Everything that an agent sees.
@@ -55,6 +56,9 @@ pub struct CacheObserved {
     /// How far this side came in the latest handoff, and when.
     #[serde(default)]
     pub handoff: Option<HandoffObserved>,
+    /// How far it is with the order's transfer, or how that ended.
+    #[serde(default)]
+    pub transfer: Option<TransferObserved>,
 }
 
 /// One side's part of a handoff, on that side's clock.

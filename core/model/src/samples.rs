@@ -43,6 +43,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         lifecycle: Lifecycle::Ready,
         revision: 1,
         created: Timestamp(0),
+        transfer: None,
     }
 }
 
@@ -89,5 +90,6 @@ pub(crate) fn observed(
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        transfer: None,
     }
 }

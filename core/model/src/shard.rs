@@ -17,12 +17,15 @@
 //! - A fence whose barrier may have been sent is lifted only by a new desired role.
 //! - Where a shard took over by force is on disk before it takes a write there.
 //! - What the other side of a forced failover lacks is saved before anything follows that side.
+//! - A data set from outside takes the place of the shard's own as a whole, in one write to the disk.
 
+mod installing;
 mod leadership;
 mod plan;
 mod rejoin;
 mod saving;
 
+pub use installing::{Installed, Staged, has_installed};
 pub use plan::{fork_of, plan};
 pub use rejoin::holds_still;
 pub use saving::{Drained, JournalEnd, Saving};
@@ -58,6 +61,9 @@ pub struct ShardMemory {
     /// what the other side does not have is kept.
     #[serde(default)]
     pub rejoined: Option<Epoch>,
+    /// The last data set from outside that took the place of its own.
+    #[serde(default)]
+    pub installed: Option<Installed>,
 }
 
 impl ShardMemory {
@@ -199,6 +205,8 @@ pub struct Situation<'a> {
     pub lease: Option<bool>,
     /// How far the agent is with saving what the other side of the latest forced failover lacks.
     pub saving: Saving<'a>,
+    /// A node beside these that has loaded the data set that is to take the place of the shard's.
+    pub staged: Option<Staged<'a>>,
 }
 
 /// One thing to do. Each is safe to do twice.
@@ -221,6 +229,14 @@ pub enum Step {
     Retire {
         /// The node.
         node: u8,
+    },
+    /// Take a staged node among the nodes, as the leader, and listen where it does: what it holds is
+    /// the shard's data set from the moment that this memory is on disk.
+    Install {
+        /// The node.
+        node: u8,
+        /// What to write, together with where it listens.
+        memory: ShardMemory,
     },
     /// `REPLICAOF` somebody.
     Follow {

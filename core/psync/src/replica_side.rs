@@ -23,6 +23,9 @@ pub struct Handshake {
     pub version: String,
     /// Where to go on from; `None` asks for a full sync.
     pub have: Option<Position>,
+    /// It wants a snapshot and no stream: the engine does not count it among its replicas, keeps
+    /// nothing for it, and lets go of it once the snapshot is sent.
+    pub snapshot_only: bool,
 }
 
 /// A step of the handshake.
@@ -40,6 +43,8 @@ pub enum Step {
     Capabilities,
     /// `REPLCONF version`.
     Version,
+    /// `REPLCONF rdb-only`.
+    SnapshotOnly,
     /// `PSYNC`.
     Psync,
     /// The snapshot's announcement.
@@ -57,6 +62,7 @@ impl Step {
             Self::IpAddress => "REPLCONF ip-address",
             Self::Capabilities => "REPLCONF capa",
             Self::Version => "REPLCONF version",
+            Self::SnapshotOnly => "REPLCONF rdb-only",
             Self::Psync => "PSYNC",
             Self::Snapshot => "PSYNC (the snapshot)",
         }
@@ -66,7 +72,12 @@ impl Step {
     fn may_be_refused(self) -> bool {
         match self {
             Self::ListeningPort | Self::IpAddress | Self::Version => true,
-            Self::Auth | Self::Ping | Self::Capabilities | Self::Psync | Self::Snapshot => false,
+            Self::Auth
+            | Self::Ping
+            | Self::Capabilities
+            | Self::SnapshotOnly
+            | Self::Psync
+            | Self::Snapshot => false,
         }
     }
 }
@@ -285,7 +296,8 @@ impl ReplicaSide {
             | Step::ListeningPort
             | Step::IpAddress
             | Step::Capabilities
-            | Step::Version => {
+            | Step::Version
+            | Step::SnapshotOnly => {
                 if !matches!(line, [b'+' | b'-', ..]) {
                     return Err(malformed());
                 }
@@ -378,6 +390,9 @@ fn greeting(handshake: &Handshake) -> (VecDeque<Step>, Bytes) {
         &["REPLCONF", "capa", "eof", "capa", "psync2"],
     );
     say(Step::Version, &["REPLCONF", "version", &handshake.version]);
+    if handshake.snapshot_only {
+        say(Step::SnapshotOnly, &["REPLCONF", "rdb-only", "1"]);
+    }
     (steps, out.into())
 }
 

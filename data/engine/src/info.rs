@@ -91,6 +91,10 @@ pub struct NodeInfo {
     pub keys: u64,
     /// The database that holds them, when it is one alone.
     pub only_database: Option<u32>,
+    /// The databases that hold any, each with its keys.
+    pub databases: Vec<(u32, u64)>,
+    /// While it loads: bytes that are loaded, and all of them.
+    pub loaded: Option<(u64, u64)>,
     /// Bytes, as the engine counts them.
     pub used_memory: u64,
     /// Bytes of the process that are in memory.
@@ -166,6 +170,10 @@ impl NodeInfo {
             loading: is_loading(text)?,
             keys: fields.keys(),
             only_database: fields.only_database(),
+            databases: fields.databases().collect(),
+            loaded: fields
+                .maybe("loading_loaded_bytes")
+                .zip(fields.maybe("loading_total_bytes")),
             used_memory: fields.number("used_memory")?,
             resident_memory: fields.number("used_memory_rss")?,
             connected_clients: fields.number("connected_clients")?,

@@ -41,7 +41,9 @@ pub use config::{CLIENT_USER, ConfigError, Credentials, INTERNAL_USER, NodeConfi
 pub use find::{EngineChoice, EngineProgram, FindError, find};
 pub use info::{EngineRole, InfoError, NodeInfo, ReplicaInfo, Replication};
 pub use node::{
-    AdoptError, Failure, ListenError, Node, RefusedUser, StartError, StopError, StopHow, Stopped,
+    AdoptError, Failure, ListenError, MergeError, Node, RefusedUser, StartError, StopError,
+    StopHow, Stopped,
 };
 pub use orphans::{Orphan, StopOrphanError, find_orphans, stop_orphan};
 pub use process::Holder;
+pub use snapshot::offer_snapshot;

@@ -3,6 +3,7 @@
 mod adopt;
 mod commands;
 mod failure;
+mod importing;
 mod listen;
 mod start;
 mod stop;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 
 pub use adopt::AdoptError;
 pub use failure::Failure;
+pub use importing::MergeError;
 pub use listen::ListenError;
 pub use start::StartError;
 pub use stop::{StopError, StopHow, Stopped};

@@ -4,12 +4,44 @@
 //! that goes over the disk). So that only a data set saved on purpose is ever loaded, it is called
 //! `saved.rdb` while no engine runs, and is linked as `dump.rdb` for the load.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use runtime::durable::{self, FileError};
 
 const DUMP: &str = "dump.rdb";
 const SAVED: &str = "saved.rdb";
+
+/// Has the next start in `directory` that asks for a saved data set load `file`, unless one was saved
+/// there already. The file stays where it is.
+pub fn offer_snapshot(directory: &Path, file: &Path) -> io::Result<()> {
+    durable::make_directory(directory).map_err(io::Error::other)?;
+    let saved = directory.join(SAVED);
+    match fs::hard_link(file, &saved) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without hard links.
+        Err(_) => {
+            let beside = directory.join("offered.rdb");
+            fs::copy(file, &beside)?;
+            durable::durable_rename(&beside, &saved).map_err(io::Error::other)
+        }
+    }
+}
+
+/// The data set that an engine saved as it stopped in `directory`.
+pub(crate) fn saved(directory: &Path) -> PathBuf {
+    directory.join(SAVED)
+}
+
+/// Puts `file` where an engine that runs in `directory` loads from when it is told to.
+pub(crate) fn put_for_reload(directory: &Path, file: &Path) -> io::Result<()> {
+    let dump = directory.join(DUMP);
+    durable::remove_if_there(&dump).map_err(io::Error::other)?;
+    fs::hard_link(file, &dump).or_else(|_| fs::copy(file, &dump).map(drop))
+}
 
 /// Makes a directory ready for a start. `true`: the engine will load the saved data set.
 pub(crate) fn prepare(directory: &Path, load_saved: bool) -> Result<bool, FileError> {

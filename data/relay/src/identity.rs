@@ -121,6 +121,7 @@ pub(crate) fn handshake(
         port: shown_as.port(),
         version: format!("{}.{}.{}", version.major, version.minor, version.patch),
         have,
+        snapshot_only: false,
     }
 }
 

@@ -7,9 +7,11 @@ mod link;
 mod node;
 mod shard;
 mod store;
+mod transfer;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use ::transfer::Allowed;
 use client::Agents;
 use engine::EngineProgram;
 use futures_util::future::{pending, select_all};
@@ -32,6 +34,7 @@ use tokio::{
 
 pub(crate) use front::Fronts;
 
+use self::transfer::Transfers;
 use crate::{Addresses, leases::Leases, lost_writes::Stores, reporter::Board, state::Directory};
 use front::{Front, Seen, place};
 use handoff::{Handoff, attempt_of};
@@ -62,6 +65,8 @@ pub(crate) struct Host {
     pub(crate) relay_tasks: Tasks,
     pub(crate) lost: Stores,
     pub(crate) fronts: Fronts,
+    /// What exports and imports may use.
+    pub(crate) transfers: Allowed,
     pub(crate) crash: Points,
 }
 
@@ -124,6 +129,7 @@ fn unusable(order: &Order, why: String) -> CacheObserved {
         problem: Some(why),
         lost_writes: Vec::new(),
         handoff: None,
+        transfer: None,
     }
 }
 
@@ -133,6 +139,7 @@ struct Worker {
     store: CacheStore,
     shards: Vec<ShardRunner>,
     front: Front,
+    transfer: Transfers,
     adopted: bool,
     lease: LeaseWatch,
     /// The handoff that was answered, so that it is asked about once.
@@ -148,6 +155,7 @@ impl Worker {
     fn open(host: Arc<Host>, order: Order) -> Result<Self, crate::state::StateError> {
         let store = CacheStore::open(&host, &order.uid)?;
         let front = Front::open(&host, &order);
+        let transfer = Transfers::new(&host, &order.uid);
         let shards = Vec::new();
         Ok(Self {
             host,
@@ -155,6 +163,7 @@ impl Worker {
             store,
             shards,
             front,
+            transfer,
             adopted: false,
             lease: LeaseWatch::new(),
             answered: None,
@@ -187,6 +196,11 @@ impl Worker {
         let right = self.lease.look(&self.host, &self.order);
         let mut problem = None;
         let mut pause = CALM.min(right.ends_in());
+        let (store, shards) = (&mut self.store, &mut self.shards);
+        if let Err(why) = self.transfer.look(store, &self.order, shards).await {
+            problem = Some(why);
+            pause = AFTER_FAILURE.min(right.ends_in());
+        }
         for shard in &mut self.shards {
             let looked = shard
                 .look(&mut self.store, &self.order, right, &mut self.front)
@@ -392,6 +406,7 @@ impl Worker {
             problem,
             lost_writes: self.host.lost.of(&self.order.uid).list(),
             handoff: self.handoff.as_ref().map(Handoff::observed),
+            transfer: self.transfer.observed(&self.store, &self.order),
         });
     }
 
@@ -479,6 +494,7 @@ impl Worker {
     /// afterwards.
     async fn stop(mut self) {
         self.front.close(&self.order).await;
+        self.transfer.stop(&mut self.store, &mut self.shards).await;
         for shard in &mut self.shards {
             shard.stop(&mut self.store).await;
         }
@@ -498,6 +514,7 @@ impl Worker {
                 self.shards.push(shard);
             }
         }
+        self.transfer.stop(&mut self.store, &mut self.shards).await;
         for shard in &mut self.shards {
             shard.discard(true).await;
         }

@@ -6,6 +6,7 @@ use client::{Agents, BuildError};
 use engine::EngineChoice;
 use model::{Region, Secret};
 use runtime::crash::Points;
+use transfer::Allowed;
 
 use crate::{Addresses, CertificateFiles};
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Full syncs that may go to one region at the same time.
     pub full_syncs: NonZeroUsize,
+    /// What exports and imports may use on this host.
+    pub transfers: Allowed,
     /// Where a test can have it die.
     pub crash: Points,
 }

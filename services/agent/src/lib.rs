@@ -36,3 +36,4 @@ pub use certificate::CertificateFiles;
 pub use config::Config;
 pub use metrics::MetricsError;
 pub use region::{Agent, BuildError};
+pub use transfer::{Allowed, S3Settings};

@@ -149,6 +149,7 @@ impl Agent {
             relay_tasks: relay_tasks.clone(),
             lost,
             fronts,
+            transfers: config.transfers,
             crash: config.crash,
         };
         let host = Arc::new(host);

@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{CacheUid, Doors, Epoch, LinkId, RegionDesired, Secret, shard::ShardMemory};
+use model::{
+    CacheUid, Doors, Epoch, LinkId, OperationId, RegionDesired, Secret, TransferFigures,
+    TransferOutcome, shard::ShardMemory,
+};
 use runtime::durable::{self, FileError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -109,6 +112,20 @@ pub(crate) struct CacheFile {
     pub(crate) in_step_once: Option<LinkId>,
     /// By shard index.
     pub(crate) shards: Vec<ShardFile>,
+    /// What came of the transfer that is asked for: it is done once.
+    #[serde(default)]
+    pub(crate) transfer: Option<TransferFile>,
+}
+
+/// A transfer in `cache.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TransferFile {
+    /// The order's.
+    pub(crate) id: OperationId,
+    /// What is known of it before it has ended.
+    pub(crate) figures: TransferFigures,
+    /// How it ended.
+    pub(crate) outcome: Option<TransferOutcome>,
 }
 
 /// One shard in `cache.json`.
@@ -120,6 +137,10 @@ pub(crate) struct ShardFile {
     pub(crate) inbound: Option<SocketAddr>,
     /// The revision of settings and keys that each node has, by index.
     pub(crate) applied: Vec<u64>,
+    /// The index of a node that loads a data set from outside, and is none of the shard's nodes yet:
+    /// what an earlier run left of it is worth nothing.
+    #[serde(default)]
+    pub(crate) staging: Option<u8>,
 }
 
 /// `cache.json` of version 1: clients connected to the leading engine, with the access keys.
@@ -156,6 +177,7 @@ impl CacheFile {
             clients,
             in_step_once: None,
             shards: Vec::new(),
+            transfer: None,
         }
     }
 }
@@ -190,6 +212,11 @@ impl Directory {
     /// The files of a shard's link: journal, snapshots.
     pub(crate) fn link(&self, uid: &CacheUid, shard: u16) -> PathBuf {
         self.cache(uid).join(format!("s{shard}link"))
+    }
+
+    /// Files that are on their way in or out.
+    pub(crate) fn transfer(&self, uid: &CacheUid) -> PathBuf {
+        self.cache(uid).join("transfer")
     }
 
     /// Lost writes of a cache: they outlive its links, and go with it.

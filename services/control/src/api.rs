@@ -41,6 +41,7 @@ mod query;
 mod roles;
 mod service_principals;
 mod subscriptions;
+mod transfers;
 
 pub(crate) use door::service;
 pub(crate) use error::ApiError;
@@ -58,6 +59,7 @@ fn routes(plane: Arc<Plane>) -> Router {
         .merge(prices::routes())
         .merge(roles::routes())
         .merge(service_principals::routes())
+        .merge(transfers::routes())
         .route(names::PATH, get(names::show))
         .route("/metrics", get(scrape))
         .fallback(async |uri: axum::http::Uri| ApiError::no_such_route(uri.path()))

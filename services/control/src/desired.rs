@@ -144,6 +144,7 @@ fn cache_desired(state: &State, cache: &CacheRecord) -> Option<CacheDesired> {
         settings,
         keys: cache.keys.clone(),
         door: cache.front_door(),
+        transfer: cache.transfer.clone(),
     })
 }
 

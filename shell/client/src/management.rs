@@ -24,6 +24,7 @@ mod egress;
 mod failover;
 mod lost_writes;
 mod sign_in;
+mod transfers;
 
 pub use change::CacheChange;
 

@@ -22,6 +22,7 @@ pub fn psync_replica_side(data: &[u8]) {
         port: 6379,
         version: "8.0.1".to_owned(),
         have,
+        snapshot_only: false,
     };
     let whole = follow(&handshake, input, input.len());
     let piece = usize::from(mode >> 2) + 1;

@@ -68,6 +68,7 @@ fn seen(cache: &CacheRecord, role: RoleKind, standing: ShardStanding) -> CacheOb
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        transfer: None,
     }
 }
 

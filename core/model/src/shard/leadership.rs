@@ -1,6 +1,9 @@
 //! Who leads the shard, and what happens when the leader's process is gone.
 
-use super::{NodeFacts, NodeView, Situation, Stance, Step, Upstream, plan::is_fenced};
+use super::{
+    NodeFacts, NodeView, Situation, Stance, Step, Upstream, installing::is_alone_with_it,
+    plan::is_fenced,
+};
 use crate::{GeoRole, ShardStanding};
 
 /// The leader, or what to do for want of one.
@@ -31,6 +34,11 @@ pub(super) fn leader(now: &Situation<'_>) -> Leader {
 
 fn succession(now: &Situation<'_>) -> Leader {
     let memory = now.memory;
+    let given = is_alone_with_it(memory) && memory.saved == Some(memory.leader);
+    if given && kin(now).is_none() {
+        // The others have the data set of before, or parts of this one.
+        return Leader::Missing(vec![start(now, true)], ShardStanding::Starting);
+    }
     if let Some(heir) = heir(now) {
         let mut next = memory.clone();
         next.leader = heir;

@@ -1,7 +1,7 @@
 //! The plan for a shard whose leader answers: its role first, then its siblings.
 
 use super::{
-    Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream,
+    Gate, NodeFacts, NodeView, Plan, ShardMemory, Situation, Stance, Step, Upstream, installing,
     leadership::{Leader, leader},
     rejoin,
 };
@@ -39,14 +39,14 @@ pub fn plan(now: &Situation<'_>) -> Plan {
         };
     }
     let mut plan = match now.role {
-        GeoRole::Alone => lead(now, index, facts, true),
+        GeoRole::Alone => installing::install(now, lead(now, index, facts, true)),
         GeoRole::Primary { standing, .. } => {
             let why = unpromotable(now, standing, facts);
             match why {
                 Some(why) => blocked(ShardStanding::Unpromotable { why }),
                 // What it is still given it would not count as its own.
                 None if may_still_receive(now, standing, facts) => blocked(ShardStanding::Starting),
-                None => lead(now, index, facts, true),
+                None => installing::install(now, lead(now, index, facts, true)),
             }
         }
         GeoRole::Yielding { attempt, .. } => yield_role(now, index, facts, *attempt),
@@ -57,6 +57,9 @@ pub fn plan(now: &Situation<'_>) -> Plan {
             plan
         }
     };
+    if matches!(plan.steps[..], [Step::Install { .. }]) {
+        return plan;
+    }
     remember_settled(now, facts, &mut plan.steps);
     if !facts.at_service_address {
         plan.steps.push(Step::TakeServiceAddress { node: index });
@@ -87,7 +90,12 @@ pub(super) fn remember_settled(now: &Situation<'_>, facts: NodeFacts, steps: &mu
 /// a word to start empty has done its work: from now on the other side may hold more.
 fn settle_memory(now: &Situation<'_>, facts: NodeFacts) -> Option<ShardMemory> {
     let mut memory = now.memory.clone();
-    memory.saved = None;
+    if let Some(installed) = &mut memory.installed {
+        installed.kept |= installing::is_kept(now);
+    }
+    if !installing::is_alone_with_it(&memory) {
+        memory.saved = None;
+    }
     memory.founded = true;
     if let GeoRole::Primary {
         accept_empty: Some(epoch),

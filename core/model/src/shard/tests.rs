@@ -2,6 +2,7 @@ mod following;
 mod forced;
 mod gates;
 mod handoff;
+mod installing;
 mod rejoin;
 mod succession;
 
@@ -61,6 +62,7 @@ pub(super) fn memory(stance: Stance) -> ShardMemory {
         emptied: None,
         fork: None,
         rejoined: None,
+        installed: None,
     }
 }
 
@@ -108,6 +110,7 @@ fn ask(role: &GeoRole, memory: &ShardMemory, nodes: &[NodeView], link: LinkView)
         link,
         lease: None,
         saving: Saving::Idle,
+        staged: None,
     })
 }
 

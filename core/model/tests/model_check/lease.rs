@@ -180,6 +180,7 @@ impl Leased {
             link: LinkView::default(),
             lease: Some(holds),
             saving: Saving::Idle,
+            staged: None,
         });
         for step in planned.steps {
             if let Planned::SetGate { gate, .. } = step {

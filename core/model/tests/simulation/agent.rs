@@ -267,6 +267,7 @@ impl World {
             },
             lease: None,
             saving: agent.saving.as_ref().map(Saving::view).unwrap_or_default(),
+            staged: None,
         });
         let leader = usize::from(region.disk.memory.leader);
         let facts = match agent.views[leader] {
@@ -318,6 +319,7 @@ impl World {
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            transfer: None,
         };
         let request = match &order.role {
             GeoRole::Taking { link, attempt, .. } if agent.answered != Some(*attempt) => {

@@ -142,6 +142,7 @@ fn report(record: &LinkRecord, uid: &CacheUid, what: &Reported) -> CacheObserved
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        transfer: None,
     }
 }
 

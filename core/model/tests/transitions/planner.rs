@@ -246,6 +246,7 @@ fn step(step: &Step) -> String {
             format!("start({what}, of {of})")
         }
         Step::Retire { .. } => "retire".to_owned(),
+        Step::Install { .. } => "install".to_owned(),
         Step::Follow { upstream: of, .. } => format!("follow({})", upstream(of)),
         Step::StandAlone { .. } => "stand alone".to_owned(),
         Step::TakeServiceAddress { .. } => "take the address".to_owned(),
@@ -293,6 +294,7 @@ fn block(role: &GeoRole, stance: Stance) -> String {
             link,
             lease: None,
             saving: Saving::Idle,
+            staged: None,
         });
         let told = told(&plan);
         match rows.iter_mut().find(|(known, _)| *known == told) {
@@ -374,5 +376,6 @@ fn plan_with_gate(lease: Option<bool>, gate: Gate) -> Plan {
         link: LinkView::default(),
         lease,
         saving: Saving::Idle,
+        staged: None,
     })
 }

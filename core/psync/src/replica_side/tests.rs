@@ -18,6 +18,7 @@ fn handshake(have: Option<Position>) -> Handshake {
         port: 7000,
         version: "8.0.1".to_owned(),
         have,
+        snapshot_only: false,
     }
 }
 

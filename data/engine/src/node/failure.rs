@@ -38,6 +38,9 @@ pub enum Failure {
     /// The saved data set cannot be loaded.
     #[error("it cannot load the saved data set: {0}")]
     BadSnapshot(String),
+    /// The saved data set has keys in a database that this engine does not have.
+    #[error("the data set has keys in more databases than the cache has")]
+    MoreDatabases,
     /// No room to write to.
     #[error("the disk is full; free some space")]
     DiskFull,
@@ -112,6 +115,12 @@ impl Remains {
         }
         if self.line_with(&["Permission denied"]).is_some() {
             return Failure::NotPermitted;
+        }
+        if self
+            .line_with(&["configured to handle more than"])
+            .is_some()
+        {
+            return Failure::MoreDatabases;
         }
         let bad_snapshot = [
             "Short read or OOM loading DB",

@@ -125,35 +125,49 @@ impl Node {
     /// reach it, and waits for its first answer. A data set may still be loading then:
     /// [`NodeInfo::loading`](crate::NodeInfo::loading) tells.
     pub async fn start(program: &EngineProgram, config: &NodeConfig) -> Result<Self, StartError> {
-        if config.address.port() != 0 {
-            return start_at(program, config).await;
-        }
-        let mut attempts_left = PORT_ATTEMPTS;
-        loop {
-            let address = free_address(config.address)?;
-            let started = start_at(
-                program,
-                &NodeConfig {
-                    address,
-                    ..config.clone()
-                },
-            )
-            .await;
-            let taken = match &started {
-                Err(StartError::Failed { failure, .. }) => {
-                    matches!(**failure, Failure::AddressTaken { .. })
-                }
-                Ok(_) | Err(_) => false,
-            };
-            attempts_left -= 1;
-            if !taken || attempts_left == 0 {
-                return started;
+        start_with(program, config, "").await
+    }
+}
+
+/// Starts an engine whose configuration ends with these lines.
+pub(super) async fn start_with(
+    program: &EngineProgram,
+    config: &NodeConfig,
+    lines: &str,
+) -> Result<Node, StartError> {
+    if config.address.port() != 0 {
+        return start_at(program, config, lines).await;
+    }
+    let mut attempts_left = PORT_ATTEMPTS;
+    loop {
+        let address = free_address(config.address)?;
+        let started = start_at(
+            program,
+            &NodeConfig {
+                address,
+                ..config.clone()
+            },
+            lines,
+        )
+        .await;
+        let taken = match &started {
+            Err(StartError::Failed { failure, .. }) => {
+                matches!(**failure, Failure::AddressTaken { .. })
             }
+            Ok(_) | Err(_) => false,
+        };
+        attempts_left -= 1;
+        if !taken || attempts_left == 0 {
+            return started;
         }
     }
 }
 
-async fn start_at(program: &EngineProgram, config: &NodeConfig) -> Result<Node, StartError> {
+async fn start_at(
+    program: &EngineProgram,
+    config: &NodeConfig,
+    lines: &str,
+) -> Result<Node, StartError> {
     let directory =
         std::path::absolute(&config.directory).unwrap_or_else(|_| config.directory.clone());
     let text = render(program.version, config).map_err(|source| StartError::Config {
@@ -165,6 +179,7 @@ async fn start_at(program: &EngineProgram, config: &NodeConfig) -> Result<Node, 
         source,
     })?;
     refuse_a_second(&directory)?;
+    let text = text + lines;
     prepare(&directory, &text, config.load_saved).map_err(|source| StartError::File {
         directory: directory.clone(),
         source,

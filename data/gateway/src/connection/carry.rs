@@ -18,8 +18,7 @@ impl Connection {
     /// Goes on at the engine that it is to have. It stands at a command boundary, or what it waits
     /// for is not waited for.
     pub(super) async fn carry(&mut self) -> Option<End> {
-        if self.entered.through().endpoint == Endpoint::Direct {
-            // Its engine is another one now, with which it has nothing to do.
+        if self.entered.through().endpoint == Endpoint::Direct && !self.stays_in_the_cache() {
             return Some(End::Said);
         }
         if let Some(end) = self.answer_lost().await {
@@ -99,6 +98,17 @@ impl Connection {
                 return Some(end);
             }
         }
+    }
+
+    /// Its engine gave its place to another one of the same cache, and is still there: it goes along,
+    /// as if nothing had happened but what another client could have done.
+    fn stays_in_the_cache(&self) -> bool {
+        let target = self.orders.place.target(Endpoint::Direct);
+        let both = (&self.opened, target);
+        matches!(
+            both,
+            (Some(Target::Engine { .. }), Ok(Target::Engine { .. }))
+        )
     }
 
     fn is_moved(&self) -> bool {

@@ -180,6 +180,7 @@ mod tests {
                 secondary: key(),
             },
             door: FrontDoor::default(),
+            transfer: None,
         }
     }
 

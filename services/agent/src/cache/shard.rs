@@ -7,6 +7,7 @@ mod lease;
 mod points;
 mod rejoin;
 mod settings;
+mod staging;
 mod steps;
 mod stop;
 
@@ -29,6 +30,7 @@ use super::{
     link::{Engines, LinkHalf},
     node::{Asked, Heard, Slot},
     store::CacheStore,
+    transfer::Staging,
 };
 use handoff::ShardHandoff;
 use lease::ShardLease;
@@ -54,6 +56,8 @@ pub(super) struct ShardRunner {
     took_over: bool,
     /// What the other side of a forced failover lacks is being saved, or was.
     saving: Option<SavingLost>,
+    /// A node beside the shard's that has loaded the data set which is to be the shard's.
+    staged: Option<Staging>,
     /// The forced failover of which people were told that no write is taken any more.
     told_shut: Option<Epoch>,
     /// The epoch in which every figure was asked for. The first report of an epoch must not carry
@@ -90,6 +94,7 @@ impl ShardRunner {
             moved: false,
             took_over: false,
             saving: None,
+            staged: None,
             told_shut: None,
             fresh_in: None,
         }
@@ -141,6 +146,9 @@ impl ShardRunner {
             let Some(node) = node_index(index) else {
                 continue;
             };
+            if store.shard(self.shard).staging == Some(node) {
+                continue;
+            }
             let config = self.node_config(store, desired, node, None, false, false);
             let Ok(config) = config else { continue };
             match Node::adopt(&config).await {
@@ -213,7 +221,7 @@ impl ShardRunner {
             problem.get_or_insert(why);
         }
         for step in &plan.steps {
-            if let Step::Pause { .. } = step {
+            if let Step::Pause { .. } | Step::Install { .. } = step {
                 front.hold(self.round_trip()).await;
             }
             tracing::debug!(cache.id = %desired.id.name, shard = %self.shard, ?step, "next step");
@@ -322,6 +330,7 @@ impl ShardRunner {
             },
             lease,
             saving: self.saving_view(),
+            staged: self.staged_view(),
         })
     }
 

@@ -21,4 +21,5 @@ mod names;
 mod refusals;
 mod roles;
 mod settings;
+mod transfers;
 mod webhook;

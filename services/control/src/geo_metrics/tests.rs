@@ -75,6 +75,7 @@ fn report(
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            transfer: None,
         }],
         events: vec![],
     }

@@ -51,6 +51,8 @@ pub(crate) struct Behaviour {
     pub(crate) handoff: Option<model::HandoffObserved>,
     /// The events that it repeats in every report.
     pub(crate) events: Vec<EventObserved>,
+    /// How every transfer ends; `None`: none does.
+    pub(crate) transfers: Option<model::TransferOutcome>,
 }
 
 /// A fake agent.
@@ -233,6 +235,16 @@ fn observed(cache: &CacheDesired, behaviour: &Behaviour) -> CacheObserved {
             .cloned()
             .collect(),
         handoff: behaviour.handoff.clone(),
+        transfer: cache
+            .transfer
+            .as_ref()
+            .map(|order| model::TransferObserved {
+                id: order.id.clone(),
+                phase: model::TransferPhase::Load,
+                done: 250,
+                total: Some(1_000),
+                outcome: behaviour.transfers.clone(),
+            }),
     }
 }
 

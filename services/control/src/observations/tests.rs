@@ -63,6 +63,7 @@ pub(crate) fn report(
             problem: None,
             lost_writes: vec![],
             handoff: None,
+            transfer: None,
         }],
     }
 }

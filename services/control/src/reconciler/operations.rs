@@ -4,6 +4,8 @@ use model::{
     CacheId, CacheRecord, CacheUid, Epoch, Lifecycle, LinkId, LinkPhase, LinkRecord, Standing,
 };
 
+mod transfers;
+
 use super::{Sight, Step, caches::is_settled};
 use crate::{
     activity, handoff,
@@ -27,6 +29,8 @@ enum Verdict {
     Wait,
     Succeed,
     Fail(String),
+    /// It came to that, and the cache that it is about becomes what is told.
+    SucceedWith(Versioned<CacheRecord>, Box<CacheRecord>, Work),
     /// It failed, and the cache that it is about becomes what is told.
     FailWith(Versioned<CacheRecord>, Box<CacheRecord>, String),
 }
@@ -64,6 +68,14 @@ fn step(sight: &Sight<'_>, op: &Versioned<OperationRecord>) -> Option<Step> {
             let what = format!("failed: {why}");
             let failed = with_figures(op.failed(sight.now, why));
             (change, failed, what)
+        }
+        Verdict::SucceedWith(cache, becomes, work) => {
+            let done = OperationRecord {
+                work,
+                ..op.succeeded(sight.now)
+            };
+            let change = change.replace(&cache, &becomes);
+            (change, done, "succeeded".to_owned())
         }
         Verdict::FailWith(cache, becomes, why) => {
             let what = format!("failed: {why}");
@@ -121,6 +133,9 @@ fn judge(sight: &Sight<'_>, op: &OperationRecord) -> Verdict {
             None => Verdict::Succeed,
             Some(_) => Verdict::Wait,
         },
+        Work::Export { cache, uid, .. }
+        | Work::Import { cache, uid, .. }
+        | Work::Flush { cache, uid } => transfers::judge(sight, op, cache, uid),
     }
 }
 

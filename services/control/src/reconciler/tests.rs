@@ -144,6 +144,7 @@ fn sees(
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        transfer: None,
     }
 }
 

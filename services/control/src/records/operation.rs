@@ -2,6 +2,7 @@
 
 use model::{
     CacheId, CacheUid, Epoch, GroupName, LinkId, OperationId, Region, SubscriptionId, Timestamp,
+    TransferFigures,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,24 @@ pub(crate) enum Work {
     },
     /// A link goes.
     Unlink { link: LinkId },
+    /// A cache's data set is written where its owner keeps snapshots.
+    Export {
+        cache: CacheId,
+        uid: CacheUid,
+        /// What it came to, once it is done.
+        #[serde(default)]
+        figures: Option<TransferFigures>,
+    },
+    /// A data set from there takes the place of a cache's.
+    Import {
+        cache: CacheId,
+        uid: CacheUid,
+        /// What it came to, once it is done.
+        #[serde(default)]
+        figures: Option<TransferFigures>,
+    },
+    /// A cache is emptied.
+    Flush { cache: CacheId, uid: CacheUid },
 }
 
 /// How far an operation is.
@@ -116,6 +135,31 @@ impl OperationRecord {
 }
 
 impl Work {
+    /// What a transfer came to, once it is done.
+    pub(crate) fn figures(&self) -> Option<&TransferFigures> {
+        match self {
+            Self::Export { figures, .. } | Self::Import { figures, .. } => figures.as_ref(),
+            Self::CreateCache { .. }
+            | Self::UpdateCache { .. }
+            | Self::ChangeAccess { .. }
+            | Self::DeleteCache { .. }
+            | Self::DeleteGroup { .. }
+            | Self::CreateLink { .. }
+            | Self::FailOver { .. }
+            | Self::Unlink { .. }
+            | Self::Flush { .. } => None,
+        }
+    }
+
+    /// The same of a transfer that came to this; of anything else, the same.
+    pub(crate) fn with_figures(&self, came_to: &TransferFigures) -> Self {
+        let mut work = self.clone();
+        if let Self::Export { figures, .. } | Self::Import { figures, .. } = &mut work {
+            *figures = Some(came_to.clone());
+        }
+        work
+    }
+
     /// Tells whether it is about that link.
     pub(crate) fn concerns(&self, id: &LinkId) -> bool {
         match self {
@@ -126,7 +170,10 @@ impl Work {
             | Self::UpdateCache { .. }
             | Self::ChangeAccess { .. }
             | Self::DeleteCache { .. }
-            | Self::DeleteGroup { .. } => false,
+            | Self::DeleteGroup { .. }
+            | Self::Export { .. }
+            | Self::Import { .. }
+            | Self::Flush { .. } => false,
         }
     }
 }

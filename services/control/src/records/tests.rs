@@ -46,6 +46,7 @@ pub(crate) fn cache(name: &str, region: &str) -> CacheRecord {
         lifecycle: model::Lifecycle::Ready,
         revision: 1,
         created: Timestamp(0),
+        transfer: None,
     }
 }
 

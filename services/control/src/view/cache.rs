@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    CacheObserved, CacheRecord, Lifecycle, LinkPhase, LinkRecord, Sku, Tier, default_reserved,
+    CacheObserved, CacheRecord, Lifecycle, LinkPhase, LinkRecord, ShardObserved, Sku, Tier,
+    default_reserved,
 };
 use serde_json::{Value, json};
 
@@ -117,11 +118,8 @@ fn instances(cache: &CacheRecord, observed: Option<&CacheObserved>) -> Vec<Value
         let port = shard * nodes + node;
         let leads = observed
             .and_then(|seen| seen.shards.iter().find(|s| s.shard.0 == shard))
-            .is_some_and(|s| {
-                s.nodes
-                    .iter()
-                    .any(|n| u16::from(n.index) == node && n.leads)
-            });
+            .and_then(|seen| leading(seen, nodes))
+            == Some(node);
         let mut instance = json!({
             "sslPort": NODE_PORTS.0 + port, "isMaster": leads, "isPrimary": leads,
         });
@@ -134,6 +132,23 @@ fn instances(cache: &CacheRecord, observed: Option<&CacheObserved>) -> Vec<Value
         instance
     })
     .collect()
+}
+
+/// Which of a shard's instances leads. A node that came by an import has an index beyond theirs, and is
+/// shown in the place that nobody else has.
+fn leading(shard: &ShardObserved, nodes: u16) -> Option<u16> {
+    let leader = shard.nodes.iter().find(|node| node.leads)?;
+    let index = u16::from(leader.index);
+    if index < nodes {
+        return Some(index);
+    }
+    let is_free = |place: &u16| {
+        !shard
+            .nodes
+            .iter()
+            .any(|node| u16::from(node.index) == *place)
+    };
+    (0..nodes).find(is_free)
 }
 
 /// `redisConfiguration` as it is shown: what was set, and what follows from the size.

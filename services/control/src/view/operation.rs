@@ -3,7 +3,7 @@
 
 use model::{
     CacheId, CacheUid, LinkActivity, LinkPhase, LinkRecord, RoleKind, ShardObserved, ShardStanding,
-    Timestamp,
+    Timestamp, TransferFigures, TransferObserved, TransferPhase,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +45,9 @@ pub(crate) fn operation_json(state: &State, seen: &Seen, op: &OperationRecord) -
     if let Some(failover) = failover {
         properties.get_or_insert_with(|| json!({}))["failover"] = failover;
     }
+    if let Some(figures) = op.work.figures() {
+        properties.get_or_insert_with(|| json!({}))["transfer"] = figures_json(figures);
+    }
     let done = matches!(op.outcome, Outcome::Succeeded { .. }).then_some(100.0);
     json!({
         "id": format!(
@@ -60,6 +63,16 @@ pub(crate) fn operation_json(state: &State, seen: &Seen, op: &OperationRecord) -
         "percentComplete": done.or(percent),
         "properties": properties,
         "error": error,
+    })
+}
+
+/// What a transfer came to.
+fn figures_json(figures: &TransferFigures) -> Value {
+    json!({
+        "bytes": figures.bytes,
+        "keys": figures.keys,
+        "files": figures.files,
+        "notes": figures.notes,
     })
 }
 
@@ -88,6 +101,8 @@ struct Progress {
     bytes: Option<(u64, Option<u64>)>,
     behind: Option<u64>,
     lag_ms: Option<f64>,
+    /// Of the whole, where the bytes are those of a part.
+    part: Option<(f64, f64)>,
 }
 
 impl Progress {
@@ -100,10 +115,16 @@ impl Progress {
     }
 
     fn percent(&self) -> Option<f64> {
-        let (done, total) = self.bytes?;
-        let total = total.filter(|total| *total > 0)?;
-        #[expect(clippy::cast_precision_loss, reason = "a percentage needs no more")]
-        let share = done.min(total) as f64 / total as f64;
+        let share = self.bytes.and_then(|(done, total)| {
+            let total = total.filter(|total| *total > 0)?;
+            #[expect(clippy::cast_precision_loss, reason = "a percentage needs no more")]
+            let share = done.min(total) as f64 / total as f64;
+            Some(share)
+        });
+        let share = match self.part {
+            None => share?,
+            Some((from, to)) => from + (to - from) * share.unwrap_or_default(),
+        };
         Some((share * 1_000.0).floor() / 10.0)
     }
 
@@ -152,6 +173,54 @@ fn progress(state: &State, seen: &Seen, op: &OperationRecord) -> Progress {
             Some(link) => link_progress(seen, link),
             None => Progress::new("Finishing", "the control plane"),
         },
+        Work::Export { cache, uid, .. }
+        | Work::Import { cache, uid, .. }
+        | Work::Flush { cache, uid } => transferring(state, seen, op, cache, uid),
+    }
+}
+
+fn transferring(
+    state: &State,
+    seen: &Seen,
+    op: &OperationRecord,
+    id: &CacheId,
+    uid: &CacheUid,
+) -> Progress {
+    let Some(cache) = state.cache(id).filter(|cache| cache.uid == *uid) else {
+        return Progress::new("Finishing", "the control plane");
+    };
+    let Some(agent) = seen.region(&cache.region) else {
+        let place = cache.region.display_name();
+        return Progress::new(
+            "Waiting",
+            format!("the agent of {place}, which does not report"),
+        );
+    };
+    let observed = agent.cache(uid);
+    let told = observed.and_then(|seen| seen.transfer.as_ref());
+    let waiting = TransferObserved {
+        id: op.id.clone(),
+        phase: TransferPhase::Waiting,
+        done: 0,
+        total: None,
+        outcome: None,
+    };
+    let told = told.filter(|told| told.id == op.id).unwrap_or(&waiting);
+    let problem = observed.and_then(|seen| seen.problem.clone());
+    let problem = problem.filter(|_| told.phase == TransferPhase::Waiting);
+    let part = match told.phase {
+        TransferPhase::Waiting | TransferPhase::Snapshot | TransferPhase::Flush => None,
+        TransferPhase::Upload => Some((0.5, 1.0)),
+        TransferPhase::Fetch => Some((0.0, 0.5)),
+        TransferPhase::Merge => Some((0.5, 0.5)),
+        TransferPhase::Load => Some((0.5, 0.95)),
+        TransferPhase::Replicate => Some((0.95, 0.95)),
+    };
+    let waits_for = problem.unwrap_or_else(|| told.phase.waits_for(id.name.as_str()));
+    Progress {
+        bytes: (told.done > 0).then_some((told.done, told.total)),
+        part,
+        ..Progress::new(told.phase.name(), waits_for)
     }
 }
 

@@ -156,6 +156,7 @@ impl Agent {
             } else {
                 Saving::Idle
             },
+            staged: None,
         })
     }
 
@@ -230,7 +231,10 @@ impl Agent {
                 return Ok(());
             }
             Step::SaveLost { at, from, .. } => return self.save_lost(*at, *from).await,
-            Step::Retire { .. } | Step::TakeServiceAddress { .. } | Step::TakePauseOver { .. } => {
+            Step::Retire { .. }
+            | Step::Install { .. }
+            | Step::TakeServiceAddress { .. }
+            | Step::TakePauseOver { .. } => {
                 return Ok(());
             }
         };
@@ -304,6 +308,7 @@ impl Agent {
             problem: None,
             lost_writes: Vec::new(),
             handoff: None,
+            transfer: None,
         };
         let is_news = state.observed.as_ref().is_none_or(|before| {
             let standing = |seen: &CacheObserved| seen.shards[0].standing.clone();

@@ -6,6 +6,7 @@ use crate::{GeoRole, ShardIndex, ShardStanding, Standing};
 fn ask(role: &GeoRole, memory: &ShardMemory, leader: NodeFacts, lease: Option<bool>) -> Plan {
     plan(&Situation {
         saving: Saving::Idle,
+        staged: None,
         shard: ShardIndex(0),
         role,
         replicas: 0,

@@ -83,6 +83,7 @@ fn saving(memory: &ShardMemory, nodes: &[NodeView], saving: Saving<'_>) -> Plan 
         },
         lease: None,
         saving,
+        staged: None,
     })
 }
 
@@ -441,6 +442,7 @@ fn what_cannot_be_saved_is_held_until_a_person_accepts_it() {
         link: drained(Some(9)),
         lease: None,
         saving: Saving::Impossible { why },
+        staged: None,
     });
     let goes_on = Step::SaveLost {
         at: AT,

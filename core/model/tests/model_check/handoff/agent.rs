@@ -223,6 +223,7 @@ impl Handoff {
                 Saving::Done => shard::Saving::Done,
                 Saving::Idle | Saving::Drains => shard::Saving::Idle,
             },
+            staged: None,
         };
         Mutation::plan(self.mutation, &situation)
     }
@@ -272,6 +273,7 @@ impl Handoff {
             Planned::Remember(_) | Planned::ExpectFence => true,
             Planned::Start { .. }
             | Planned::Retire { .. }
+            | Planned::Install { .. }
             | Planned::Follow { .. }
             | Planned::StandAlone { .. }
             | Planned::TakeServiceAddress { .. }
@@ -369,6 +371,7 @@ impl Handoff {
             }
             Planned::Start { .. }
             | Planned::Retire { .. }
+            | Planned::Install { .. }
             | Planned::TakeServiceAddress { .. }
             | Planned::TakePauseOver { .. } => return Err("engines that run are left running"),
         }
@@ -503,5 +506,6 @@ pub(crate) fn report(side: usize, told: &Told) -> CacheObserved {
         problem: None,
         lost_writes: vec![],
         handoff: None,
+        transfer: None,
     }
 }

@@ -59,6 +59,7 @@ impl World {
                 *at_service_address,
             ),
             Step::Retire { .. } => panic!("there is no node to retire"),
+            Step::Install { .. } => panic!("nothing is imported"),
             Step::Follow { node, upstream } => {
                 let n = usize::from(*node);
                 let (Some(address), true) = (self.address(r, *upstream), self.obeys(r, n)) else {

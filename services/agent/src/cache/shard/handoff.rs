@@ -105,6 +105,7 @@ impl ShardRunner {
             Step::Remember(_)
             | Step::Start { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }
             | Step::TakeServiceAddress { .. }

@@ -9,6 +9,7 @@ pub(super) fn name(step: &Step) -> &'static str {
         Step::Remember(_) => "Remember",
         Step::Start { .. } => "Start",
         Step::Retire { .. } => "Retire",
+        Step::Install { .. } => "Install",
         Step::Follow {
             upstream: Upstream::Inbound,
             ..

@@ -46,6 +46,7 @@ impl ShardRunner {
                 self.start(store, desired, start).await
             }
             Step::Retire { node } => self.retire(*node).await,
+            Step::Install { memory, .. } => self.install(store, memory),
             Step::Follow { node, upstream } => {
                 let address = self.address_of(*upstream)?;
                 let engine = self.engine(*node)?;
@@ -110,6 +111,7 @@ impl ShardRunner {
             Step::Remember(_)
             | Step::Start { .. }
             | Step::Retire { .. }
+            | Step::Install { .. }
             | Step::Follow { .. }
             | Step::StandAlone { .. }
             | Step::TakeServiceAddress { .. }
@@ -140,7 +142,7 @@ impl ShardRunner {
         slot.ok_or_else(|| format!("there is no node {node}"))
     }
 
-    fn engine(&self, node: u8) -> Result<&Node, String> {
+    pub(super) fn engine(&self, node: u8) -> Result<&Node, String> {
         let slot = self.slots.get(usize::from(node));
         let engine = slot.and_then(|slot| slot.node.as_ref());
         engine.ok_or_else(|| format!("node {node} does not run"))
@@ -170,6 +172,9 @@ impl ShardRunner {
             // It starts with nothing: it has nothing to serve until it was in step again.
             let kept = store.change(|file| file.in_step_once = None);
             kept.map_err(|error| chain(&error).to_string())?;
+        }
+        if saved {
+            self.offer_given(store, node)?;
         }
         let config = self.node_config(store, desired, node, upstream, saved, at_service)?;
         match Node::start(&self.host.program, &config).await {

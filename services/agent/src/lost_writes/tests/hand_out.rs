@@ -177,6 +177,7 @@ async fn host(control: SocketAddr, directory: &tempfile::TempDir, tasks: &Tasks)
         fronts: crate::cache::Fronts::open(&directory, tls::FrontTls::new().unwrap(), tasks)
             .unwrap(),
         directory,
+        transfers: crate::Allowed::default(),
         crash: runtime::crash::Points::none(),
     }
 }

@@ -77,6 +77,7 @@ fn row(name: &str, role: RoleKind, standing: ShardStanding, link: Option<LinkObs
         problem: None,
         lost_writes: Vec::new(),
         handoff: None,
+        transfer: None,
     };
     Row::new(name, &cache, &shard, Some(Duration::from_millis(1_250)))
 }

@@ -21,6 +21,7 @@ use crate::{
         decide::{Plan, decide},
         find::{cache_id, find_cache, find_group},
         groups::not_deleting,
+        transfers::no_data_change,
     },
     plane::Plane,
     records::{OperationRecord, Outcome, Work, cache, deployment},
@@ -142,6 +143,7 @@ fn create(
         lifecycle: Lifecycle::Creating,
         revision: 1,
         created: now,
+        transfer: None,
     };
     let op = operation(plane, &record, &rolled.operation, |cache, uid| {
         Work::CreateCache { cache, uid }
@@ -221,6 +223,7 @@ fn update(
         let change = Change::new().replace(cache, &record).insert(&op);
         return Ok(Plan::Commit(change, (StatusCode::OK, record, op)));
     }
+    no_data_change(cache, "change")?;
     record.lifecycle = if record.spec.sku == cache.spec.sku {
         Lifecycle::Updating
     } else {

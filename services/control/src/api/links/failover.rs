@@ -10,7 +10,7 @@ use super::{
     put::{Asks, Outcome, refuse, side},
 };
 use crate::{
-    api::{ApiError, body::Fields, decide::Plan},
+    api::{ApiError, body::Fields, decide::Plan, transfers::no_data_change},
     behind::behind,
     handoff,
     observations::Seen,
@@ -100,6 +100,7 @@ pub(super) fn fail_over(
             &unmet_for_failover(side(seen, old), side(seen, new)),
             "fail over",
         )?;
+        no_data_change(old, "fail over from")?;
         next?
     };
     within(options, seen, link)?;

@@ -27,6 +27,7 @@ use crate::{
         caller::{Caller, Leads},
         decide::{Plan, decide},
         find::find_cache,
+        transfers::no_data_change,
     },
     observations::Seen,
     plane::Plane,
@@ -275,6 +276,9 @@ fn create(
         &unmet_for_link(side(seen, primary), side(seen, secondary)),
         "create geo-replication link",
     )?;
+    for cache in [primary, secondary] {
+        no_data_change(cache, "link")?;
+    }
     let epoch = primary.epoch.max(secondary.epoch).next();
     let mut link = LinkRecord::begin(
         ids.0.clone(),

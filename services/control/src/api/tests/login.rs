@@ -210,90 +210,55 @@ async fn every_spelling_of_what_a_token_is_for_is_understood() {
     world.stop().await;
 }
 
+/// Fields of a request for a token, with the status and the error that they bring.
+type Refused<'a> = (Vec<(&'a str, &'a str)>, u16, &'static str);
+
+/// Fields that bring no token. The first three are those
+/// of nobody.
+fn refusals<'a>(id: &'a str, secret: &'a str) -> [Refused<'a>; 10] {
+    const NOBODY: &str = "6f1c4f30-0000-4000-8000-000000000001";
+    let grant = ("grant_type", "client_credentials");
+    let scope = ("scope", "http://test.example:99/.default");
+    let (client, secret) = (("client_id", id), ("client_secret", secret));
+    let (nobody, by_name) = (("client_id", NOBODY), ("client_id", "ci"));
+    let wrong = ("client_secret", "wrong");
+    let password = ("grant_type", "password");
+    let other = ("scope", "https://evil.test/.default");
+    [
+        (vec![grant, client, wrong, scope], 401, "invalid_client"),
+        (vec![grant, nobody, secret, scope], 401, "invalid_client"),
+        (vec![grant, by_name, secret, scope], 401, "invalid_client"),
+        (vec![grant, client, scope], 400, "invalid_request"),
+        (vec![grant, secret, scope], 400, "invalid_request"),
+        (vec![client, secret, scope], 400, "invalid_request"),
+        (
+            vec![grant, grant, client, secret, scope],
+            400,
+            "invalid_request",
+        ),
+        (
+            vec![password, client, secret, scope],
+            400,
+            "unsupported_grant_type",
+        ),
+        (vec![grant, client, secret], 400, "invalid_scope"),
+        (vec![grant, client, secret, other], 400, "invalid_resource"),
+    ]
+}
+
 #[tokio::test]
 async fn whoever_does_not_get_a_token_is_told_in_oauth_s_shape() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::start(dir.path()).await;
     let someone = world.someone("ci", None).await;
     let path = format!("/{}/oauth2/v2.0/token", world.tenant());
-    let (id, secret) = (someone.application.as_str(), someone.secret.as_str());
-    let grant = ("grant_type", "client_credentials");
-    let scope = ("scope", "http://test.example:99/.default");
-    let nobody = "6f1c4f30-0000-4000-8000-000000000001";
     let mut descriptions = Vec::new();
-    for (fields, status, error) in [
-        (
-            vec![grant, ("client_id", id), ("client_secret", "wrong"), scope],
-            401,
-            "invalid_client",
-        ),
-        (
-            vec![
-                grant,
-                ("client_id", nobody),
-                ("client_secret", secret),
-                scope,
-            ],
-            401,
-            "invalid_client",
-        ),
-        (
-            vec![grant, ("client_id", "ci"), ("client_secret", secret), scope],
-            401,
-            "invalid_client",
-        ),
-        (
-            vec![grant, ("client_id", id), scope],
-            400,
-            "invalid_request",
-        ),
-        (
-            vec![grant, ("client_secret", secret), scope],
-            400,
-            "invalid_request",
-        ),
-        (
-            vec![("client_id", id), ("client_secret", secret), scope],
-            400,
-            "invalid_request",
-        ),
-        (
-            vec![("grant_type", "password"), ("client_id", id), scope],
-            400,
-            "unsupported_grant_type",
-        ),
-        (
-            vec![grant, ("client_id", id), ("client_secret", secret)],
-            400,
-            "invalid_scope",
-        ),
-        (
-            vec![
-                grant,
-                ("client_id", id),
-                ("client_secret", secret),
-                ("scope", "https://evil.test/.default"),
-            ],
-            400,
-            "invalid_resource",
-        ),
-        (
-            vec![
-                grant,
-                grant,
-                ("client_id", id),
-                ("client_secret", secret),
-                scope,
-            ],
-            400,
-            "invalid_request",
-        ),
-    ] {
+    for (fields, status, error) in refusals(&someone.application, &someone.secret) {
         let answer = world.token_request(&path, &fields).await;
         assert_eq!(answer.status.as_u16(), status, "{fields:?} {answer:?}");
         assert_eq!(answer.body["error"], error, "{fields:?} {answer:?}");
         let description = answer.body["error_description"].as_str().unwrap();
-        assert!(!description.contains(secret), "{description}");
+        assert!(!description.contains(&someone.secret), "{description}");
         descriptions.push(description.to_owned());
     }
     // Nobody learns which clients there are.

@@ -52,6 +52,7 @@ fn order(role: GeoRole) -> CacheDesired {
             secondary: key(),
         },
         door: FrontDoor::default(),
+        transfer: None,
     }
 }
 
