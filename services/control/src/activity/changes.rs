@@ -20,7 +20,7 @@ const KINDS: [&str; 6] = [
     "service-principal/",
 ];
 /// Members that tell how a change is carried out, and not what it is.
-const OWN: [&str; 20] = [
+const OWN: [&str; 21] = [
     "accept_empty",
     "attempt",
     "created",
@@ -39,6 +39,7 @@ const OWN: [&str; 20] = [
     "standing",
     "subscription",
     "suspect_empty",
+    "transfer",
     "uid",
     "deleting",
 ];

@@ -35,9 +35,13 @@ async fn a_link_that_a_firewall_keeps_apart_says_so_in_one_sentence() {
             waits.contains(BARRED).then_some(())
         })
         .await;
-    let status = world.get(&format!("{path}/runtimeStatus")).await.body;
+    let status = world
+        .eventually("both sides have taken their roles", async || {
+            let status = world.get(&format!("{path}/runtimeStatus")).await.body;
+            (status["reasons"] == json!([BARRED])).then_some(status)
+        })
+        .await;
     assert_eq!(status["healthy"], false);
-    assert_eq!(status["reasons"], json!([BARRED]));
     assert_eq!(status["warnings"], json!([]));
     let half = &status["shards"][0]["primary"]["link"];
     assert_eq!(

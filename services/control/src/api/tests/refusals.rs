@@ -278,7 +278,14 @@ async fn bad_updates_write_nothing() {
     east.set(|b| b.stuck = true);
     let other = world.put(&world.cache("slow"), premium("eastus")).await;
     assert_eq!(other.status, StatusCode::CREATED);
-    let before = world.get(&world.cache("slow")).await.body;
+    let before = world
+        .eventually("its agent has seen it", async || {
+            let shown = world.get(&world.cache("slow")).await.body;
+            let leads = shown["properties"]["instances"][0]["isPrimary"] == true;
+            let reached = shown["properties"]["port"] != 6379;
+            (leads && reached).then_some(shown)
+        })
+        .await;
     let busy = world
         .ask("PATCH", &world.cache("slow"), Some(json!({"tags": {}})))
         .await;
