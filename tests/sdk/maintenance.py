@@ -34,4 +34,5 @@ def steps(world):
             return False
 
     until("it is back with its data", has_it)
-    until("the reboot is over", lambda: sdk.redis.get(*cache).provisioning_state == "Succeeded")
+    status = "%s/runtimeStatus?api-version=2024-11-01" % sdk.redis.get(*cache).id
+    until("the reboot is over", lambda: world.get(status)["maintenance"]["order"] is None)

@@ -17,8 +17,11 @@ def steps(world):
     larger = update(sku=sku(2))
     assert (larger.sku.capacity, larger.provisioning_state) == (2, "Succeeded"), larger
     assert world.client("sdk-east").get("scaled") == b"yes"
-    # A database number that was set when the cache was created stays.
     assert update(sku=sku(1)).sku.capacity == 1
+    # Databases that a larger size brought stay: the cache that it is to be linked with needs as many.
+    for capacity in (2, 1):
+        other = sdk.redis.begin_update(GROUP, "sdk-west", {"sku": sku(capacity)}).result()
+        assert other.sku.capacity == capacity, other
     assert world.client("sdk-east").get("scaled") == b"yes"
 
     secret = "c2VjcmV0"

@@ -204,7 +204,7 @@ mod tests {
             shown(&p1, (Tier::Premium, 2), Some(2)),
             [
                 "size | Premium P1 | Premium P2",
-                "memory for data | 5.37 GiB | 11.6 GiB",
+                "memory for data | 5.37 GiB | 11.64 GiB",
                 "client connections | 7500 | 15000",
                 "databases | 16 | 32",
                 "replicas | 1 | 2",
