@@ -3,7 +3,7 @@
 # (valkey-server, redis-server), redis-cli, a C compiler and make. Does nothing when all is there,
 # starts no service, and may be run again and again.
 #
-#   --tests   also what only the tests need: Python with venv, BIND (named) and dig
+#   --tests   also what only the tests need: Python with venv, BIND (named) and dig, Node with npm
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -39,6 +39,7 @@ missing() {
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3-venv
     have named || [ -x /usr/sbin/named ] || echo bind9
     have dig || echo bind9-dnsutils
+    have npm || printf 'nodejs\nnpm\n'
   fi
 }
 

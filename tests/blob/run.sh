@@ -8,12 +8,8 @@ target="${CARGO_TARGET_DIR:-$top/target}"
 kept="$target/blob"
 
 if ! command -v npm >/dev/null; then
-  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-    apt-get install --yes --quiet --no-install-recommends nodejs npm >/dev/null
-  else
-    echo "error: Node is not there; install it (Debian: nodejs and npm)" >&2
-    exit 1
-  fi
+  echo "error: Node is not there; scripts/install-engines.sh --tests installs it" >&2
+  exit 1
 fi
 mkdir -p "$kept"
 if ! cmp -s "$here/package.json" "$kept/installed.json"; then
