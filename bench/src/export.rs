@@ -1,6 +1,7 @@
 //! An export beside `redis-cli --rdb`: the same cache, the same data, to the same disk, in turn.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -205,13 +206,19 @@ impl<'a> Deployment<'a> {
     fn redis_cli(&self, to: &Path) -> anyhow::Result<f64> {
         let (address, password) = self.engine()?;
         let (host, port) = address.rsplit_once(':').context("read the address")?;
+        let redis_cli = |more: &[&OsStr]| {
+            Command::new("redis-cli")
+                .args(["-h", host, "-p", port, "--user", INTERNAL_USER])
+                .args(more)
+                .env("REDISCLI_AUTH", &password)
+                .output()
+                .context("start redis-cli")
+        };
+        // Godwit itself has no use for the command by which the tool asks.
+        let words = ["ACL", "SETUSER", INTERNAL_USER, "+sync"];
+        redis_cli(&words.map(OsStr::new))?;
         let began = Instant::now();
-        let output = Command::new("redis-cli")
-            .args(["-h", host, "-p", port, "--user", INTERNAL_USER, "--rdb"])
-            .arg(to)
-            .env("REDISCLI_AUTH", password)
-            .output()
-            .context("start redis-cli")?;
+        let output = redis_cli(&["--rdb".as_ref(), to.as_os_str()])?;
         let talk = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "redis-cli --rdb: {talk}");
         fs::File::open(to)?.sync_all().context("sync its file")?;
