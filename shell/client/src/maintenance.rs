@@ -89,7 +89,7 @@ pub struct OrderStatus {
     /// What for.
     #[serde(deserialize_with = "or_default")]
     pub what: String,
-    /// What is done or waited for now.
+    /// What is being done, or waited for.
     #[serde(deserialize_with = "or_default")]
     pub doing: String,
 }
